@@ -1,0 +1,68 @@
+"""Habitats from ground photos: train, classify, vote, evaluate, and model species with them.
+
+Everything public is here and loaded on first use, so importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .backbones import build_model as build_model
+    from .calibration import calibrate as calibrate
+    from .classifier import HabitatModel as HabitatModel
+    from .classifier import classify as classify
+    from .classifier import load_model as load_model
+    from .classifier import save_model as save_model
+    from .demo import run_demo as run_demo
+    from .demo_photos import draw_demo_photos as draw_demo_photos
+    from .evaluation import Evaluation as Evaluation
+    from .evaluation import evaluate as evaluate
+    from .nomenclature import assign_habitat as assign_habitat
+    from .nomenclature import lc1_codes as lc1_codes
+    from .nomenclature import pilot_scheme as pilot_scheme
+    from .photos import list_photos as list_photos
+    from .sdm import covariates as covariates
+    from .sdm import support as support
+    from .splits import split_photos as split_photos
+    from .training import train as train
+    from .voting import vote as vote
+
+_HOMES = {
+    "Evaluation": "evaluation",
+    "HabitatModel": "classifier",
+    "assign_habitat": "nomenclature",
+    "build_model": "backbones",
+    "calibrate": "calibration",
+    "classify": "classifier",
+    "covariates": "sdm",
+    "draw_demo_photos": "demo_photos",
+    "evaluate": "evaluation",
+    "lc1_codes": "nomenclature",
+    "list_photos": "photos",
+    "load_model": "classifier",
+    "pilot_scheme": "nomenclature",
+    "run_demo": "demo",
+    "save_model": "classifier",
+    "split_photos": "splits",
+    "support": "sdm",
+    "train": "training",
+    "vote": "voting",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lucas_habitat' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,3 @@
+"""The version, the same in pyproject.toml and DESCRIPTION."""
+
+__version__ = "0.1.0"

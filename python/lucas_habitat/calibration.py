@@ -1,0 +1,154 @@
+"""Probabilities that mean what they say: temperature scaling on held-out points."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+
+from ._progress import Progress
+from .classifier import HabitatModel, _target_for, load_model, logits_of
+from .errors import CalibrationError, some, warn
+from .features import extract_features
+from .photos import as_photos, groups_of, leave_out_closeups
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    model: HabitatModel | str | os.PathLike[str],
+    photos: Any,
+    *,
+    closeups: bool = False,
+    device: str = "auto",
+    cache: bool = True,
+    progress: Progress = True,
+) -> HabitatModel:
+    """Fit a temperature on held-out points.
+
+    One number divides all logits, so that a class given 0.8 is right in about 80 % of photos.
+    Predicted classes do not change. The photos must be of points the model was not trained on,
+    and should have the class shares of the land the model will be used in.
+
+    Parameters
+    ----------
+    model : HabitatModel or path
+    photos : pandas.DataFrame, path or list of paths
+        Labelled photos.
+    closeups : bool, default False
+    device, cache, progress : see `classify`
+
+    Returns
+    -------
+    HabitatModel
+        The model with ``calibration`` filled in; the one given is left as it is.
+
+    Raises
+    ------
+    CalibrationError
+        If photos are of points trained on, fewer than two classes are there, or none is readable.
+
+    References
+    ----------
+    Guo et al. 2017, On Calibration of Modern Neural Networks, ICML.
+    """
+    if not isinstance(model, HabitatModel):
+        model = load_model(model)
+    table = leave_out_closeups(as_photos(photos), closeups)
+    table = table[table["habitat"].isin(model.classes)]
+    if table.empty:
+        raise CalibrationError(
+            f"No photo carries a class of the model ({', '.join(model.classes)}); calibration needs "
+            "labelled photos."
+        )
+    seen = set(groups_of(table)) & set(model.training_photos["point_id"].dropna())
+    if seen:
+        raise CalibrationError(
+            f"{len(seen)} points were trained on: {some(sorted(seen))}. Calibrate on other points, "
+            "or probabilities come out too sure."
+        )
+    found = extract_features(
+        table["path"].tolist(),
+        model.backbone,
+        model.preprocessing,
+        _target_for(model, device, None),
+        cache=cache,
+        progress=progress,
+    )
+    ok = found.ok
+    if not ok.all():
+        warn(f"{int((~ok).sum())} of {len(table)} photos were refused and not calibrated on.")
+    labels = (
+        table["habitat"]
+        .map({c: i for i, c in enumerate(model.classes)})
+        .to_numpy()
+        .astype(np.int64)
+    )
+    return replace(
+        model,
+        calibration=fit_calibration(logits_of(model, found.values[ok]), labels[ok], table[ok]),
+    )
+
+
+def fit_calibration(
+    logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
+) -> dict[str, Any]:
+    """The temperature that minimises the log loss of held-out logits, for a model's card."""
+    # A class that is absent from the labels says nothing about the temperature.
+    present = np.unique(labels)
+    if len(present) < 2:
+        raise CalibrationError(
+            f"it needs readable photos of at least two classes; {len(labels)} photos of "
+            f"{len(present)} were given."
+        )
+    if (logits.argmax(axis=1) == labels).all():
+        raise CalibrationError(
+            f"all {len(labels)} photos are classified right, so nothing says how sure is too sure. "
+            "Give more or harder photos."
+        )
+    rows = np.arange(len(labels))
+    calibrated = CalibratedClassifierCV(
+        FrozenEstimator(_Head(present)),
+        method="temperature",
+        ensemble=False,
+        cv=[(rows, rows)],  # nothing is refitted, so nothing needs folds
+    ).fit(logits[:, present], labels)
+    beta = float(calibrated.calibrated_classifiers_[0].calibrators[0].beta_)
+    return {
+        "temperature": 1 / beta,
+        "n_photos": len(labels),
+        "n_points": int(groups_of(photos).nunique()),
+        "method": "temperature scaling",
+    }
+
+
+class _Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Logits dressed as a fitted classifier, which is what scikit-learn calibrates."""
+
+    def __init__(self, classes: npt.NDArray[np.int64]) -> None:
+        self.classes = classes
+        self.classes_ = classes
+
+    def fit(self, x: Any, y: Any) -> _Head:
+        """Nothing is left to fit."""
+        return self
+
+    def predict(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """The likeliest class."""
+        found: npt.NDArray[np.int64] = self.classes[logits.argmax(axis=1)]
+        return found
+
+    def decision_function(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The logits, in the form scikit-learn expects: one column for two classes."""
+        if logits.shape[1] == 2:
+            half: npt.NDArray[np.float64] = (logits[:, 1] - logits[:, 0]) / 2
+            return half
+        centred: npt.NDArray[np.float64] = logits - logits.mean(axis=1, keepdims=True)
+        return centred

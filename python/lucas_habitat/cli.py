@@ -1,0 +1,406 @@
+"""The command line: ``lucas-habitat list|split|train|classify|calibrate|vote|evaluate|...``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["main"]
+
+_PHOTOS = "a folder, a photo, a glob, or a .csv or .parquet table with a column path"
+_TABLE = "a .csv or .parquet table"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the shell.
+
+    Returns
+    -------
+    int
+        0 done; 1 it could not be done, with the reason on standard error; 2 bad usage;
+        130 interrupted.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", FutureWarning)
+    from .errors import LucasError, LucasMessage, LucasWarning
+
+    warnings.simplefilter("always", LucasMessage)
+    warnings.simplefilter("always", LucasWarning)
+    try:
+        code: int = options.run(options)
+        return code
+    except LucasError as error:
+        print(f"lucas-habitat {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            f"\nlucas-habitat {options.command}: interrupted; cached features are kept.",
+            file=sys.stderr,
+        )
+        return 130
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"lucas-habitat {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    kind = {"LucasMessage": "note", "LucasWarning": "warning"}.get(
+        category.__name__, category.__name__
+    )
+    print(f"{kind}: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lucas-habitat",
+        description="Habitats from ground photos.",
+        epilog="Tables are read and written as CSV or Parquet, by their ending.",
+    )
+    parser.add_argument("--version", action="version", version=f"lucas-habitat {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("list", _list, "list photos as a photo table")
+    _photos(sub)
+    sub.add_argument("--out", metavar="FILE", help=f"{_TABLE} to write")
+    sub.add_argument("--no-labels", action="store_true", help="folder names are not classes")
+
+    sub = command("split", _split, "split photos into training and test photos, by point")
+    _photos(sub)
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} with the column split")
+    sub.add_argument("--test-size", type=float, help="share of points to test on (0.2)")
+    sub.add_argument("--n-per-class", type=int, help="balanced sample of so many photos a class")
+    sub.add_argument("--regroup", action="store_true", help="split anew, whatever the folders say")
+    _seed(sub)
+
+    sub = command("train", _train, "train a model on labelled photos")
+    _photos(sub)
+    sub.add_argument("--out", metavar="DIR", required=True, help="folder for the model")
+    sub.add_argument("--overwrite", action="store_true", help="replace a model that is there")
+    sub.add_argument("--validation", metavar="PHOTOS", help="photos of other points")
+    sub.add_argument(
+        "--validation-split", type=float, default=0.0, help="share of points to hold out"
+    )
+    sub.add_argument(
+        "--recipe", choices=("pilot", "finetune"), default="pilot", help="defaults of the next four"
+    )
+    sub.add_argument("--dropout", type=float)
+    sub.add_argument("--epochs", type=int)
+    sub.add_argument("--batch-size", type=int)
+    sub.add_argument("--learning-rate", type=float)
+    sub.add_argument(
+        "--arch", default="xception", help="xception, efficientnet_lite0 or a name of timm's"
+    )
+    sub.add_argument(
+        "--weights", default="imagenet", help="imagenet, none, or a .safetensors or .pth file"
+    )
+    sub.add_argument("--scaling", choices=("unit", "symmetric", "own"), help="of RGB values")
+    sub.add_argument("--target-size", type=int, default=224, help="pixels")
+    sub.add_argument("--resize", choices=("antialias", "nearest"), default="antialias", help=" ")
+    sub.add_argument("--decoder", choices=("simplejpeg", "pillow"), default="simplejpeg", help=" ")
+    sub.add_argument(
+        "--credit",
+        choices=("mask", "crop", "keep"),
+        default="mask",
+        help="the burnt-in credit line",
+    )
+    sub.add_argument("--closeups", action="store_true", help="train on close-ups too")
+    _seed(sub)
+    _computing(sub)
+
+    sub = command("classify", _classify, "predict class probabilities for photos")
+    _photos(sub)
+    sub.add_argument("--model", metavar="DIR", required=True, help="folder of a model")
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
+    sub.add_argument("--split", choices=("train", "test"), help="only these rows of a split table")
+    sub.add_argument("--batch-size", type=int, default=32, help=" ")
+    _computing(sub, precision=None)
+
+    sub = command(
+        "calibrate", _calibrate, "fit a temperature on labelled photos of held-out points"
+    )
+    _photos(sub)
+    sub.add_argument("--model", metavar="DIR", required=True, help="folder of a model")
+    sub.add_argument("--out", metavar="DIR", required=True, help="folder for the calibrated model")
+    sub.add_argument("--overwrite", action="store_true", help="replace a model that is there")
+    sub.add_argument("--device", default="auto", help="auto, cpu, torch, cuda, cuda:1, mps")
+
+    sub = command("vote", _vote, "let the photos of a point vote")
+    sub.add_argument("predictions", metavar="FILE", help="what classify wrote")
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
+    sub.add_argument(
+        "--method", choices=("majority", "mean", "product"), default="majority", help=" "
+    )
+    sub.add_argument("--closeups", action="store_true", help="let close-ups vote too")
+
+    sub = command("evaluate", _evaluate, "compare predicted with reference classes")
+    sub.add_argument("predictions", metavar="FILE", help="what classify or vote wrote")
+    sub.add_argument("--out", metavar="FILE.json", help="where to write the numbers")
+    sub.add_argument("--reference", default="habitat", help="column of the true class")
+    sub.add_argument("--n-boot", type=int, default=2000, help="bootstrap samples")
+    sub.add_argument("--level", type=float, default=0.95, help="of the intervals")
+    _seed(sub)
+
+    sub = command("covariates", _covariates, "class proportions for species distribution models")
+    sub.add_argument("points", metavar="FILE", help="what vote wrote")
+    sub.add_argument(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help=f"{_TABLE}; what stood behind each row goes beside it as *_support",
+    )
+    sub.add_argument("--sites", metavar="FILE", help="table of sites with x, y or lon, lat")
+    sub.add_argument("--crs", help="of the sites, such as EPSG:25832")
+    sub.add_argument("--id", help="column of the sites' ids")
+    sub.add_argument("--year", help="2018, latest or '<=2018'")
+    sub.add_argument("--k", type=int, help="nearest points a site takes")
+    sub.add_argument("--radius", type=float, help="metres within which points count")
+    sub.add_argument("--drop", default="last", help="last, none or a class")
+    sub.add_argument("--transform", choices=("ilr",), help="log-ratios instead of shares")
+
+    sub = command("demo", _demo, "run the whole way on photos the program draws itself")
+    sub.add_argument("--out", metavar="DIR", default="demo-run", help="folder for everything")
+    sub.add_argument("--photos", metavar="FOLDER", help="real labelled photos instead")
+    sub.add_argument("--arch", default="efficientnet_lite0", help="see train")
+    _seed(sub)
+    return parser
+
+
+def _photos(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("photos", metavar="PHOTOS", help=_PHOTOS)
+    sub.add_argument("--root", metavar="DIR", help="what paths in a table are relative to")
+    sub.add_argument(
+        "--scheme",
+        metavar="SCHEME",
+        help="give photos the class of their lc1 code: pilot, level1, level2 or a "
+        "table with the columns code and class",
+    )
+
+
+def _seed(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--seed", type=int, default=1, help="same seed, same result")
+
+
+def _computing(sub: argparse.ArgumentParser, precision: str | None = "auto") -> None:
+    sub.add_argument("--device", default="auto", help="auto, cpu, torch, cuda, cuda:1, mps")
+    sub.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default=precision,
+        help="the model's own where nothing is said" if precision is None else " ",
+    )
+    sub.add_argument("--no-cache", action="store_true", help="do not keep features on disk")
+
+
+def _read_photos(options: argparse.Namespace, labels: bool = True) -> pd.DataFrame:
+    from .nomenclature import assign_habitat
+    from .photos import list_photos
+
+    photos = list_photos(options.photos, root=options.root, labels=labels)
+    return assign_habitat(photos, options.scheme) if options.scheme else photos
+
+
+def _write(table: pd.DataFrame, out: str) -> None:
+    from ._tables import write_table
+
+    path = write_table(table, out)
+    print(f"{len(table)} rows written to {path}")
+
+
+def _check_out(out: str | None) -> None:
+    """Refuse a bad ending before the work is done, not after."""
+    from ._tables import TABLE_ENDINGS
+    from .errors import InputError
+
+    if out is not None and not out.lower().endswith(TABLE_ENDINGS):
+        raise InputError(f"--out {out} must end in .csv or .parquet.")
+
+
+def _list(options: argparse.Namespace) -> int:
+    from .photos import describe_photos
+
+    _check_out(options.out)
+    photos = _read_photos(options, labels=not options.no_labels)
+    print("\n".join(describe_photos(photos)))
+    if options.out:
+        _write(photos, options.out)
+    return 0
+
+
+def _split(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from .splits import split_photos
+
+    _check_out(options.out)
+    train, test = split_photos(
+        _read_photos(options),
+        test_size=options.test_size,
+        n_per_class=options.n_per_class,
+        regroup=options.regroup,
+        seed=options.seed,
+    )
+    print(f"{len(train)} training photos, {len(test)} test photos")
+    _write(pd.concat([train, test], ignore_index=True), options.out)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from .classifier import check_model_folder, save_model
+    from .training import train
+
+    check_model_folder(options.out, options.overwrite)
+    model = train(
+        _read_photos(options),
+        validation=options.validation,
+        validation_split=options.validation_split,
+        recipe=options.recipe,
+        arch=options.arch,
+        dropout=options.dropout,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        target_size=options.target_size,
+        weights=None if options.weights == "none" else options.weights,
+        scaling=options.scaling,
+        resize=options.resize,
+        decoder=options.decoder,
+        credit=options.credit,
+        closeups=options.closeups,
+        seed=options.seed,
+        device=options.device,
+        precision=options.precision,
+        cache=not options.no_cache,
+    )
+    print(model.history.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
+    print(model)
+    print(f"model written to {save_model(model, options.out, overwrite=options.overwrite)}")
+    return 0
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from .classifier import classify
+    from .errors import InputError
+
+    _check_out(options.out)
+    photos = _read_photos(options)
+    if options.split:
+        photos = photos[photos["split"] == options.split].reset_index(drop=True)
+        if photos.empty:
+            raise InputError(f"No photo of {options.photos} has the split {options.split!r}.")
+    found = classify(
+        photos,
+        options.model,
+        batch_size=options.batch_size,
+        device=options.device,
+        precision=options.precision,
+        cache=not options.no_cache,
+    )
+    _write(found, options.out)
+    read = int((found["status"] == "ok").sum())
+    print(
+        f"{read} photos classified ({found.attrs['engine']}, {found.attrs['precision']}), "
+        f"{len(found) - read} refused"
+    )
+    for status, n in found.loc[found["status"] != "ok", "status"].value_counts().items():
+        print(f"  {n} {status}")
+    return 0 if read else 1
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from .calibration import calibrate
+    from .classifier import check_model_folder, save_model
+
+    check_model_folder(options.out, options.overwrite)
+    model = calibrate(options.model, _read_photos(options), device=options.device)
+    print(model)
+    print(f"model written to {save_model(model, options.out, overwrite=options.overwrite)}")
+    return 0
+
+
+def _vote(options: argparse.Namespace) -> int:
+    from .voting import vote
+
+    _check_out(options.out)
+    points = vote(options.predictions, options.method, closeups=options.closeups)
+    _write(points, options.out)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from ._tables import write_json
+    from .evaluation import evaluate
+
+    found = evaluate(
+        options.predictions,
+        reference=options.reference,
+        n_boot=options.n_boot,
+        level=options.level,
+        seed=options.seed,
+    )
+    print(found)
+    if options.out:
+        path = write_json(found.as_dict(), options.out)
+        print(f"written to {path}")
+    return 0
+
+
+def _covariates(options: argparse.Namespace) -> int:
+    from .sdm import covariates, support
+
+    _check_out(options.out)
+    year = int(options.year) if options.year and options.year.isdigit() else options.year
+    found = covariates(
+        options.points,
+        options.sites,
+        crs=options.crs,
+        id=options.id,
+        year=year,
+        k=options.k,
+        radius=options.radius,
+        drop=options.drop,
+        transform=options.transform,
+    )
+    _write(found, options.out)
+    out = Path(options.out)
+    _write(support(found), str(out.with_name(f"{out.stem}_support{out.suffix}")))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import run_demo
+
+    print(run_demo(options.out, photos=options.photos, arch=options.arch, seed=options.seed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

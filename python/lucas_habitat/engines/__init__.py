@@ -1,0 +1,100 @@
+"""Running a frozen backbone over photos: OpenVINO on CPUs, torch on GPUs."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..backbones import Backbone
+from ..errors import DeviceError, check_choice
+
+__all__ = ["Runner", "Target", "choose_target", "make_runner"]
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class Runner(Protocol):
+    """Turns photos, uint8 of shape (n, size, size, 3), into float32 features (n, d)."""
+
+    def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run the backbone over one batch."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how exactly a backbone runs; recorded with every result."""
+
+    engine: str
+    device: str
+    precision: str
+
+
+def choose_target(device: str = "auto", precision: str = "auto") -> Target:
+    """Decide engine, device and precision.
+
+    Parameters
+    ----------
+    device : str, default "auto"
+        ``"auto"`` takes a GPU that torch sees, else the CPU. ``"cpu"`` runs OpenVINO (torch
+        where OpenVINO is not installed), ``"torch"`` runs torch on the CPU; ``"cuda"``,
+        ``"cuda:1"`` and ``"mps"`` run torch there.
+    precision : {"auto", "float32", "bfloat16"}, default "auto"
+        ``"auto"`` is bfloat16 where the device computes in it natively, else float32. It is
+        always set explicitly, because OpenVINO's own default depends on the CPU.
+
+    Raises
+    ------
+    DeviceError
+        If the device or the precision is not there; says what torch sees.
+    """
+    check_choice("precision", precision, PRECISIONS)
+    seen = (
+        [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    if torch.backends.mps.is_available():
+        seen.append("mps")
+    if device == "auto":
+        device = seen[0] if seen else "cpu"
+    elif device == "cuda" and seen and seen[0] == "cuda:0":
+        device = "cuda:0"
+    if device not in ("cpu", "torch", *seen):
+        raise DeviceError(
+            f"There is no device {device!r}: torch {torch.__version__} sees "
+            f"{', '.join(seen) if seen else 'no GPU'}. Use device='cpu' or 'auto', or install a build "
+            "of torch for your GPU (pytorch.org/get-started)."
+        )
+    engine = "torch"
+    if device == "cpu" and importlib.util.find_spec("openvino") is not None:
+        engine = "openvino"
+    native = _computes_bfloat16(engine, device)
+    if precision == "bfloat16" and not native:
+        raise DeviceError(
+            f"{device} does not compute in bfloat16; use precision='float32' or 'auto'."
+        )
+    if precision == "auto":
+        precision = "bfloat16" if native else "float32"
+    return Target(engine, "cpu" if device == "torch" else device, precision)
+
+
+def _computes_bfloat16(engine: str, device: str) -> bool:
+    if engine == "openvino":
+        from .openvino import cpu_has_bfloat16
+
+        return cpu_has_bfloat16()
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def make_runner(backbone: Backbone, target: Target) -> Runner:
+    """Prepare a backbone for a target."""
+    if target.engine == "openvino":
+        from .openvino import OpenVinoRunner
+
+        return OpenVinoRunner(backbone, target.precision)
+    from .torch import TorchRunner
+
+    return TorchRunner(backbone, target.device, target.precision)

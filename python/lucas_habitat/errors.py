@@ -1,0 +1,123 @@
+"""Everything lucas-habitat can complain about, and the few checks every function shares."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Sequence
+from numbers import Real
+
+__all__ = [
+    "CalibrationError",
+    "DeviceError",
+    "InputError",
+    "LucasError",
+    "LucasMessage",
+    "LucasWarning",
+    "ModelError",
+    "PhotoError",
+    "SplitError",
+    "WeightsError",
+]
+
+
+class LucasError(Exception):
+    """Root of every error raised on purpose by this package."""
+
+
+class InputError(LucasError, ValueError):
+    """An argument, a table or a folder is not what the function can work with."""
+
+
+class SplitError(InputError):
+    """Training and test photos cannot be told apart as asked."""
+
+
+class CalibrationError(InputError):
+    """A model cannot be calibrated with the photos given."""
+
+
+class DeviceError(LucasError, ValueError):
+    """A device or precision was asked for that this machine does not have."""
+
+
+class ModelError(LucasError, ValueError):
+    """A model folder is damaged, foreign, or written by a newer version."""
+
+
+class WeightsError(LucasError, OSError):
+    """Pretrained weights cannot be had; the message names the ways to get them."""
+
+
+class PhotoError(LucasError, OSError):
+    """A photo cannot be used.
+
+    Parameters
+    ----------
+    status : str
+        The short reason from `lucas_habitat.images.STATUSES`, as it stands in the
+        ``status`` column of predictions.
+    message : str
+        What exactly was found, for the ``error`` column.
+    """
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LucasWarning(UserWarning):
+    """Something a user should know before trusting the numbers."""
+
+
+class LucasMessage(UserWarning):
+    """What was done by default and could be done otherwise; nothing is wrong."""
+
+
+def warn(message: str) -> None:
+    """Issue a `LucasWarning` that points at the caller of the public function."""
+    warnings.warn(message, LucasWarning, stacklevel=3)
+
+
+def inform(message: str) -> None:
+    """Issue a `LucasMessage` that points at the caller of the public function."""
+    warnings.warn(message, LucasMessage, stacklevel=3)
+
+
+def some(values: Collection[object], most: int = 5) -> str:
+    """Name the first few values and count the rest: ``a, b, c and 12 more``."""
+    shown = ", ".join(str(v) for v in list(values)[:most])
+    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        options = ", ".join(repr(c) for c in choices)
+        raise InputError(f"{name} must be one of {options}; got {value!r} instead.")
+
+
+def check_number(
+    name: str,
+    value: object,
+    low: float,
+    high: float = math.inf,
+    *,
+    whole: bool = False,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    """Refuse anything but a number (or whole number) in the given range."""
+    kind = "a whole number" if whole else "a number"
+    fits = isinstance(value, Real) and not isinstance(value, bool)
+    if fits and whole:
+        fits = float(value).is_integer()  # type: ignore[arg-type]
+    if fits:
+        fits = (value > low if open_low else value >= low) and (  # type: ignore[operator]
+            value < high if open_high else value <= high  # type: ignore[operator]
+        )
+    if not fits:
+        span = f"{'more than' if open_low else 'at least'} {low:g}"
+        if not math.isinf(high):
+            span += f" and {'less than' if open_high else 'at most'} {high:g}"
+        raise InputError(f"{name} must be {kind}, {span}; got {value!r} instead.")

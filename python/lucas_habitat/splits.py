@@ -1,0 +1,171 @@
+"""Training and test photos, split so that no point stands on both sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from .errors import InputError, SplitError, check_number, inform, some, warn
+from .photos import as_photos, groups_of
+
+__all__ = ["split_photos"]
+
+
+def split_photos(
+    photos: pd.DataFrame,
+    *,
+    test_size: float | None = None,
+    n_per_class: int | None = None,
+    regroup: bool = False,
+    seed: int = 1,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split photos into training and test photos by point.
+
+    All photos of a point, of all its years, fall on one side: views of one place are so alike
+    that a split by photo overstates accuracy. A photo without a point is a point of its own.
+    Points are drawn at random within each class, so both sides have the same class shares.
+    A table whose ``split`` column is filled, as from the folders ``train/`` and ``test/``, keeps
+    its split after a check.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        A photo table (anything `list_photos` takes will do).
+    test_size : float, optional
+        Share of points to test on, between 0 and 1; 0.2 where nothing is said.
+    n_per_class : int, optional
+        Draw a balanced sample of this many photos of each class first, point by point, as the
+        pilot did. Class shares then differ from the land's: proportions predicted for a
+        region need them back (prior shift).
+    regroup : bool, default False
+        Ignore a split that the photos came with.
+    seed : int, default 1
+        The same seed and the same photos, in any order, give the same split.
+
+    Returns
+    -------
+    train, test : pandas.DataFrame
+        The photos of either side in their order, with ``split`` filled in. Photos without a
+        class are on neither side and counted in a warning.
+
+    Raises
+    ------
+    SplitError
+        If a point stands in both ``train`` and ``test``, or the split is filled for only some.
+    InputError
+        If a class has a single point or fewer photos than ``n_per_class``, or there is only one
+        class.
+    """
+    if test_size is not None:
+        check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
+    photos = as_photos(photos)
+    labelled = photos["habitat"].notna()
+    if not labelled.all():
+        warn(
+            f"{int((~labelled).sum())} of {len(photos)} photos have no class and are on neither "
+            "side of the split."
+        )
+        photos = photos[labelled]
+    check_classes(photos)
+    if photos["point_id"].isna().any():
+        inform(
+            f"{int(photos['point_id'].isna().sum())} photos have no point: each is split as a "
+            "point of its own, so photos of one place may stand on both sides."
+        )
+    came_split = photos["split"].notna()
+    keep = came_split.any() and not regroup
+    if keep:
+        _check_split(photos, came_split)
+        if test_size is not None:
+            inform(
+                "test_size is not used: the photos came split into train and test. "
+                "regroup=True splits them anew."
+            )
+    if n_per_class is not None:
+        check_number("n_per_class", n_per_class, 1, whole=True)
+        photos = _balanced(photos, int(n_per_class), seed)
+    if keep:
+        is_test = photos["split"] == "test"
+    else:
+        is_test = draw_test_points(photos, 0.2 if test_size is None else test_size, seed)
+    return (
+        photos[~is_test].assign(split="train").reset_index(drop=True),
+        photos[is_test].assign(split="test").reset_index(drop=True),
+    )
+
+
+def check_classes(photos: pd.DataFrame) -> list[str]:
+    """The classes of labelled photos, sorted; refuse fewer than two."""
+    classes = sorted(photos["habitat"].dropna().unique())
+    if len(classes) < 2:
+        got = f"only {classes[0]!r}" if classes else "none"
+        raise InputError(
+            f"At least two classes are needed; got {got} in {len(photos)} photos. Classes are "
+            "the folders photos stand in, or the column habitat of their table."
+        )
+    return classes
+
+
+def draw_test_points(photos: pd.DataFrame, test_size: float, seed: int) -> pd.Series:
+    """Draw test points within each class; True where a photo's point was drawn."""
+    groups = groups_of(photos)
+    # A point's class may change over the years: it counts for its commonest.
+    classes = photos.groupby(groups)["habitat"].agg(_commonest)
+    points = classes.value_counts()
+    if (points < 2).any():
+        raise InputError(
+            f"The class {points.idxmin()!r} has a single point; it cannot be in training and test. "
+            "Add points, merge the class into another, or leave it out."
+        )
+    n_test = round(test_size * len(classes))
+    if min(n_test, len(classes) - n_test) < len(points):
+        raise InputError(
+            f"test_size={test_size:g} of {len(classes)} points leaves {n_test} to test and "
+            f"{len(classes) - n_test} to train on; both sides need at least one point for each "
+            f"of the {len(points)} classes."
+        )
+    _, test = train_test_split(
+        classes.index.to_numpy(), test_size=n_test, stratify=classes.to_numpy(), random_state=seed
+    )
+    return groups.isin(test)
+
+
+def _commonest(classes: pd.Series) -> str:
+    return str(classes.value_counts().sort_index().idxmax())
+
+
+def _check_split(photos: pd.DataFrame, filled: pd.Series) -> None:
+    if not filled.all():
+        raise SplitError(
+            f"{int((~filled).sum())} of {len(photos)} photos say neither train nor test. Fill the "
+            "column split for all, or pass regroup=True to split anew by point."
+        )
+    sides = photos.groupby(groups_of(photos), sort=False)["split"].nunique()
+    both = list(sides.index[sides > 1])
+    if both:
+        raise SplitError(
+            f"{len(both)} points stand in both train and test: {some(both)}. Accuracy on such a "
+            "test is overstated. Pass regroup=True to split anew by point."
+        )
+    if photos["split"].nunique() < 2:
+        raise SplitError(
+            f"All photos say {photos['split'].iloc[0]!r}. Pass regroup=True to split them by point."
+        )
+
+
+def _balanced(photos: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    counts = photos["habitat"].value_counts()
+    if counts.min() < n:
+        raise InputError(
+            f"n_per_class={n} photos were asked for, but the classes have "
+            + ", ".join(f"{k} {v}" for k, v in counts.items())
+            + "."
+        )
+    groups = groups_of(photos)
+    points = np.sort(groups.unique())
+    order = pd.Series(np.random.default_rng(seed).permutation(len(points)), index=points)
+    # Whole points in random order; only the last one of a class may give fewer of its photos.
+    ranked = photos.assign(_rank=groups.map(order)).sort_values(["_rank", "path"], kind="stable")
+    chosen = ranked.groupby("habitat", sort=False).head(n).index
+    return photos.loc[photos.index.isin(chosen)]

@@ -1,0 +1,494 @@
+"""Training: the pilot's head on frozen features, or the whole network end to end."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.metrics import cohen_kappa_score
+from torch import nn
+
+from ._progress import Progress, report
+from .backbones import Backbone, HabitatNet, load_backbone, make_head, weights_sha256
+from .calibration import fit_calibration
+from .classifier import HabitatModel, logits_of
+from .engines import Target, choose_target
+from .errors import CalibrationError, InputError, check_choice, check_number, some, warn
+from .features import Features, extract_features
+from .images import Preprocessing, decode_photo, read_bytes
+from .photos import as_photos, groups_of, leave_out_closeups
+from .splits import check_classes, draw_test_points
+
+__all__ = ["RECIPES", "train"]
+
+Array = npt.NDArray[np.float32]
+
+#: What a recipe sets where an argument of `train` says nothing.
+RECIPES: dict[str, dict[str, Any]] = {
+    "pilot": {
+        "freeze_backbone": True,
+        "dropout": 0.2,
+        "epochs": 10,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+    },
+    "finetune": {
+        "freeze_backbone": False,
+        "dropout": 0.2,
+        "epochs": 5,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+    },
+}
+#: In fine-tuning the backbone takes steps this much smaller than the head's.
+BACKBONE_STEP = 0.02
+# Keras' epsilon; torch's own (1e-8) takes visibly other steps at first.
+_ADAM_EPSILON = 1e-7
+_KEPT_FEATURES = 20_000
+
+
+def train(
+    photos: Any,
+    *,
+    validation: Any = None,
+    validation_split: float = 0.0,
+    recipe: str = "pilot",
+    arch: str = "xception",
+    dropout: float | None = None,
+    freeze_backbone: bool | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    target_size: int | Sequence[int] = 224,
+    weights: str | os.PathLike[str] | None = "imagenet",
+    scaling: str | None = None,
+    resize: str = "antialias",
+    decoder: str = "simplejpeg",
+    credit: str = "mask",
+    closeups: bool = False,
+    seed: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
+    cache: bool = True,
+    progress: Progress = True,
+) -> HabitatModel:
+    """Train a habitat classifier.
+
+    The pilot's recipe: a frozen ImageNet backbone, global average pooling, dense 1024 with ReLU,
+    dropout, dense softmax; categorical cross-entropy, Adam 0.001, batches of 32, 10 epochs of
+    ``floor(n / batch_size)`` steps each. Photos are shuffled anew every epoch, so none is always
+    left out. A frozen backbone runs once per photo; its features are cached on disk.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame, path or list of paths
+        Labelled photos: a photo table, or anything `list_photos` takes. Rows whose ``split`` is
+        ``"test"`` are never trained on.
+    validation : like ``photos``, optional
+        Photos of other points: history then holds their loss, accuracy and kappa, and the model
+        is calibrated on them.
+    validation_split : float, default 0
+        Instead, the share of points to hold out of ``photos``, drawn within each class.
+    recipe : {"pilot", "finetune"}, default "pilot"
+        Defaults of the next five; see ``lucas_habitat.training.RECIPES``.
+    dropout, freeze_backbone, epochs, batch_size, learning_rate : optional
+        As in the pilot. ``freeze_backbone=False`` trains end to end with augmentation (flips,
+        random crops, light), with backbone steps of 0.02 times ``learning_rate``; BatchNorm
+        statistics stay as they were.
+    arch, weights, scaling, target_size : see `build_model`
+        ``target_size`` may be a pair of equal numbers, as in Keras.
+    resize, decoder, credit : see `lucas_habitat.images.Preprocessing`
+        ``resize="nearest", credit="keep"`` is the pilot to the letter.
+    closeups : bool, default False
+        Whether close-ups (direction C) are trained on.
+    seed : int, default 1
+        The same seed on the same machine gives the same model.
+    device, precision : see `lucas_habitat.engines.choose_target`
+    cache : bool, default True
+    progress : bool or callable, default True
+        A callable is called as ``progress(done, total, what)``.
+
+    Returns
+    -------
+    HabitatModel
+
+    Warns
+    -----
+    LucasWarning
+        If photos were refused; they are counted by reason in ``model.training["refused"]``.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, there are fewer than two classes, a point stands in
+        training and validation, or no photo could be read.
+    WeightsError
+        If the backbone's weights cannot be had.
+
+    Examples
+    --------
+    >>> model = train("photos/train", arch="efficientnet_lite0")      # doctest: +SKIP
+    """
+    settings = _settings(recipe, dropout, freeze_backbone, epochs, batch_size, learning_rate)
+    size = _square(target_size)
+    how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
+    table, held_out = _photos_to_train_on(photos, validation, validation_split, closeups, seed)
+    classes = check_classes(table)
+    strange = set(held_out["habitat"]) - set(classes)
+    if strange:
+        raise InputError(
+            f"The validation photos have classes that training lacks: {some(strange)}."
+        )
+    target = choose_target(device, precision)
+    backbone = load_backbone(arch, weights=weights, scaling=scaling, size=size)
+
+    both = pd.concat([table, held_out], ignore_index=True)
+    labels = both["habitat"].map({c: i for i, c in enumerate(classes)}).to_numpy().astype(np.int64)
+    is_val = np.arange(len(both)) >= len(table)
+    if settings["freeze_backbone"]:
+        found = extract_features(
+            both["path"].tolist(), backbone, how, target, cache=cache, progress=progress
+        )
+        fit, val = _readable(both, found, labels, is_val, classes)
+        head, history = _fit_head(
+            found.values, labels, fit, val, len(classes), settings, seed, progress
+        )
+    else:
+        backbone, head, history, found = _finetune(
+            both, labels, is_val, classes, backbone, how, target, settings, seed, progress
+        )
+        fit, val = _readable(both, found, labels, is_val, classes)
+    model = HabitatModel(
+        classes=classes,
+        backbone=backbone,
+        head=head,
+        preprocessing=how,
+        target=target,
+        history=history,
+        training={},
+        training_photos=both,
+        training_features=np.empty((0, 0), np.float16),
+    )
+    model.training = _summary(both, found, fit, val, classes, recipe, settings, seed)
+    model.training_photos, model.training_features = _kept(both, found.values, fit, seed)
+    if len(val):
+        try:
+            model.calibration = fit_calibration(
+                logits_of(model, found.values[val]), labels[val], both.iloc[val]
+            )
+        except CalibrationError as error:  # training is done; it must not be lost for this
+            warn(f"The model is not calibrated: {error}")
+    return model
+
+
+def _settings(
+    recipe: str,
+    dropout: float | None,
+    freeze_backbone: bool | None,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> dict[str, Any]:
+    check_choice("recipe", recipe, tuple(RECIPES))
+    given = {
+        "dropout": dropout,
+        "freeze_backbone": freeze_backbone,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    settings = RECIPES[recipe] | {k: v for k, v in given.items() if v is not None}
+    check_number("dropout", settings["dropout"], 0, 1, open_high=True)
+    check_number("epochs", settings["epochs"], 1, whole=True)
+    check_number("batch_size", settings["batch_size"], 1, whole=True)
+    check_number("learning_rate", settings["learning_rate"], 0, open_low=True)
+    return settings | {"epochs": int(settings["epochs"]), "batch_size": int(settings["batch_size"])}
+
+
+def _square(target_size: int | Sequence[int]) -> int:
+    sides = [target_size] if isinstance(target_size, int | float) else list(target_size)
+    if len(set(sides)) != 1 or len(sides) > 2:
+        raise InputError(f"target_size must be one number or two equal ones; got {target_size!r}.")
+    check_number("target_size", sides[0], 32, 1024, whole=True)
+    return int(sides[0])
+
+
+def _photos_to_train_on(
+    photos: Any, validation: Any, validation_split: float, closeups: bool, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    check_number("validation_split", validation_split, 0, 1, open_high=True)
+    if validation is not None and validation_split:
+        raise InputError("Give validation photos or a validation_split, not both.")
+    table = as_photos(photos)
+    tests = table["split"] == "test"
+    if tests.any():
+        if tests.all():
+            raise InputError("All photos have the split 'test'; there is nothing to train on.")
+        warn(f"{int(tests.sum())} photos have the split 'test' and are not trained on.")
+    table = _labelled(leave_out_closeups(table[~tests], closeups), "training")
+    if validation is not None:
+        held_out = _labelled(leave_out_closeups(as_photos(validation), closeups), "validation")
+        both = set(groups_of(table)) & set(groups_of(held_out))
+        if both:
+            raise InputError(
+                f"{len(both)} points stand in training and validation: {some(sorted(both))}. Split "
+                "by point with split_photos(), or use validation_split="
+            )
+        return table, held_out
+    if validation_split:
+        check_classes(table)
+        drawn = draw_test_points(table, validation_split, seed)
+        return table[~drawn], table[drawn]
+    return table, table.iloc[:0]
+
+
+def _labelled(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    labelled = table["habitat"].notna()
+    if not labelled.all():
+        warn(
+            f"{int((~labelled).sum())} of {len(table)} {what} photos have no class and are left out."
+        )
+    if not labelled.any():
+        raise InputError(
+            f"No {what} photo has a class. Classes are the folders photos stand in, or the column "
+            "habitat of their table (assign_habitat() makes it from LC1 codes)."
+        )
+    return table[labelled]
+
+
+def _readable(
+    photos: pd.DataFrame,
+    found: Features,
+    labels: npt.NDArray[np.int64],
+    is_val: npt.NDArray[np.bool_],
+    classes: list[str],
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows to fit and to validate on: those that could be read."""
+    ok = found.ok
+    refused = [
+        f"{os.path.basename(photos['path'].iloc[i])} ({found.status[i]})"
+        for i in np.flatnonzero(~ok)
+    ]
+    fit, val = np.flatnonzero(ok & ~is_val), np.flatnonzero(ok & is_val)
+    if not len(fit):
+        raise InputError(f"None of {len(photos)} photos could be read: {some(refused)}.")
+    gone = [c for i, c in enumerate(classes) if i not in set(labels[fit])]
+    if gone:
+        raise InputError(f"No photo of the class {some(gone)} could be read: {some(refused)}.")
+    if refused:
+        warn(f"{len(refused)} of {len(photos)} photos were refused: {some(refused)}.")
+    return fit, val
+
+
+def _fit_head(
+    features: Array,
+    labels: npt.NDArray[np.int64],
+    fit: npt.NDArray[np.intp],
+    val: npt.NDArray[np.intp],
+    num_classes: int,
+    settings: dict[str, Any],
+    seed: int,
+    progress: Progress,
+) -> tuple[nn.Sequential, pd.DataFrame]:
+    head = make_head(features.shape[1], num_classes, settings["dropout"], seed)
+    x, y = torch.from_numpy(features[fit]), torch.from_numpy(labels[fit])
+    optimizer = torch.optim.Adam(
+        head.parameters(), lr=settings["learning_rate"], eps=_ADAM_EPSILON, fused=True
+    )
+
+    def logits(rows: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = head(x[rows])
+        return out
+
+    def evaluate() -> torch.Tensor:
+        with torch.inference_mode():
+            out: torch.Tensor = head.eval()(torch.from_numpy(features[val]))
+        return out
+
+    history = _epochs(
+        head,
+        logits,
+        y,
+        optimizer,
+        settings,
+        seed,
+        progress,
+        (evaluate, labels[val]) if len(val) else None,
+    )
+    return head.eval(), history
+
+
+def _epochs(
+    network: nn.Module,
+    logits: Callable[[torch.Tensor], torch.Tensor],
+    y: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    settings: dict[str, Any],
+    seed: int,
+    progress: Progress,
+    validation: tuple[Callable[[], torch.Tensor], npt.NDArray[np.int64]] | None,
+) -> pd.DataFrame:
+    """The training loop both recipes share; ``logits`` takes the rows of a batch."""
+    batch = min(settings["batch_size"], len(y))
+    steps = len(y) // batch
+    loss_of = nn.CrossEntropyLoss()
+    rows = []
+    with (
+        torch.random.fork_rng(),
+        report(progress, settings["epochs"] * steps, "training") as advance,
+    ):
+        torch.manual_seed(seed)  # dropout and augmentation draw from the global generator
+        for epoch in range(1, settings["epochs"] + 1):
+            network.train()
+            order = torch.randperm(len(y))
+            total_loss, right = 0.0, 0
+            for step in range(steps):
+                chosen = order[step * batch : (step + 1) * batch]
+                out = logits(chosen)
+                truth = y[chosen].to(out.device)
+                loss = loss_of(out, truth)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                total_loss += float(loss.detach())
+                right += int((out.argmax(1) == truth).sum())
+                advance(1)
+            row = {"epoch": epoch, "loss": total_loss / steps, "accuracy": right / (steps * batch)}
+            if validation is not None:
+                out, truth = validation[0]().cpu(), torch.from_numpy(validation[1])
+                guess = out.argmax(1).numpy()
+                row |= {
+                    "val_loss": float(loss_of(out, truth)),
+                    "val_accuracy": float((guess == validation[1]).mean()),
+                    "val_kappa": float(cohen_kappa_score(validation[1], guess)),
+                }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _finetune(
+    photos: pd.DataFrame,
+    labels: npt.NDArray[np.int64],
+    is_val: npt.NDArray[np.bool_],
+    classes: list[str],
+    backbone: Backbone,
+    how: Preprocessing,
+    target: Target,
+    settings: dict[str, Any],
+    seed: int,
+    progress: Progress,
+) -> tuple[Backbone, nn.Sequential, pd.DataFrame, Features]:
+    from torchvision.transforms import v2
+
+    device = torch.device(target.device)
+    paths = photos["path"].tolist()
+    # One pass finds what cannot be read before hours are spent.
+    start = extract_features(paths, backbone, how, target, progress=progress)
+    fit, val = _readable(photos, start, labels, is_val, classes)
+    network = HabitatNet(
+        copy.deepcopy(backbone),
+        make_head(backbone.spec["num_features"], len(classes), settings["dropout"], seed),
+        frozen=False,
+    ).to(device)
+    rate = settings["learning_rate"]
+    optimizer = torch.optim.Adam(
+        [
+            {"params": network.head.parameters()},
+            {"params": network.backbone.parameters(), "lr": rate * BACKBONE_STEP},
+        ],
+        lr=rate,
+        eps=_ADAM_EPSILON,
+    )
+    augment = v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomResizedCrop(how.size, scale=(0.7, 1.0), ratio=(0.9, 1.1), antialias=True),
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+        ]
+    )
+
+    def load(rows: Any) -> torch.Tensor:
+        photos_ = np.stack([decode_photo(read_bytes(paths[i]), how) for i in rows])
+        return torch.from_numpy(photos_).permute(0, 3, 1, 2)
+
+    def logits(rows: torch.Tensor) -> torch.Tensor:
+        # BatchNorm keeps ImageNet's statistics: batches of 32 are too few to find better ones.
+        network.backbone.eval()
+        batch = torch.stack([augment(photo) for photo in load(fit[rows.numpy()])])
+        out: torch.Tensor = network(batch.to(device))
+        return out
+
+    def evaluate() -> torch.Tensor:
+        network.eval()
+        with torch.inference_mode():
+            return torch.cat(
+                [network(load(val[i : i + 32]).to(device)).cpu() for i in range(0, len(val), 32)]
+            )
+
+    history = _epochs(
+        network,
+        logits,
+        torch.from_numpy(labels[fit]),
+        optimizer,
+        settings,
+        seed,
+        progress,
+        (evaluate, labels[val]) if len(val) else None,
+    )
+    tuned = network.cpu().eval().backbone
+    tuned.requires_grad_(False)
+    tuned.spec = {
+        **backbone.spec,
+        "weights": f"{backbone.spec['weights']}, fine-tuned",
+        "weights_sha256": weights_sha256(tuned.network),
+    }
+    # No other model will ever use these features, so the cache is spared them.
+    found = extract_features(paths, tuned, how, target, cache=False, progress=progress)
+    return tuned, network.head, history, found
+
+
+def _summary(
+    photos: pd.DataFrame,
+    found: Features,
+    fit: npt.NDArray[np.intp],
+    val: npt.NDArray[np.intp],
+    classes: list[str],
+    recipe: str,
+    settings: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    used = photos.iloc[fit]
+    refused = pd.Series([s for s in found.status if s != "ok"], dtype="str").value_counts()
+    return {
+        "recipe": recipe,
+        **settings,
+        "seed": seed,
+        "n_photos": len(fit),
+        "n_points": int(groups_of(used).nunique()),
+        "n_without_point": int(used["point_id"].isna().sum()),
+        "n_validation_photos": len(val),
+        "n_validation_points": int(groups_of(photos.iloc[val]).nunique()),
+        "photos_per_class": {c: int((used["habitat"] == c).sum()) for c in classes},
+        "years": sorted(int(y) for y in used["year"].dropna().unique()),
+        "n_refused": int(refused.sum()),
+        "refused": {str(k): int(v) for k, v in refused.items()},
+    }
+
+
+def _kept(
+    photos: pd.DataFrame, features: Array, fit: npt.NDArray[np.intp], seed: int
+) -> tuple[pd.DataFrame, npt.NDArray[np.float16]]:
+    """Training features to tell later what is unlike anything seen."""
+    rows = fit
+    if len(fit) > _KEPT_FEATURES:
+        rows = np.sort(np.random.default_rng(seed).choice(fit, _KEPT_FEATURES, replace=False))
+    table = photos.iloc[rows][["path", "point_id", "year", "direction", "habitat"]]
+    # File names only: a shared model must not tell where its maker keeps photos.
+    table = table.assign(path=table["path"].map(os.path.basename)).rename(columns={"path": "photo"})
+    return table.reset_index(drop=True), features[rows].astype(np.float16)
