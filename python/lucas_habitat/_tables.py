@@ -121,6 +121,11 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(f"There is no table {path}.")
     try:
         table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"Cannot read the table {path}: it is not UTF-8 ({error.reason} at byte {error.start}). "
+            "Save it as 'CSV UTF-8', or as Parquet."
+        ) from error
     except Exception as error:
         raise InputError(f"Cannot read the table {path}: {error}") from error
     return tidy_types(table)
@@ -137,8 +142,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
         decimal="," if european else ".",
         **EXACT,
         dtype=dict.fromkeys(_TEXT, "str"),
-        na_values={"nuts0": [""]},
     )
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas would take the first column for row names, and shift the others silently
+        raise InputError("its rows have more fields than its header; is a comma unquoted?")
     return table
 
 
@@ -158,11 +165,11 @@ def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
 def _years(column: pd.Series) -> pd.Series:
     years = pd.to_numeric(column, errors="coerce")
     bad = years.isna() & column.notna() & (column.astype("str").str.strip() != "")
-    bad |= years.notna() & (years != years.round())
+    bad |= years.notna() & ((years != years.round()) | (years.abs() > 9999))
     if bad.any():
         raise InputError(
             f"The column year must hold whole numbers such as 2018; row {int(np.argmax(bad)) + 1} "
-            f"has {column[bad].iloc[0]!r}."
+            f"has {column[bad].iloc[0]}."
         )
     return years.astype("Int64")
 
@@ -170,7 +177,7 @@ def _years(column: pd.Series) -> pd.Series:
 def point_ids(column: pd.Series) -> pd.Series:
     """Point ids as text; numbers become whole numbers, LUCAS ids get their 8 digits back."""
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-        text = column.map(lambda v: None if pd.isna(v) else f"{v:.0f}" if v == round(v) else str(v))
+        text = column.map(lambda v: None if pd.isna(v) else f"{v:.0f}" if v % 1 == 0 else str(v))
         # Tables that were opened in a spreadsheet have lost the zero of points west of 1000 km.
         if column.dropna().between(1e6, 1e8, inclusive="left").all():
             text = text.map(lambda v: v and v.zfill(8), na_action="ignore")

@@ -140,17 +140,18 @@ def build_model(
 def make_head(num_features: int, num_classes: int, dropout: float, seed: int) -> nn.Sequential:
     """Make the head with Keras' first weights, leaving torch's global generator as it was."""
     check_number("dropout", dropout, 0, 1, open_high=True)
-    head = nn.Sequential(
-        nn.Linear(num_features, HIDDEN),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(HIDDEN, num_classes),
-    )
-    generator = torch.Generator().manual_seed(seed)
-    for layer in head:
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Sequential(
+            nn.Linear(num_features, HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(HIDDEN, num_classes),
+        )
+        for layer in head:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
     return head
 
 

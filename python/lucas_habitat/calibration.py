@@ -101,25 +101,36 @@ def fit_calibration(
     logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
 ) -> dict[str, Any]:
     """The temperature that minimises the log loss of held-out logits, for a model's card."""
-    # A class that is absent from the labels says nothing about the temperature.
-    present = np.unique(labels)
-    if len(present) < 2:
+    present = len(np.unique(labels))
+    if present < 2:
         raise CalibrationError(
-            f"it needs readable photos of at least two classes; {len(labels)} photos of "
-            f"{len(present)} were given."
+            f"calibration needs readable photos of at least two classes; {len(labels)} photos of "
+            f"{present} were given."
         )
     if (logits.argmax(axis=1) == labels).all():
         raise CalibrationError(
             f"all {len(labels)} photos are classified right, so nothing says how sure is too sure. "
             "Give more or harder photos."
         )
-    rows = np.arange(len(labels))
+    # The log loss would then fall for ever as all probabilities become equal.
+    if logits[np.arange(len(labels)), labels].mean() <= logits.mean():
+        raise CalibrationError(
+            f"the classes that the {len(labels)} photos are labelled with score no higher than the "
+            "others, so no temperature fits. Check the labels."
+        )
+    classes = np.arange(logits.shape[1])
+    # Classes without a photo take their share of probability all the same, but scikit-learn knows
+    # a class by its labels only: each gets a row of equal logits, whose loss no temperature changes.
+    rows = np.arange(len(labels) + len(classes))
     calibrated = CalibratedClassifierCV(
-        FrozenEstimator(_Head(present)),
+        FrozenEstimator(_Head(classes)),
         method="temperature",
         ensemble=False,
         cv=[(rows, rows)],  # nothing is refitted, so nothing needs folds
-    ).fit(logits[:, present], labels)
+    ).fit(
+        np.concatenate([logits, np.zeros((len(classes), len(classes)))]),
+        np.concatenate([labels, classes]),
+    )
     beta = float(calibrated.calibrated_classifiers_[0].calibrators[0].beta_)
     return {
         "temperature": 1 / beta,

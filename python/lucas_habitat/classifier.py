@@ -71,8 +71,8 @@ class HabitatModel:
     calibration : dict or None
         ``temperature`` and how it was found; None if the model was not calibrated.
     training_photos : pandas.DataFrame
-        ``photo`` (file name), ``point_id``, ``year``, ``direction``, ``habitat`` of the photos
-        behind ``training_features``.
+        ``photo`` (file name), ``point_id``, ``year``, ``direction``, ``habitat`` of all photos
+        trained on, and ``has_features``, which marks those behind ``training_features``.
     training_features : numpy.ndarray
         float16; at most 20,000 rows, drawn at random from the training photos.
     created : str
@@ -376,6 +376,14 @@ def _sha256(path: Path) -> str:
 
 def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
     """Load a saved model.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    HabitatModel
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Collection, Sequence
 from numbers import Real
@@ -74,14 +75,22 @@ class LucasMessage(UserWarning):
     """What was done by default and could be done otherwise; nothing is wrong."""
 
 
+def _outside() -> int:
+    """The stack level of the first frame outside this package, as `warnings.warn` counts."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(__package__):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def warn(message: str) -> None:
     """Issue a `LucasWarning` that points at the caller of the public function."""
-    warnings.warn(message, LucasWarning, stacklevel=3)
+    warnings.warn(message, LucasWarning, stacklevel=_outside())
 
 
 def inform(message: str) -> None:
     """Issue a `LucasMessage` that points at the caller of the public function."""
-    warnings.warn(message, LucasMessage, stacklevel=3)
+    warnings.warn(message, LucasMessage, stacklevel=_outside())
 
 
 def some(values: Collection[object], most: int = 5) -> str:

@@ -86,9 +86,10 @@ class Evaluation:
 
     def __repr__(self) -> str:
         def line(name: str, value: float, interval: tuple[float, float]) -> str:
-            return (
-                f"{name:<17} {value:.3f}   {self.level:.0%} interval "
-                f"{interval[0]:.3f} to {interval[1]:.3f}"
+            return f"{name:<17} {value:.3f}" + (
+                f"   {100 * self.level:g}% interval {interval[0]:.3f} to {interval[1]:.3f}"
+                if self.n_boot
+                else ""
             )
 
         table = self.per_class[
@@ -167,7 +168,8 @@ def evaluate(
             f"No row of {len(table)} has both a predicted and a reference class: {int(labelled.sum())} "
             f"have {reference}, {int(read.sum())} have predicted."
         )
-    classes = classes_of(table)
+    # Labels that a CSV has turned into column names are looked up in the reference, too.
+    classes = classes_of(table.assign(habitat=table[reference]))
     truth, guess = kept[reference].astype("str"), kept["predicted"].astype("str")
     unknown = sorted((set(truth) | set(guess)) - set(classes))
     classes = classes + unknown
@@ -216,7 +218,9 @@ def evaluate(
         level=float(level),
         n_boot=int(n_boot),
         seed=int(seed),
-        notes=_notes(per_class, values[1], unknown, n_unlabelled, n_unread, n_points, table),
+        notes=_notes(
+            per_class, values[1], unknown, n_unlabelled, n_unread, n_points, int(n_boot), kept
+        ),
     )
 
 
@@ -250,11 +254,13 @@ def _intervals(cube: Counts, k: int, n_boot: int, level: float, seed: int) -> tu
         return nothing, nothing
     rng = np.random.default_rng(seed)
     n = len(cube)
+    # Points alike are drawn together: fast, and the order of rows makes no difference.
+    kinds, times = np.unique(cube, axis=0, return_counts=True)
     drawn = []
-    step = max(1, 20_000_000 // n)  # bounds memory to about 160 MB, whatever the number of points
+    step = max(1, 2_000_000 // len(kinds))  # bounds memory, however many points there are
     for start in range(0, n_boot, step):
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=min(step, n_boot - start))
-        drawn.append(_measures((weights @ cube).reshape(-1, k, k)))
+        weights = rng.multinomial(n, times / n, size=min(step, n_boot - start))
+        drawn.append(_measures((weights @ kinds).reshape(-1, k, k)))
     tail = (1 - level) / 2
     samples = np.concatenate(drawn)
     undefined = np.isnan(samples).all(axis=0)
@@ -271,7 +277,8 @@ def _notes(
     n_unlabelled: int,
     n_unread: int,
     n_points: int,
-    table: pd.DataFrame,
+    n_boot: int,
+    kept: pd.DataFrame,
 ) -> list[str]:
     notes = []
     never = per_class.loc[per_class["n_predicted"] == 0, "class"].tolist()
@@ -282,6 +289,9 @@ def _notes(
         notes.append(
             f"absent from the reference, so producer's accuracy is undefined: {some(absent)}"
         )
+    nowhere = [c for c in never if c in absent]
+    if nowhere:
+        notes.append(f"neither predicted nor in the reference, so F1 is undefined: {some(nowhere)}")
     if np.isnan(kappa):
         notes.append("kappa is undefined: all predictions and references are of one class")
     if unknown:
@@ -292,9 +302,9 @@ def _notes(
         )
     if n_unlabelled:
         notes.append(f"{n_unlabelled} rows have no reference class and are left out")
-    if n_points < 30:
+    if n_boot and n_points < 30:
         notes.append(f"only {n_points} points: intervals are rough")
-    if "split" in table and (table["split"] == "train").any():
+    if "split" in kept and (kept["split"] == "train").any():
         notes.append("rows of the training split are among these: accuracy is overstated")
     return notes
 

@@ -9,6 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -127,7 +128,8 @@ class FeatureCache:
             os.replace(tmp, self.folder / f"{name}.npy")
         except OSError as error:
             self._writable = False
-            tmp.unlink(missing_ok=True)
+            with suppress(OSError):
+                tmp.unlink()
             warn(
                 f"Features cannot be cached in {self.folder} ({error}); the next run computes them "
                 f"again. {CACHE_FOLDER} names another folder."

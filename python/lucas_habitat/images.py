@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from dataclasses import asdict, dataclass
@@ -10,11 +11,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .errors import InputError, PhotoError, check_choice, check_number
 
 __all__ = ["STATUSES", "Preprocessing", "decode_photo"]
+
+# Pillow warns at half of what it refuses. Set once: catch_warnings() in the threads that read
+# photos would leave the whole process with another thread's filters.
+warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 Array = npt.NDArray[np.uint8]
 
@@ -34,7 +39,18 @@ MAX_FILE_BYTES = 500_000_000
 #: Share of the height, from the bottom, in which the survey burnt its credit line.
 CREDIT_SHARE = 0.07
 _GREY = 128
-_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP")
+# JPEG stands for MPO too, which Pillow does not know as a format to open.
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+#: What brings a photo upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         check_number("target_size", self.size, 32, 1024, whole=True)
+        object.__setattr__(self, "size", int(self.size))  # R's numbers come as 224.0
         check_choice("resize", self.resize, ("antialias", "nearest"))
         check_choice("decoder", self.decoder, ("simplejpeg", "pillow"))
         check_choice("credit", self.credit, ("mask", "crop", "keep"))
@@ -118,7 +135,6 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     """
     how = preprocessing or Preprocessing()
     image = _open(data)
-    orientation = image.getexif().get(0x0112, 1) if image.format in ("JPEG", "MPO", "TIFF") else 1
     scaled = None
     if (
         how.decoder == "simplejpeg"
@@ -133,17 +149,12 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
         raise PhotoError("damaged", f"{type(error).__name__}: {error}") from error
-    if orientation != 1:
-        rgb.getexif()[0x0112] = orientation
-        rgb = ImageOps.exif_transpose(rgb)
-    return _fit(rgb, how)
+    return _fit(_upright(rgb, image), how)
 
 
 def _open(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns at half of what it refuses
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise PhotoError("too large", str(error)) from error
     except Exception as error:
@@ -168,6 +179,15 @@ def _decode_scaled(data: bytes, size: int) -> Array | None:
     return found
 
 
+def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
+    try:
+        # Pillow turns TIFF on loading and then drops the tag.
+        turn = _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:  # broken EXIF says nothing about which way is up
+        return rgb
+    return rgb if turn is None else rgb.transpose(turn)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     image.load()
     if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255 instead of scaling
@@ -184,6 +204,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _fit(image: Image.Image, how: Preprocessing) -> Array:
     kept = image.height * (1 - CREDIT_SHARE) if how.credit == "crop" else image.height
+    if kept < image.height:
+        # Cut first: Pillow's filters reach beyond the box.
+        image = image.crop((0, 0, image.width, math.ceil(kept)))
     if how.resize == "nearest":
         small = image.resize(
             (how.size, how.size), Image.Resampling.NEAREST, box=(0, 0, image.width, kept)

@@ -133,7 +133,8 @@ def assign_habitat(
     habitat = codes.map(found).astype("str")
     if len(table) and habitat.isna().all():
         raise InputError(
-            f"No row of {len(table)} got a class: the codes are {some(sorted(found))}. "
+            f"No row of {len(table)} got a class: the codes in {column} are "
+            f"{some(sorted(codes.dropna().unique())) or 'all empty'}. "
             "A scheme's codes must be LC1 codes, their groups (B70) or first letters (B)."
         )
     strange = codes[codes.notna() & habitat.isna() & ~codes.isin(known)]
@@ -164,7 +165,7 @@ def _scheme(
     elif isinstance(scheme, str) and scheme == "pilot":
         scheme = pilot_scheme()
     elif not isinstance(scheme, pd.DataFrame):
-        if not os.fspath(scheme).lower().endswith((".csv", ".parquet")):
+        if not str(scheme).lower().endswith((".csv", ".parquet")):
             raise InputError(
                 f"scheme must be 'pilot', 'level1', 'level2', a table with the columns code and "
                 f"class, or such a .csv or .parquet file; got {scheme!r} instead."

@@ -23,6 +23,10 @@ DIRECTIONS = ("P", "N", "E", "S", "W", "C")
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 COLUMNS = ("path", "point_id", "year", "direction", "habitat", "split")
 
+_SOURCES = (
+    "Photos can be a folder, a photo, a glob such as 'photos/*/*.jpg', a list of photos, or a "
+    ".csv or .parquet table with a column path."
+)
 _WORDS = {
     "p": "P",
     "point": "P",
@@ -59,6 +63,7 @@ _NAMES = [
 ]
 _SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 _YEAR = re.compile(r"(19|20)\d\d")
+_SERVER = re.compile(r"/(?P<year>(19|20)\d\d)/(?P<nuts0>[A-Za-z]{2})/\d{3}/\d{3}$")
 _LUCAS_ID = re.compile(r"\d{8}")
 
 
@@ -119,6 +124,8 @@ def list_photos(
     if isinstance(source, pd.DataFrame):
         photos = _from_table(source, Path(root or "."), "the table")
     elif not isinstance(source, str | os.PathLike):
+        if not isinstance(source, Iterable):
+            raise InputError(f"Photos cannot be read from {source!r}. {_SOURCES}")
         paths = [os.path.abspath(os.path.expanduser(p)) for p in source]
         if not paths:
             raise InputError("The list of photos is empty.")
@@ -130,27 +137,28 @@ def list_photos(
         elif path.is_dir():
             photos = _from_folder(path, labels)
         elif path.is_file():
+            if path.suffix.lower() not in PHOTO_ENDINGS:
+                raise InputError(f"{path.name} is neither a photo nor a table. {_SOURCES}")
             photos = _from_paths([str(path)], [""], labels=False)
         elif glob.has_magic(str(source)):
             photos = _from_glob(str(path), labels)
         else:
-            raise InputError(
-                f"There is no {source}. Photos can be a folder, a photo, a glob such as "
-                "'photos/*/*.jpg', or a .csv or .parquet table with a column path."
-            )
+            raise InputError(f"There is no {source}. {_SOURCES}")
     _report_disagreeing_labels(photos)
     return photos
 
 
 def as_photos(photos: Any) -> pd.DataFrame:
     """Take whatever a public function was given as photos; a photo table passes unchanged."""
-    if isinstance(photos, pd.DataFrame):
-        if set(COLUMNS) <= set(photos.columns):
-            return photos
-        if "path" in photos.columns:
-            # Keep the rows as they are: predictions must come back one for one.
-            return _complete(tidy_types(photos))
-    return list_photos(photos)
+    if not isinstance(photos, pd.DataFrame) or "path" not in photos:
+        return list_photos(photos)
+    if not set(COLUMNS) <= set(photos.columns):
+        # Keep the rows as they are: predictions must come back one for one.
+        return _complete(tidy_types(photos))
+    if isinstance(photos["habitat"].dtype, pd.CategoricalDtype):
+        # Categories without a photo would be counted as classes.
+        return photos.assign(habitat=photos["habitat"].astype("str"))
+    return photos
 
 
 def groups_of(photos: pd.DataFrame) -> pd.Series:
@@ -181,7 +189,7 @@ def _walk(folder: Path) -> Iterator[str]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [f for f in folders if not f.startswith((".", "__MACOSX"))]
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
         for name in files:
             if name.lower().endswith(PHOTO_ENDINGS) and not name.startswith("."):
                 yield os.path.join(parent, name)
@@ -193,6 +201,10 @@ def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
     ]
     if not paths:
         raise InputError(f"No photo matches {pattern}.")
+    # Through a link back to a folder above, ** finds a photo again and again.
+    real = [(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths]
+    shortest = dict(sorted(zip(real, paths, strict=True), key=lambda found: -len(found[1])))
+    paths = sorted(shortest.values())
     fixed = Path(pattern)
     while glob.has_magic(str(fixed)):
         fixed = fixed.parent
@@ -202,7 +214,7 @@ def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
 def _from_paths(paths: Sequence[str], folders: Sequence[str], labels: bool) -> pd.DataFrame:
     # A photo's own name knows its year better than a folder.
     rows = [
-        {"path": path, **_from_folders(folder, labels), **_from_name(path)}
+        {"path": path, **_from_folders(path, folder, labels), **_from_name(path)}
         for path, folder in zip(paths, folders, strict=True)
     ]
     return _complete(tidy_types(pd.DataFrame(rows)))
@@ -224,16 +236,13 @@ def _from_name(path: str) -> dict[str, Any]:
     return {}
 
 
-def _from_folders(folder: str, labels: bool) -> dict[str, Any]:
+def _from_folders(path: str, folder: str, labels: bool) -> dict[str, Any]:
     parts = [p for p in Path(folder).parts if p != "."]
     row: dict[str, Any] = {}
-    if (
-        len(parts) >= 4
-        and _YEAR.fullmatch(parts[-4])
-        and re.fullmatch(r"[A-Za-z]{2}", parts[-3])
-        and all(re.fullmatch(r"\d{3}", p) for p in parts[-2:])
-    ):
-        row = {"year": int(parts[-4]), "nuts0": parts[-3].upper()}
+    # Asked of the whole path: the source may be a folder within the server's, such as 2018/UK.
+    server = _SERVER.search(os.path.dirname(path).replace(os.sep, "/"))
+    if server:
+        row = {"year": int(server["year"]), "nuts0": server["nuts0"].upper()}
         parts = parts[:-4]
     if parts and parts[0].lower() in _SPLITS:
         row["split"] = _SPLITS[parts.pop(0).lower()]
@@ -271,13 +280,12 @@ def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
             f"{some(table.loc[repeated, 'path'].map(os.path.basename).tolist())}."
         )
         table = table[~repeated].reset_index(drop=True)
-    if "habitat" in table:
-        labels = table.groupby("path", sort=False)["habitat"].nunique()
-        if (labels > 1).any():
-            raise InputError(
-                f"{int((labels > 1).sum())} photos stand in {name} with different labels: "
-                f"{some(list(labels.index[labels > 1]))}. Keep one row a photo."
-            )
+    twice = table.loc[table["path"].duplicated(), "path"].unique()
+    if len(twice):
+        raise InputError(
+            f"{len(twice)} photos stand in {name} twice, with different labels or other values: "
+            f"{some(twice)}. Keep one row a photo."
+        )
     return _complete(table)
 
 
@@ -287,7 +295,7 @@ def _inside(path: str, folder: str) -> str:
     if os.path.isabs(path) or re.match(r"[A-Za-z]:[/\\]", path):
         return os.path.normpath(path)
     full = os.path.normpath(os.path.join(folder, path))
-    if os.path.commonpath([full, folder]) != folder:
+    if not full.startswith(os.path.join(folder, "")):
         raise InputError(
             f"The path {path} leaves the folder of its table, {folder}. Give the folder that "
             "paths are relative to as root=, or write absolute paths."
@@ -312,7 +320,7 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     table["split"] = _words(table["split"], _SPLITS, "split", "train or test")
     table["direction"] = _words(
         table["direction"],
-        {w: w.upper() if len(w) == 1 else d for w, d in _WORDS.items()},
+        _WORDS,
         "direction",
         "P, N, E, S, W, C or their words",
     )
@@ -344,9 +352,11 @@ def _report_disagreeing_labels(photos: pd.DataFrame) -> None:
     labelled = photos[photos["point_id"].notna() & photos["habitat"].notna()]
     if labelled.empty:
         return
-    labels = labelled.groupby(["point_id", "year"], dropna=False, sort=False)["habitat"].unique()
-    unlike = labels[labels.map(len) > 1]
-    if len(unlike):
+    by_point = labelled.groupby(["point_id", "year"], dropna=False, sort=False)["habitat"]
+    several = by_point.transform("nunique") > 1
+    if several.any():
+        points = labelled[several].groupby(["point_id", "year"], dropna=False, sort=False)
+        unlike = points["habitat"].unique()
         warn(
             f"{len(unlike)} points carry different labels in one year: "
             + some(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from .errors import InputError, SplitError, check_number, inform, some, warn
-from .photos import as_photos, groups_of
+from .photos import as_photos, groups_of, landscape
 
 __all__ = ["split_photos"]
 
@@ -36,8 +38,8 @@ def split_photos(
         Share of points to test on, between 0 and 1; 0.2 where nothing is said.
     n_per_class : int, optional
         Draw a balanced sample of this many photos of each class first, point by point, as the
-        pilot did. Class shares then differ from the land's: proportions predicted for a
-        region need them back (prior shift).
+        pilot did, close-ups left out. Class shares then differ from the land's: proportions
+        predicted for a region need them back (prior shift).
     regroup : bool, default False
         Ignore a split that the photos came with.
     seed : int, default 1
@@ -59,7 +61,7 @@ def split_photos(
     """
     if test_size is not None:
         check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
-    photos = as_photos(photos)
+    photos = as_photos(photos).reset_index(drop=True)
     labelled = photos["habitat"].notna()
     if not labelled.all():
         warn(
@@ -111,8 +113,10 @@ def draw_test_points(photos: pd.DataFrame, test_size: float, seed: int) -> pd.Se
     """Draw test points within each class; True where a photo's point was drawn."""
     groups = groups_of(photos)
     # A point's class may change over the years: it counts for its commonest.
-    classes = photos.groupby(groups)["habitat"].agg(_commonest)
-    points = classes.value_counts()
+    counts = photos.groupby([groups.rename("_point"), "habitat"]).size().rename("_n").reset_index()
+    commonest = counts.sort_values(["_n", "habitat"], ascending=[False, True])
+    classes = commonest.drop_duplicates("_point").set_index("_point")["habitat"].sort_index()
+    points = classes.value_counts().sort_index()
     if (points < 2).any():
         raise InputError(
             f"The class {points.idxmin()!r} has a single point; it cannot be in training and test. "
@@ -125,14 +129,22 @@ def draw_test_points(photos: pd.DataFrame, test_size: float, seed: int) -> pd.Se
             f"{len(classes) - n_test} to train on; both sides need at least one point for each "
             f"of the {len(points)} classes."
         )
-    _, test = train_test_split(
-        classes.index.to_numpy(), test_size=n_test, stratify=classes.to_numpy(), random_state=seed
-    )
+    rng = np.random.default_rng(seed)
+    test: list[str] = []
+    for label, n in zip(points.index, _shares(points.to_numpy(), n_test), strict=True):
+        test.extend(rng.choice(classes.index[classes == label].to_numpy(), n, replace=False))
     return groups.isin(test)
 
 
-def _commonest(classes: pd.Series) -> str:
-    return str(classes.value_counts().sort_index().idxmax())
+def _shares(points: npt.NDArray[np.integer[Any]], n_test: int) -> npt.NDArray[np.int64]:
+    """Test points of each class: its share, rounded to fit, and one at least on either side."""
+    exact = points * (n_test / points.sum())
+    n: npt.NDArray[np.int64] = np.clip(np.rint(exact).astype(np.int64), 1, points - 1)
+    while n.sum() != n_test:
+        step = 1 if n.sum() < n_test else -1
+        possible = (n + step >= 1) & (n + step <= points - 1)
+        n[np.argmax(np.where(possible, (exact - n) * step, -np.inf))] += step
+    return n
 
 
 def _check_split(photos: pd.DataFrame, filled: pd.Series) -> None:
@@ -155,7 +167,9 @@ def _check_split(photos: pd.DataFrame, filled: pd.Series) -> None:
 
 
 def _balanced(photos: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
-    counts = photos["habitat"].value_counts()
+    classes = sorted(photos["habitat"].unique())
+    photos = photos[landscape(photos)]  # close-ups are left out of training
+    counts = photos["habitat"].value_counts().reindex(classes, fill_value=0)
     if counts.min() < n:
         raise InputError(
             f"n_per_class={n} photos were asked for, but the classes have "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -250,14 +251,14 @@ def _photos_to_train_on(
 
 def _labelled(table: pd.DataFrame, what: str) -> pd.DataFrame:
     labelled = table["habitat"].notna()
-    if not labelled.all():
-        warn(
-            f"{int((~labelled).sum())} of {len(table)} {what} photos have no class and are left out."
-        )
     if not labelled.any():
         raise InputError(
             f"No {what} photo has a class. Classes are the folders photos stand in, or the column "
             "habitat of their table (assign_habitat() makes it from LC1 codes)."
+        )
+    if not labelled.all():
+        warn(
+            f"{int((~labelled).sum())} of {len(table)} {what} photos have no class and are left out."
         )
     return table[labelled]
 
@@ -311,17 +312,22 @@ def _fit_head(
             out: torch.Tensor = head.eval()(torch.from_numpy(features[val]))
         return out
 
-    history = _epochs(
-        head,
-        logits,
-        y,
-        optimizer,
-        settings,
-        seed,
-        progress,
-        (evaluate, labels[val]) if len(val) else None,
-    )
+    # Steps this small are quicker on one thread than the threads' waiting for each other, and
+    # one thread adds up in the same order on every machine.
+    with _one_thread():
+        check = (evaluate, labels[val]) if len(val) else None
+        history = _epochs(head, logits, y, optimizer, settings, seed, progress, check)
     return head.eval(), history
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _epochs(
@@ -431,16 +437,9 @@ def _finetune(
                 [network(load(val[i : i + 32]).to(device)).cpu() for i in range(0, len(val), 32)]
             )
 
-    history = _epochs(
-        network,
-        logits,
-        torch.from_numpy(labels[fit]),
-        optimizer,
-        settings,
-        seed,
-        progress,
-        (evaluate, labels[val]) if len(val) else None,
-    )
+    check = (evaluate, labels[val]) if len(val) else None
+    truth = torch.from_numpy(labels[fit])
+    history = _epochs(network, logits, truth, optimizer, settings, seed, progress, check)
     tuned = network.cpu().eval().backbone
     tuned.requires_grad_(False)
     tuned.spec = {
@@ -484,11 +483,12 @@ def _summary(
 def _kept(
     photos: pd.DataFrame, features: Array, fit: npt.NDArray[np.intp], seed: int
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float16]]:
-    """Training features to tell later what is unlike anything seen."""
-    rows = fit
+    """The photos trained on, and features of some to tell later what is unlike all of them."""
+    kept = np.arange(len(fit))
     if len(fit) > _KEPT_FEATURES:
-        rows = np.sort(np.random.default_rng(seed).choice(fit, _KEPT_FEATURES, replace=False))
-    table = photos.iloc[rows][["path", "point_id", "year", "direction", "habitat"]]
+        kept = np.sort(np.random.default_rng(seed).choice(len(fit), _KEPT_FEATURES, replace=False))
+    table = photos.iloc[fit][["path", "point_id", "year", "direction", "habitat"]]
     # File names only: a shared model must not tell where its maker keeps photos.
     table = table.assign(path=table["path"].map(os.path.basename)).rename(columns={"path": "photo"})
-    return table.reset_index(drop=True), features[rows].astype(np.float16)
+    table["has_features"] = np.isin(np.arange(len(fit)), kept)
+    return table.reset_index(drop=True), features[fit[kept]].astype(np.float16)

@@ -7,15 +7,13 @@ import os
 import numpy as np
 import pandas as pd
 
-from ._tables import classes_of, probability_columns, read_table, require_columns
+from ._tables import classes_of, probability_columns, read_table, require_columns, tidy_types
 from .errors import InputError, check_choice, some, warn
 from .photos import as_photos, leave_out_closeups
 
 __all__ = ["vote"]
 
 METHODS = ("majority", "mean", "product")
-# exp(-700) is about the smallest number that float64 holds in full precision.
-_TINY = np.exp(-700.0)
 
 
 def vote(
@@ -53,13 +51,13 @@ def vote(
     Warns
     -----
     LucasWarning
-        If points have no readable photo, or photos of a point in a year carry different labels
-        (the commonest is kept; ties are left missing).
+        If points have no readable photo, or close-ups only, or photos of a point in a year carry
+        different labels (the commonest is kept; ties are left missing).
 
     Raises
     ------
     InputError
-        If the table has no probabilities.
+        If the table has no probabilities, impossible ones, or close-ups only.
     """
     check_choice("method", method, METHODS)
     table = predictions if isinstance(predictions, pd.DataFrame) else read_table(predictions)
@@ -71,24 +69,41 @@ def vote(
         )
     require_columns(table, ["path"], "vote()", "Give the table that classify() made.")
     classes = classes_of(table)
-    table = leave_out_closeups(as_photos(table), closeups).reset_index(drop=True)
+    everything = tidy_types(as_photos(table).reset_index(drop=True))
     # Text and year together are the key; a photo without a point stands for itself.
-    keys = table[["point_id", "year"]].assign(
-        photo=table["path"].where(table["point_id"].isna()).astype("str")
+    keys = everything[["point_id", "year"]].assign(
+        photo=everything["path"].where(everything["point_id"].isna()).astype("str")
     )
-    group = keys.groupby(list(keys.columns), sort=False, dropna=False).ngroup().to_numpy()
+    number = keys.groupby(list(keys.columns), sort=False, dropna=False).ngroup()
+    table = leave_out_closeups(everything, closeups)
+    lost = everything[~number.isin(number[table.index])]
+    if len(everything) and table.empty:
+        raise InputError(
+            f"All {len(everything)} photos are close-ups (C); closeups=True lets them vote."
+        )
+    group, found = pd.factorize(number[table.index])
+    n = len(found)
+    table = table.reset_index(drop=True)
     first = pd.Series(group).drop_duplicates().index
-    n = len(first)
 
     p = table[columns].to_numpy(dtype=np.float64)
     votes = np.isfinite(p).all(axis=1)
     p, voter = p[votes], group[votes]
+    strange = (p < 0).any(axis=1) | (p.sum(axis=1) == 0)
+    if strange.any():
+        raise InputError(
+            "Probabilities must not be negative, and not all be 0, as they are for "
+            f"{some(table.loc[votes, 'path'][strange].tolist())}."
+        )
     size = np.bincount(voter, minlength=n)
     k = len(columns)
-    mean, shares, logs = (np.zeros((n, k)) for _ in range(3))
+    mean, shares, logs, zeros = (np.zeros((n, k)) for _ in range(4))
     np.add.at(mean, voter, p)
     np.add.at(shares, (voter, p.argmax(axis=1)), 1.0)
-    np.add.at(logs, voter, np.log(np.maximum(p, _TINY)))
+    np.add.at(logs, voter, np.log(np.where(p > 0, p, 1.0)))
+    np.add.at(zeros, voter, p == 0)
+    # One zero makes a product zero; where every class has some, those with fewest are left.
+    logs[zeros > zeros.min(axis=1, keepdims=True)] = -np.inf
     voted = size > 0
     with np.errstate(invalid="ignore"):
         shares /= size[:, None]
@@ -98,7 +113,8 @@ def vote(
     # Shares are whole votes over one number, so equal shares are equal to the last bit.
     tied = shares == shares.max(axis=1, keepdims=True)
     score = {"majority": np.where(tied, mean, -1.0), "mean": mean, "product": product}[method]
-    winner = np.where(voted, np.nan_to_num(score, nan=-1.0).argmax(axis=1), -1)
+    # Rounded, so that the order of photos cannot decide between equals; the first class does.
+    winner = np.where(voted, np.nan_to_num(score, nan=-1.0).round(12).argmax(axis=1), -1)
     share = shares[np.arange(n), winner]
     p_out = product if method == "product" else mean
     p_out[~voted] = shares[~voted] = np.nan
@@ -118,13 +134,19 @@ def vote(
         for name, share_or_p in zip(columns, values.T, strict=True):
             points[prefix + name.removeprefix("p_")] = share_or_p
     if "calibrated" in table:
-        points["calibrated"] = table["calibrated"].astype(bool).groupby(group).all().to_numpy()
+        # A missing value does not say that a model was calibrated.
+        points["calibrated"] = table["calibrated"].isin([True]).groupby(group).all().to_numpy()
     for column in ("habitat", "split", "lc1", "nuts0"):
         if column in table and table[column].notna().any():
             points[column] = _commonest(table[column], group, n)
     for column in ("obs_dist", "x", "y", "lon", "lat"):
         if column in table:
             points[column] = table[column].groupby(group).mean().reindex(range(n)).to_numpy()
+    if len(lost):
+        warn(
+            f"{number[lost.index].nunique()} points have close-ups only and are left out: "
+            f"{some(lost['point_id'].fillna(lost['path']).unique().tolist())}."
+        )
     if (~voted).any():
         warn(
             f"{int((~voted).sum())} of {n} points have no readable photo and no class: "

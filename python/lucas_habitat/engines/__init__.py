@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,18 +84,33 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
 
 def _computes_bfloat16(engine: str, device: str) -> bool:
     if engine == "openvino":
-        from .openvino import cpu_has_bfloat16
+        from .openvino_engine import cpu_has_bfloat16
 
         return cpu_has_bfloat16()
     return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def make_runner(backbone: Backbone, target: Target) -> Runner:
-    """Prepare a backbone for a target."""
+    """Prepare a backbone for a target.
+
+    The last one is kept: training, calibrating and classifying mostly use the same, and
+    compiling it takes longer than a hundred photos.
+    """
+    global _last
+    key = (json.dumps(backbone.spec, sort_keys=True), target)
+    if _last is None or _last[0] != key:
+        _last = (key, _new_runner(backbone, target))
+    return _last[1]
+
+
+_last: tuple[tuple[str, Target], Runner] | None = None
+
+
+def _new_runner(backbone: Backbone, target: Target) -> Runner:
     if target.engine == "openvino":
-        from .openvino import OpenVinoRunner
+        from .openvino_engine import OpenVinoRunner
 
         return OpenVinoRunner(backbone, target.precision)
-    from .torch import TorchRunner
+    from .torch_engine import TorchRunner
 
     return TorchRunner(backbone, target.device, target.precision)

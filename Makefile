@@ -1,0 +1,59 @@
+# Two commands set up everything: `make demo` (the main job, offline after installation) and
+# `make test`. PHOTOS=folder runs the demo on real labelled photos instead of drawn ones.
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3 2>/dev/null))
+VENV ?= .venv
+OUT ?= demo-run
+PHOTOS ?=
+# For machines without a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cpu saves 5 GB.
+TORCH_INDEX ?=
+BIN := $(VENV)/bin
+export RETICULATE_PYTHON = $(CURDIR)/$(BIN)/python
+R_PACKAGES := $(shell cat tools/r-packages.txt)
+
+.PHONY: demo test test-slow lint test-python test-r check-r dist clean r-packages
+
+demo: $(VENV)/.demo
+	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test: lint test-python test-r check-r
+
+# What takes minutes; run it before calling an issue done that it concerns.
+test-slow: $(VENV)/.dev
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test-python: $(VENV)/.dev
+	$(BIN)/pytest -m "not slow"
+
+test-r: $(VENV)/.dev r-packages
+	tools/with-r.sh Rscript tools/test-r.R
+
+check-r: $(VENV)/.dev r-packages
+	tools/with-r.sh tools/check-r.sh
+
+# An R source package that carries the core's wheel, for lucas_install() without other sources.
+dist: $(VENV)/.dev r-packages
+	PYTHON="$(CURDIR)/$(BIN)/python" tools/with-r.sh tools/dist.sh
+
+r-packages:
+	@tools/install-r.sh $(R_PACKAGES)
+
+$(VENV)/bin/python:
+	@tools/make-venv.sh "$(PYTHON)" "$(VENV)"
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	@if [ -n "$(TORCH_INDEX)" ]; then $(BIN)/pip install --quiet torch torchvision --index-url "$(TORCH_INDEX)"; fi
+	$(BIN)/pip install --quiet --editable ".[offline]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/pip install --quiet --editable ".[offline,dev]"
+	@touch $@
+
+clean:
+	rm -rf build dist *.Rcheck lucashabitat_*.tar.gz "$(OUT)" python/*.egg-info

@@ -1,0 +1,245 @@
+"""Classifying keeps rows; saving keeps everything; a bad model folder says what is wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lucas_habitat import classify, list_photos, load_model, save_model
+from lucas_habitat.classifier import Target
+from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError
+
+P = ["p_artificial", "p_cropland", "p_grassland", "p_woody"]
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    return save_model(model, tmp_path_factory.mktemp("models") / "min model på ø")
+
+
+def test_one_row_a_photo_in_the_order_given(model, parts, tmp_path):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    photos = parts[1].sample(frac=1, random_state=3)
+    photos.loc[photos.index[2], "path"] = str(tmp_path / "empty.jpg")
+    photos.loc[photos.index[5], "path"] = str(tmp_path / "gone.jpg")
+    photos = pd.concat([photos, photos.head(1)])  # the same row twice stays twice
+    found = classify(photos, model, progress=False)
+    assert found["path"].tolist() == photos["path"].tolist()
+    assert found["point_id"].tolist() == photos["point_id"].tolist()
+    assert found["status"].tolist()[2] == "empty"
+    assert found["status"].tolist()[5] == "missing"
+    read = found[found["status"] == "ok"]
+    assert len(read) == len(found) - 2
+    assert (read["predicted"].astype(str) == read["habitat"]).mean() > 0.9
+    assert found.loc[[2, 5], [*P, "confidence"]].isna().all(axis=None)
+    assert found.loc[[2, 5], "predicted"].isna().all()
+    assert (found.loc[[2, 5], "error"] != "").all()
+    assert (read["error"] == "").all()
+
+
+def test_probabilities_are_float64_and_sum_to_one(model, parts):
+    found = classify(parts[1], model, progress=False)
+    assert (found[P].dtypes == np.float64).all()
+    assert np.abs(found[P].sum(axis=1) - 1).max() < 1e-12
+    assert np.array_equal(found["confidence"], found[P].max(axis=1))
+    likeliest = found[P].to_numpy().argmax(axis=1)
+    assert np.array_equal(found["predicted"].cat.codes, likeliest)
+    assert found["predicted"].cat.categories.tolist() == model.classes
+    assert found.attrs["engine"] == "openvino"
+
+
+def test_whatever_list_photos_takes(model, photo_folder):
+    one = next(photo_folder.glob("woody/*.jpg"))
+    assert len(classify(one, model, progress=False)) == 1
+    assert len(classify([str(one), one], model, progress=False)) == 2
+    assert len(classify(f"{photo_folder}/woody/*.jpg", model, progress=False)) == 12
+
+
+def test_a_photo_alone_gets_what_it_gets_among_others(model, parts):
+    together = classify(parts[1], model, progress=False, cache=False)
+    alone = classify(parts[1].iloc[[3]], model, progress=False, cache=False)
+    assert np.abs(together.loc[3, P].astype(float) - alone.loc[0, P].astype(float)).max() < 1e-5
+
+
+def test_an_earlier_classification_gives_way(model, parts):
+    first = classify(parts[1], model, progress=False)
+    first["p_sea"] = 0.5
+    again = classify(first, model, progress=False)
+    assert "p_sea" not in again
+    assert again.columns.tolist() == first.columns.drop("p_sea").tolist()
+
+
+def test_labels_the_model_does_not_know_are_warned_of(model, parts):
+    photos = parts[1].replace({"habitat": {"woody": "forest"}})
+    with pytest.warns(LucasWarning, match=r"labelled forest, which this model does not know"):
+        classify(photos, model, progress=False)
+
+
+def test_no_photos(model, tmp_path):
+    with pytest.raises(InputError, match="There is no photo in"):
+        classify(tmp_path, model, progress=False)
+
+
+@pytest.mark.parametrize("batch_size", [0, 1.5, "8"])
+def test_bad_batch_sizes(model, parts, batch_size):
+    with pytest.raises(InputError, match="batch_size must be a whole number, at least 1"):
+        classify(parts[1], model, batch_size=batch_size)
+
+
+def test_a_precision_the_cpu_lacks_is_said_and_recorded(model, parts, monkeypatch):
+    monkeypatch.setattr("lucas_habitat.engines._computes_bfloat16", lambda *_: False)
+    monkeypatch.setattr(model, "target", Target("openvino", "cpu", "bfloat16"))
+    with pytest.warns(LucasMessage, match="trained in bfloat16.*float32 is used"):
+        found = classify(parts[1], model, progress=False)
+    assert found.attrs["precision"] == "float32"
+
+
+def test_a_saved_model_is_the_same_model(model, saved, parts):
+    loaded = load_model(saved)
+    a, b = (classify(parts[1], m, progress=False, cache=False) for m in (model, loaded))
+    assert np.abs(a[P] - b[P]).max(axis=None) < 1e-6
+    assert repr(loaded) == repr(model)
+    assert loaded.card() == model.card()
+    pd.testing.assert_frame_equal(loaded.history, model.history)
+    assert np.array_equal(loaded.training_features, model.training_features)
+    assert loaded.training_photos["point_id"].tolist() == model.training_photos["point_id"].tolist()
+    # and a path is as good as a model
+    c = classify(parts[1], str(saved), progress=False)
+    assert np.abs(a[P] - c[P]).max(axis=None) < 1e-6
+
+
+def test_engines_agree_on_probabilities(model, parts):
+    openvino = classify(parts[1], model, progress=False)
+    torch = classify(parts[1], model, device="torch", progress=False)
+    assert torch.attrs["engine"] == "torch"
+    assert np.abs(openvino[P] - torch[P]).max(axis=None) < 1e-4
+
+
+def test_the_card_says_how_photos_are_read(model, saved, parts, tmp_path):
+    """Classifying follows the card: an edited card gives other answers."""
+    other = tmp_path / "other"
+    shutil.copytree(saved, other)
+    card = json.loads((other / "card.json").read_text(encoding="utf-8"))
+    card["preprocessing"]["resize"] = "nearest"
+    (other / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    a = classify(parts[1], saved, progress=False)
+    b = classify(parts[1], other, progress=False)
+    assert np.abs(a[P] - b[P]).max(axis=None) > 1e-4
+
+
+def test_a_folder_is_tensors_and_text(saved):
+    assert sorted(p.name for p in saved.iterdir()) == [
+        "card.json", "history.csv", "model.safetensors", "training_features.npy",
+        "training_photos.csv",
+    ]  # fmt: skip
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8"))
+    assert card["classes"] == ["artificial", "cropland", "grassland", "woody"]
+    assert card["training"]["n_photos"] == 32
+    assert str(Path.home()) not in (saved / "card.json").read_text(encoding="utf-8")
+    assert not list(saved.parent.glob(".*")), "a temporary folder was left behind"
+
+
+def test_models_are_replaced_only_when_asked(model, saved, tmp_path):
+    folder = tmp_path / "model"
+    save_model(model, folder)
+    with pytest.raises(InputError, match="holds a model already"):
+        save_model(model, folder)
+    save_model(model, folder, overwrite=True)
+    assert load_model(folder).classes == model.classes
+
+
+def test_other_peoples_folders_are_never_replaced(model, tmp_path):
+    (tmp_path / "thesis.docx").write_text("years of work")
+    with pytest.raises(InputError, match="exists and holds no model; it is left as it is"):
+        save_model(model, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.docx").read_text() == "years of work"
+
+
+def test_a_save_that_fails_leaves_the_old_model(model, tmp_path, monkeypatch):
+    folder = save_model(model, tmp_path / "model")
+    monkeypatch.setattr("lucas_habitat.classifier._sha256", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_model(model, folder, overwrite=True)
+    monkeypatch.undo()
+    assert load_model(folder).classes == model.classes
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def edit_card(folder, **changes):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    (folder / "card.json").write_text(json.dumps(card | changes), encoding="utf-8")
+
+
+def damage(name):
+    def change(folder):
+        data = bytearray((folder / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / name).write_bytes(data)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: shutil.rmtree(f), "is no folder"),
+        (lambda f: (f / "card.json").unlink(), "holds no model"),
+        (lambda f: (f / "card.json").write_text("{"), "card .* is damaged"),
+        (lambda f: (f / "card.json").write_text("[1]"), "not the card of a lucas-habitat model"),
+        (lambda f: edit_card(f, format="keras"), "not the card of a lucas-habitat model"),
+        (lambda f: edit_card(f, format_version=9, lucas_habitat="7.0"),
+         "written by lucas-habitat 7.0 in format 9; .*Update"),
+        (lambda f: edit_card(f, classes=["a", "b", "c", "d"]),
+         "trained for the classes artificial, cropland.*card lists a, b, c, d"),
+        (lambda f: edit_card(f, files={}), "does not list the model's files"),
+        (lambda f: edit_card(f, files={"../secret": "0"}), "does not list the model's files"),
+        (lambda f: (f / "history.csv").unlink(), "incomplete: history.csv is missing"),
+        (damage("model.safetensors"), "damaged: model.safetensors is not what"),
+        (damage("training_features.npy"), "damaged: training_features.npy"),
+        (lambda f: edit_card(f, preprocessing={"size": 224, "resize": "cubic"}), "resize must be"),
+    ],
+)  # fmt: skip
+def test_bad_model_folders(saved, tmp_path, change, message):
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    change(folder)
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
+def test_weights_that_are_not_the_cards(saved, tmp_path):
+    """Files and card agree with each other, but the network is not the one described."""
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["backbone"]["weights_sha256"] = "0" * 64
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match="not those that the card describes"):
+        load_model(folder)
+
+
+def test_an_npy_with_objects_is_not_unpickled(saved, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    np.save(folder / "training_features.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    from lucas_habitat.classifier import _sha256
+
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["files"]["training_features.npy"] = _sha256(folder / "training_features.npy")
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match="allow_pickle=False"):
+        load_model(folder)
+
+
+def test_real_photos_go_all_the_way(shared, model):
+    from lucas_habitat import vote
+
+    photos = list_photos(shared / "data" / "lucas" / "photos")
+    found = classify(photos, model, progress=False)
+    assert (found["status"] == "ok").all()
+    with pytest.warns(LucasMessage, match="3 close-ups"):
+        points = vote(found)
+    assert points["n_photos"].tolist() == [5, 1, 5, 5]

@@ -1,0 +1,164 @@
+"""The command line, as scripts use it."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from lucas_habitat.cli import main
+
+COMMANDS = (
+    "list",
+    "split",
+    "train",
+    "classify",
+    "calibrate",
+    "vote",
+    "evaluate",
+    "covariates",
+    "demo",
+)
+
+
+def run(*arguments):
+    return main([str(a) for a in arguments])
+
+
+@pytest.fixture(autouse=True)
+def keep_warning_filters():
+    """main() sets its own, for a process of its own."""
+    import warnings
+
+    with warnings.catch_warnings():
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(photo_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kør")
+    assert run("split", photo_folder, "--out", folder / "photos.csv", "--test-size", 0.34) == 0
+    assert run("train", folder / "photos.csv", "--out", folder / "model", "--arch",
+               "efficientnet_lite0", "--epochs", 3) == 0  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_from_photos_to_covariates(trained, capsys, ending):
+    f = trained
+    predictions, points = f / f"predictions.{ending}", f / f"points.{ending}"
+    assert run("classify", f / "photos.csv", "--split", "test", "--model", f / "model",
+               "--out", predictions) == 0  # fmt: skip
+    assert run("vote", predictions, "--out", points) == 0
+    assert run("evaluate", points, "--out", f / "evaluation.json") == 0
+    assert run("covariates", points, "--out", f / f"covariates.{ending}") == 0
+    output = capsys.readouterr()
+    assert "16 photos classified (openvino" in output.out
+    assert "overall accuracy" in output.out
+    assert "warning: The model was not calibrated" in output.err
+    assert "note:" in output.err
+    found = json.loads((f / "evaluation.json").read_text())
+    assert found["n"] == 8
+    assert found["overall_accuracy"] > 0.9
+    read = pd.read_csv if ending == "csv" else pd.read_parquet
+    support = read(f / f"covariates_support.{ending}")
+    assert support["n_photos"].tolist() == [2] * 8
+    table = read(f / f"covariates.{ending}")
+    assert [c for c in table.columns if c != "point_id"] == [
+        "p_artificial",
+        "p_cropland",
+        "p_grassland",
+    ]
+
+
+def test_csv_and_parquet_hold_the_same_numbers(trained):
+    for ending in ("csv", "parquet"):
+        run("classify", trained / "photos.csv", "--model", trained / "model", "--out",
+            trained / f"same.{ending}")  # fmt: skip
+    a, b = pd.read_csv(trained / "same.csv"), pd.read_parquet(trained / "same.parquet")
+    for column in ("p_artificial", "p_woody", "confidence"):
+        assert (a[column] == b[column]).all()
+
+
+def test_list_says_what_is_there(photo_folder, capsys, tmp_path):
+    assert run("list", photo_folder, "--out", tmp_path / "photos.parquet") == 0
+    output = capsys.readouterr().out
+    assert "48 photos of 24 points" in output
+    assert "classes: artificial 12, cropland 12, grassland 12, woody 12" in output
+    assert len(pd.read_parquet(tmp_path / "photos.parquet")) == 48
+
+
+def test_a_scheme_gives_codes_their_class(photo_folder, tmp_path, capsys):
+    paths = sorted(photo_folder.glob("*/*.jpg"))[:3]
+    pd.DataFrame({"path": paths, "lc1": ["A11", "B11", "G11"]}).to_csv(tmp_path / "t.csv")
+    assert run("list", tmp_path / "t.csv", "--scheme", "pilot", "--out", tmp_path / "o.csv") == 0
+    assert pd.read_csv(tmp_path / "o.csv")["habitat"].fillna("-").tolist() == [
+        "artificial", "cropland", "-"]  # fmt: skip
+    assert "note: 1 rows have codes without a class: G11 (1)." in capsys.readouterr().err
+
+
+def test_refused_photos_do_not_end_a_run(trained, photo_folder, tmp_path, capsys):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    good = next(photo_folder.glob("woody/*.jpg"))
+    (tmp_path / "good.jpg").write_bytes(good.read_bytes())
+    assert run("classify", tmp_path, "--model", trained / "model", "--out", tmp_path / "p.csv") == 0
+    assert "1 photos classified" in (text := capsys.readouterr().out)
+    assert "1 refused" in text
+    assert "1 empty" in text
+    (tmp_path / "good.jpg").unlink()
+    assert run("classify", tmp_path, "--model", trained / "model", "--out", tmp_path / "q.csv") == 1
+    assert len(pd.read_csv(tmp_path / "q.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "no-such-folder"], "There is no no-such-folder"),
+        (["vote", "no.csv", "--out", "o.csv"], "There is no table"),
+        (["vote", "no.csv", "--out", "o.xlsx"], "--out o.xlsx must end in .csv or .parquet"),
+        (["classify", "x", "--model", "nowhere", "--out", "o.csv"], "There is no x"),
+        (["train", "x", "--out", "."], "exists and holds no model"),
+    ],
+)
+def test_what_cannot_be_done_is_1_with_one_line(
+    arguments, message, capsys, photo_folder, monkeypatch
+):
+    monkeypatch.chdir(photo_folder)
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith(f"lucas-habitat {arguments[0]}: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["train", "x"], ["classify", "x", "--out", "o.csv"], ["vote", "x", "--method", "best"],
+     ["train", "x", "--out", "m", "--epochs", "ten"]],
+)  # fmt: skip
+def test_bad_usage_is_2(arguments):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(command, "--help")
+    assert caught.value.code == 0
+    assert f"usage: lucas-habitat {command}" in capsys.readouterr().out
+
+
+def test_the_program_starts_fast_and_says_its_version():
+    start = time.perf_counter()
+    found = subprocess.run(
+        [sys.executable, "-m", "lucas_habitat.cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.startswith("lucas-habitat 0.")
+    assert time.perf_counter() - start < 3  # a tenth of that on a quiet machine

@@ -1,0 +1,425 @@
+"""Accuracy: numbers worked out by hand, intervals that respect points, and honest notes."""
+
+import json
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+from lucas_habitat._tables import write_json, write_table
+from lucas_habitat.errors import InputError
+from lucas_habitat.evaluation import evaluate
+from lucas_habitat.voting import vote
+
+CASES = json.loads(
+    (Path(__file__).parents[1] / "cases" / "evaluation.json").read_text(encoding="utf-8")
+)
+PER_CLASS = ["producers_accuracy", "users_accuracy", "f1"]
+
+
+def photos(reference, predicted, **columns):
+    """A table of photos; without more columns, each a point of its own."""
+    if isinstance(predicted, str):
+        predicted = list(predicted)
+    return pd.DataFrame({"habitat": list(reference), "predicted": predicted} | columns)
+
+
+def random_photos(n, classes, seed, accuracy=0.6):
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(classes, n, p=rng.dirichlet(np.ones(len(classes))))
+    return photos(truth, np.where(rng.random(n) < accuracy, truth, rng.choice(classes, n)))
+
+
+def width(interval):
+    return interval[1] - interval[0]
+
+
+def note(result, start):
+    """The one note that begins like this."""
+    found = [n for n in result.notes if n.startswith(start)]
+    assert len(found) == 1, result.notes
+    return found[0]
+
+
+# --- numbers both languages share -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda c: c["name"])
+def test_cases(case):
+    table = photos(
+        np.repeat(np.array(case["reference"], dtype=object), case["times"]),
+        np.repeat(np.array(case["predicted"], dtype=object), case["times"]),
+    )
+    result = evaluate(table, n_boot=0)
+    near = {"rel": 0, "abs": CASES["tolerance"], "nan_ok": True}
+    for name in ("n", "n_unlabelled", "n_unread"):
+        assert getattr(result, name) == case[name]
+    for name in ("overall_accuracy", "kappa"):
+        wanted = np.nan if case[name] is None else case[name]
+        assert getattr(result, name) == pytest.approx(wanted, **near)
+    assert result.confusion.index.tolist() == case["classes"]
+    assert result.confusion.columns.tolist() == case["classes"]
+    assert result.confusion.to_numpy().tolist() == case["confusion"]
+    assert result.per_class["class"].tolist() == case["classes"]
+    for name in PER_CLASS:
+        wanted = np.array(case[name], dtype=float)
+        assert result.per_class[name].to_numpy() == pytest.approx(wanted, **near)
+
+
+def test_congalton_1991_as_printed():
+    case = CASES["cases"][0]
+    table = photos(
+        np.repeat(case["reference"], case["times"]), np.repeat(case["predicted"], case["times"])
+    )
+    result = evaluate(table, n_boot=0)
+    assert round(100 * result.overall_accuracy) == 74
+    assert (100 * result.per_class["producers_accuracy"]).round().tolist() == [87, 79, 74, 64]
+    assert (100 * result.per_class["users_accuracy"]).round().tolist() == [57, 81, 74, 87]
+
+
+# --- against scikit-learn ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("k", [2, 4, 9])
+def test_equal_to_scikit_learn(k, seed):
+    classes = [f"c{i}" for i in range(k)]
+    table = random_photos(37, classes, seed)
+    table["predicted"] = pd.Categorical(table["predicted"], categories=classes)
+    truth, guess = table["habitat"].to_numpy(), table["predicted"].astype("str").to_numpy()
+    result = evaluate(table, n_boot=0)
+    assert result.overall_accuracy == pytest.approx(metrics.accuracy_score(truth, guess))
+    assert result.kappa == pytest.approx(metrics.cohen_kappa_score(truth, guess))
+    confusion = metrics.confusion_matrix(truth, guess, labels=classes)
+    assert (result.confusion.to_numpy() == confusion.T).all()
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        truth, guess, labels=classes, zero_division=np.nan
+    )
+    rows = result.per_class
+    assert rows["producers_accuracy"].to_numpy() == pytest.approx(recall, nan_ok=True)
+    assert rows["users_accuracy"].to_numpy() == pytest.approx(precision, nan_ok=True)
+    assert rows["f1"].to_numpy() == pytest.approx(f1, nan_ok=True)
+    assert rows["n_reference"].tolist() == support.tolist()
+
+
+# --- intervals --------------------------------------------------------------------------------
+
+
+def test_five_photos_alike_say_no_more_than_one():
+    one = random_photos(60, ["a", "b"], 1).assign(point_id=[f"{i}" for i in range(60)])
+    five = pd.concat([one] * 5)
+    few, many = evaluate(one), evaluate(five)
+    # The same draws of 60 points: the same samples five times over.
+    assert many.n == 300
+    assert many.n_points == 60
+    assert many.overall_accuracy_interval == pytest.approx(few.overall_accuracy_interval)
+    assert many.kappa_interval == pytest.approx(few.kappa_interval)
+
+
+def test_intervals_are_wider_for_photos_of_few_points_than_for_as_many_points():
+    table = pd.concat([random_photos(60, ["a", "b"], 1)] * 5, ignore_index=True)
+    points = evaluate(table.assign(point_id=[f"{i % 60}" for i in range(300)]))
+    photos_alone = evaluate(table)
+    # sqrt(5) = 2.24 in theory.
+    ratio = width(points.overall_accuracy_interval) / width(photos_alone.overall_accuracy_interval)
+    assert ratio == pytest.approx(5**0.5, rel=0.1)
+    assert width(points.kappa_interval) > 1.9 * width(photos_alone.kappa_interval)
+
+
+def test_a_photo_without_a_point_is_a_point_of_its_own():
+    table = random_photos(30, ["a", "b"], 1)
+    assert evaluate(table.assign(point_id=["x"] * 10 + [None] * 20), n_boot=0).n_points == 21
+    assert evaluate(table, n_boot=0).n_points == 30
+
+
+def test_years_of_a_point_are_drawn_together():
+    table = random_photos(30, ["a", "b"], 1).assign(point_id=[f"{i // 2}" for i in range(30)])
+    assert evaluate(table.assign(year=[2015, 2018] * 15), n_boot=0).n_points == 15
+
+
+def test_width_is_that_of_the_binomial_distribution():
+    # 200 points, 80 % right: 1.96 sqrt(0.8 x 0.2 / 200) = 0.0554 on either side.
+    table = photos(["a", "b"] * 100, ["a", "b"] * 80 + ["b", "a"] * 20)
+    low, high = evaluate(table, n_boot=10_000).overall_accuracy_interval
+    assert low == pytest.approx(0.8 - 0.0554, abs=0.006)
+    assert high == pytest.approx(0.8 + 0.0554, abs=0.006)
+    low, high = evaluate(table, n_boot=10_000, level=0.5).overall_accuracy_interval
+    # 0.674 standard deviations of 0.0283.
+    assert width((low, high)) == pytest.approx(2 * 0.0191, abs=0.006)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    # 40 points of five photos; a point is easy (90 % right) or hard (50 %), so 70 % on average.
+    covered = photo_by_photo = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        share = np.repeat(rng.choice([0.9, 0.5], 40), 5)
+        truth = rng.choice(["a", "b"], 200)
+        wrong = np.where(truth == "a", "b", "a")
+        table = photos(truth, np.where(rng.random(200) < share, truth, wrong))
+        low, high = evaluate(table, n_boot=200).overall_accuracy_interval
+        photo_by_photo += low <= 0.7 <= high
+        table["point_id"] = np.repeat(np.arange(40), 5).astype(str)
+        low, high = evaluate(table, n_boot=200).overall_accuracy_interval
+        covered += low <= 0.7 <= high
+    # 95 of 100 are expected, with a standard deviation of 2, and a percentile interval of 40
+    # points is a little too narrow.
+    assert 87 <= covered <= 99
+    assert photo_by_photo < covered
+
+
+def test_intervals_hold_the_estimate_and_stay_within_their_range():
+    rows = evaluate(random_photos(200, ["a", "b", "c"], 1)).per_class
+    for name in ("producers", "users"):
+        assert (rows[f"{name}_low"] <= rows[f"{name}_accuracy"]).all()
+        assert (rows[f"{name}_accuracy"] <= rows[f"{name}_high"]).all()
+        assert rows[[f"{name}_low", f"{name}_high"]].stack().between(0, 1).all()
+
+
+def test_no_bootstrap_gives_no_intervals():
+    result = evaluate(random_photos(20, ["a", "b"], 1), n_boot=0)
+    assert np.isnan(result.overall_accuracy_interval + result.kappa_interval).all()
+    assert result.per_class.filter(regex="_(low|high)$").isna().all(axis=None)
+    assert "interval" not in repr(result)
+
+
+def test_the_seed_decides():
+    table = random_photos(50, ["a", "b"], 1)
+    assert repr(evaluate(table, seed=3)) == repr(evaluate(table, seed=3))
+    assert evaluate(table, seed=3).kappa_interval != evaluate(table, seed=4).kappa_interval
+
+
+@pytest.mark.parametrize("with_points", [True, False])
+def test_the_order_of_rows_does_not_matter(with_points):
+    table = random_photos(150, ["a", "b", "c"], 1)
+    if with_points:
+        table["point_id"] = [f"{i // 5}" for i in range(150)]
+    shuffled = table.sample(frac=1, random_state=1)
+    assert evaluate(shuffled).as_dict() == evaluate(table).as_dict()
+
+
+def test_row_names_do_not_matter():
+    table = random_photos(20, ["a", "b"], 1).assign(point_id=["x", None] * 10)
+    assert evaluate(table.set_axis([0] * 20)).as_dict() == evaluate(table).as_dict()
+
+
+def test_thirty_thousand_points_need_seconds_and_little_memory():
+    table = random_photos(150_000, ["a", "b", "c", "d"], 1)
+    table["point_id"] = np.repeat(np.arange(30_000), 5).astype(str)
+    tracemalloc.start()
+    start = time.perf_counter()
+    result = evaluate(table)
+    seconds = time.perf_counter() - start
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.n_points == 30_000
+    assert seconds < 20
+    assert peak < 150e6
+
+
+def test_points_none_of_which_are_alike_stay_within_memory():
+    # Points of 1 to 150 photos: some 1,400 kinds of point, so more draws than fit at once.
+    sizes = np.arange(1500) // 10 + 1
+    table = random_photos(int(sizes.sum()), ["a", "b", "c"], 1)
+    table["point_id"] = np.repeat(np.arange(1500), sizes).astype(str)
+    tracemalloc.start()
+    result = evaluate(table, n_boot=4000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 < width(result.overall_accuracy_interval) < 0.05
+    # 4,000 x 1,500 counts at once would be 48 MB, and as much again as floats.
+    assert peak < 80e6
+
+
+# --- undefined values and other notes ---------------------------------------------------------
+
+
+def test_every_undefined_value_has_its_note():
+    # a never predicted, b not in the reference, c neither, d both.
+    guess = pd.Categorical(["b", "d"], categories=["a", "b", "c", "d"])
+    result = evaluate(photos(["a", "d"], guess))
+    rows = result.per_class.set_index("class")
+    assert rows["users_accuracy"].isna().tolist() == [True, False, True, False]
+    assert rows["producers_accuracy"].isna().tolist() == [False, True, True, False]
+    assert rows["f1"].isna().tolist() == [False, False, True, False]
+    assert note(result, "never predicted").endswith("user's accuracy is undefined: a, c")
+    assert note(result, "absent from").endswith("producer's accuracy is undefined: b, c")
+    assert note(result, "neither predicted").endswith("F1 is undefined: c")
+    assert rows.loc["c"].filter(regex="low|high").isna().all()
+
+
+def test_kappa_of_one_class_is_noted():
+    result = evaluate(photos("aaa", "aaa"))
+    assert np.isnan(result.kappa)
+    assert np.isnan(result.kappa_interval).all()
+    note(result, "kappa is undefined")
+
+
+def test_nothing_undefined_nothing_noted():
+    assert evaluate(photos("ab" * 20, "ab" * 20)).notes == []
+
+
+def test_few_points_are_noted_where_there_are_intervals():
+    table = photos("ab" * 20, "ab" * 20, point_id=[str(i // 2) for i in range(40)])
+    assert evaluate(table).notes == ["only 20 points: intervals are rough"]
+    assert evaluate(table, n_boot=0).notes == []
+
+
+def test_rows_left_out_are_counted_and_noted():
+    table = photos(["a", "b", None, None, "a"], ["a", "b", "a", None, None])
+    result = evaluate(table)
+    assert (result.n, result.n_unlabelled, result.n_unread) == (2, 2, 1)
+    assert note(result, "2 rows have no reference class")
+    assert note(result, "1 labelled rows have no prediction")
+
+
+def test_a_class_the_model_does_not_know_counts_as_errors_and_is_noted():
+    guess = pd.Categorical(["a", "b", "a"], categories=["a", "b"])
+    result = evaluate(photos(["a", "b", "wetland"], guess))
+    assert result.overall_accuracy == pytest.approx(2 / 3)
+    assert result.confusion.columns.tolist() == ["a", "b", "wetland"]
+    assert result.confusion.loc["a", "wetland"] == 1
+    assert note(result, "the model does not know wetland")
+
+
+def test_training_rows_are_noted():
+    result = evaluate(photos("ab", "ab", split=["train", "test"]))
+    assert note(result, "rows of the training split")
+
+
+def test_training_rows_that_are_left_out_are_not_noted():
+    result = evaluate(photos(["a", "b", None], "abb", split=["test", "test", "train"]))
+    assert not [n for n in result.notes if "training" in n]
+
+
+# --- classes ----------------------------------------------------------------------------------
+
+
+def test_classes_come_in_the_model_order_even_if_they_never_occur():
+    guess = pd.Categorical(["woody", "cropland"], categories=["woody", "artificial", "cropland"])
+    result = evaluate(photos(["woody", "cropland"], guess))
+    assert result.confusion.columns.tolist() == ["woody", "artificial", "cropland"]
+    assert result.confusion.loc["artificial"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_file_keeps_classes_that_never_occur(tmp_path, ending):
+    classes = ["artificial", "cropland", "woody_vegetation"]
+    table = photos(["artificial", "cropland"], ["artificial", "artificial"])
+    table["predicted"] = pd.Categorical(table["predicted"], categories=classes)
+    for c in classes:
+        table[f"p_{c}"] = 1 / 3
+    path = write_table(table, tmp_path / f"predictions{ending}")
+    assert evaluate(path).as_dict() == evaluate(table).as_dict()
+    assert evaluate(path).confusion.columns.tolist() == classes
+
+
+@pytest.mark.parametrize("reference", ["habitat", "seen_in_field"])
+def test_a_label_that_is_never_predicted_is_found_again_behind_its_column(reference):
+    # From a CSV: predicted is text, and "woody vegetation" stands in the reference only.
+    table = photos(["woody vegetation", "cropland"], ["cropland", "cropland"])
+    table = table.rename(columns={"habitat": reference})
+    table = table.assign(p_cropland=0.9, p_woody_vegetation=0.1)
+    result = evaluate(table, reference=reference)
+    assert result.confusion.columns.tolist() == ["cropland", "woody vegetation"]
+    assert not [n for n in result.notes if "does not know" in n]
+
+
+def test_another_reference_is_compared_instead_of_habitat():
+    table = photos("aabb", "abab", truth=list("abab"))
+    assert evaluate(table, n_boot=0).overall_accuracy == 0.5
+    assert evaluate(table, n_boot=0, reference="truth").overall_accuracy == 1
+
+
+# --- photos and points ------------------------------------------------------------------------
+
+
+def test_photos_and_their_points():
+    # Of each point's three photos one is wrong; the vote puts it right.
+    p = np.tile([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], (40, 1))
+    p[60:] = p[60:, ::-1]
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.jpg" for i in range(120)],
+            "point_id": [f"p{i // 3}" for i in range(120)],
+            "year": 2018,
+            "direction": ["N", "E", "S"] * 40,
+            "habitat": ["a"] * 60 + ["b"] * 60,
+            "split": "test",
+            "predicted": pd.Categorical(np.array(["a", "b"])[p.argmax(axis=1)]),
+            "p_a": p[:, 0],
+            "p_b": p[:, 1],
+        }
+    )
+    by_photo, by_point = evaluate(table), evaluate(vote(table))
+    assert (by_photo.unit, by_photo.n, by_photo.n_points) == ("photo", 120, 40)
+    assert by_photo.overall_accuracy == pytest.approx(2 / 3)
+    assert (by_point.unit, by_point.n, by_point.n_points) == ("point", 40, 40)
+    assert by_point.overall_accuracy == 1
+    assert repr(by_photo).startswith("Evaluation of 120 photos of 40 points\n")
+    assert repr(by_point).startswith("Evaluation of 40 points\n")
+
+
+# --- to read and to write ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_boot", [0, 100])
+def test_as_dict_is_json_and_says_everything(tmp_path, n_boot):
+    guess = pd.Categorical(["b", "d", None], categories=["a", "b", "c", "d"])
+    result = evaluate(photos(["a", "d", "d"], guess), n_boot=n_boot)
+    values = result.as_dict()
+    assert json.loads(write_json(values, tmp_path / "e.json").read_text(encoding="utf-8")) == values
+    assert values["confusion_rows"] == "predicted"
+    assert values["classes"] == ["a", "b", "c", "d"]
+    assert values["confusion"][1] == [1, 0, 0, 0]  # predicted b, reference a
+    assert values["per_class"][2]["users_accuracy"] is None
+    assert values["n_unread"] == 1
+    assert (values["kappa_interval"] == [None, None]) == (n_boot == 0)
+    assert values["notes"] == result.notes
+
+
+def test_it_prints_what_a_reader_needs():
+    table = photos("a" * 20 + "b" * 20, "a" * 18 + "b" * 2 + "a" * 4 + "b" * 16)
+    text = repr(evaluate(table.assign(split="train"), level=0.975))
+    assert "overall accuracy  0.850   97.5% interval 0." in text
+    # Chance (22 x 20 + 18 x 20) / 1600 = 0.5: kappa 0.35 / 0.5.
+    assert "kappa             0.700   97.5% interval 0." in text
+    assert "confusion (rows predicted, columns reference)" in text
+    assert "note: rows of the training split are among these" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["a", "18", "4"] in rows
+    assert ["a", "0.900", "0.818", "0.857", "20"] in rows  # 18/20, 18/22, 36/42
+
+
+# --- refused ----------------------------------------------------------------------------------
+
+
+def test_a_table_without_predictions_is_refused():
+    with pytest.raises(InputError, match=r"evaluate\(\) needs the column predicted"):
+        evaluate(photos("ab", "ab").drop(columns="predicted"))
+
+
+def test_a_table_without_the_reference_is_refused():
+    with pytest.raises(InputError, match=r"evaluate\(\) needs the column truth"):
+        evaluate(photos("ab", "ab"), reference="truth")
+
+
+def test_nothing_to_compare_is_refused():
+    with pytest.raises(InputError, match=r"No row of 3 has both.*1 have habitat, 2 have predicted"):
+        evaluate(photos([None, None, "a"], ["a", "b", None]))
+
+
+@pytest.mark.parametrize("n_boot", [-1, 0.5, "many"])
+def test_n_boot_must_be_a_whole_number(n_boot):
+    with pytest.raises(InputError, match="n_boot must be a whole number, at least 0"):
+        evaluate(photos("ab", "ab"), n_boot=n_boot)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_level_must_be_a_share(level):
+    with pytest.raises(InputError, match="level must be a number, more than 0 and less than 1"):
+        evaluate(photos("ab", "ab"), level=level)

@@ -1,0 +1,262 @@
+"""Features are computed once, kept safely, and never mistaken for others."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lucas_habitat import features as module
+from lucas_habitat.backbones import load_backbone
+from lucas_habitat.engines import Target, choose_target, make_runner
+from lucas_habitat.errors import DeviceError, LucasWarning
+from lucas_habitat.features import FeatureCache, extract_features
+from lucas_habitat.images import Preprocessing
+
+HOW = Preprocessing()
+CPU = Target("openvino", "cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return load_backbone("efficientnet_lite0")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def paths(photo_folder):
+    return [str(p) for p in sorted(photo_folder.glob("*/*.jpg"))][:6]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Count decoded photos and photos run through a backbone."""
+    counts = {"decoded": 0, "run": 0}
+    decode, new = module.decode_photo, module.make_runner
+
+    def counting_decode(*args):
+        counts["decoded"] += 1
+        return decode(*args)
+
+    def counting_runner(*args):
+        runner = new(*args)
+
+        def run(photos):
+            counts["run"] += len(photos)
+            return runner(photos)
+
+        return run
+
+    monkeypatch.setattr(module, "decode_photo", counting_decode)
+    monkeypatch.setattr(module, "make_runner", counting_runner)
+    return counts
+
+
+def extract(paths, backbone, how=HOW, target=CPU, **options):
+    return extract_features(paths, backbone, how, target, progress=False, **options)
+
+
+def test_a_second_time_nothing_is_decoded_or_run(paths, backbone, cache, calls):
+    first = extract(paths, backbone)
+    assert calls == {"decoded": 6, "run": 6}
+    second = extract(paths, backbone)
+    assert calls == {"decoded": 6, "run": 6}
+    assert np.array_equal(first.values, second.values)
+    assert np.isfinite(first.values).all()
+
+
+def test_without_the_cache_nothing_is_kept(paths, backbone, cache, calls):
+    extract(paths, backbone, cache=False)
+    extract(paths, backbone, cache=False)
+    assert calls == {"decoded": 12, "run": 12}
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        replace(HOW, resize="nearest"),
+        replace(HOW, decoder="pillow"),
+        replace(HOW, credit="keep"),
+        replace(HOW, credit="crop"),
+    ],
+)
+def test_another_way_to_read_photos_is_another_entry(paths, backbone, cache, calls, how):
+    extract(paths, backbone)
+    extract(paths, backbone, how)
+    assert calls["run"] == 12
+
+
+def test_another_precision_scaling_or_weights_is_another_entry(paths, backbone, cache, calls):
+    extract(paths, backbone)
+    extract(paths, backbone, target=Target("torch", "cpu", "float32"))
+    extract(paths, load_backbone("efficientnet_lite0", scaling="unit"))
+    extract(paths, load_backbone("efficientnet_lite0", weights=None))
+    assert calls["run"] == 24
+
+
+def test_a_changed_file_is_another_photo(paths, backbone, cache, calls, tmp_path):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(Path(paths[0]).read_bytes())
+    before = extract([str(photo)], backbone).values
+    photo.write_bytes(Path(paths[5]).read_bytes())
+    after = extract([str(photo)], backbone).values
+    assert calls["run"] == 2
+    assert not np.array_equal(before, after)
+
+
+def test_the_same_photo_elsewhere_is_known(paths, backbone, cache, calls, tmp_path):
+    extract(paths[:1], backbone)
+    copy = tmp_path / "æble.jpg"
+    copy.write_bytes(Path(paths[0]).read_bytes())
+    extract([str(copy)], backbone)
+    assert calls["run"] == 1
+
+
+def test_a_damaged_file_of_the_cache_costs_only_time(paths, backbone, cache, calls):
+    first = extract(paths, backbone)
+    (segment,) = cache.rglob("*.npy")
+    segment.write_bytes(segment.read_bytes()[:200])
+    assert np.array_equal(extract(paths, backbone).values, first.values)
+    assert calls["run"] == 12
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_cache(
+    paths, backbone, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE", str(tmp_path / "file"))
+    with pytest.warns(LucasWarning, match="cannot be cached .* LUCAS_HABITAT_CACHE names another"):
+        found = extract(paths, backbone)
+    assert found.ok.all()
+
+
+def test_an_interrupted_run_keeps_what_is_finished(paths, backbone, cache, calls, monkeypatch):
+    new = module.make_runner
+
+    def stops_after_two_batches(*args):
+        runner, ran = new(*args), []
+
+        def run(photos):
+            if len(ran) == 2:
+                raise KeyboardInterrupt
+            ran.append(1)
+            return runner(photos)
+
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "make_runner", stops_after_two_batches)
+        with pytest.raises(KeyboardInterrupt):
+            extract(paths, backbone, batch_size=2)
+    assert calls["run"] == 4
+    extract(paths, backbone, batch_size=2)
+    assert calls["run"] == 6
+
+
+def test_two_writers_share_a_folder(cache):
+    a, b = (FeatureCache({"x": 1}, 3) for _ in range(2))
+    a.add(b"a" * 16, np.ones(3, np.float32))
+    b.add(b"b" * 16, np.zeros(3, np.float32))
+    a.flush()
+    b.flush()
+    both = FeatureCache({"x": 1}, 3)
+    assert both.get(b"a" * 16).tolist() == [1, 1, 1]
+    assert both.get(b"b" * 16).tolist() == [0, 0, 0]
+    assert FeatureCache({"x": 2}, 3).get(b"a" * 16) is None
+
+
+def test_unreadable_photos_are_rows_with_reasons(paths, backbone, tmp_path):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not a photo at all")
+    (tmp_path / "cut.jpg").write_bytes(Path(paths[0]).read_bytes()[:700])
+    bad = [str(tmp_path / n) for n in ("empty.jpg", "text.jpg", "cut.jpg", "gone.jpg")]
+    found = extract([paths[0], *bad, paths[1]], backbone)
+    assert found.status == ["ok", "empty", "not a photo", "damaged", "missing", "ok"]
+    assert all(found.error[1:5])
+    assert np.isnan(found.values[1:5]).all()
+    assert np.isfinite(found.values[[0, 5]]).all()
+
+
+def test_rows_keep_their_order_whatever_the_batches(paths, backbone):
+    whole = extract(paths, backbone, cache=False).values
+    for batch_size in (1, 4):
+        parts = extract(paths[::-1], backbone, cache=False, batch_size=batch_size).values
+        assert np.abs(parts[::-1] - whole).max() < 1e-4
+
+
+def test_engines_agree(paths, backbone):
+    openvino = extract(paths, backbone, cache=False).values
+    torch = extract(paths, backbone, target=Target("torch", "cpu", "float32"), cache=False).values
+    assert np.abs(openvino - torch).max() < 1e-4 * np.abs(torch).max()
+
+
+def test_the_gpus_path_in_bfloat16_on_the_cpu(backbone):
+    photos = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    exact = make_runner(backbone, Target("torch", "cpu", "float32"))(photos)
+    rough = make_runner(backbone, Target("torch", "cpu", "bfloat16"))(photos)
+    assert rough.dtype == np.float32
+    difference = np.abs(exact - rough).max() / np.abs(exact).max()
+    assert 0 < difference < 0.1
+
+
+def test_a_batch_too_large_for_the_gpu_is_run_in_halves(backbone, monkeypatch):
+    import torch
+
+    runner = make_runner(backbone, Target("torch", "cpu", "float32"))
+    run, sizes = type(runner)._run, []
+
+    def small_memory(self, photos):
+        sizes.append(len(photos))
+        if len(photos) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return run(self, photos)
+
+    monkeypatch.setattr(type(runner), "_run", small_memory)
+    photos = np.zeros((5, 224, 224, 3), np.uint8)
+    assert runner(photos).shape == (5, 1280)
+    assert sizes == [5, 2, 3, 1, 2]
+
+
+def test_absent_devices_say_what_is_seen():
+    with pytest.raises(DeviceError, match=r"no device 'cuda:7'.*sees no GPU.*device='cpu'"):
+        choose_target("cuda:7")
+    with pytest.raises(DeviceError, match="does not compute in bfloat16"):
+        choose_target("torch", "bfloat16")
+
+
+def test_memory_holds_a_bounded_number_of_decoded_photos(monkeypatch, backbone):
+    """Reading stays at most four batches ahead of a slow backbone."""
+    decoded, seen = [], []
+    monkeypatch.setattr(module, "read_bytes", lambda path: path.encode())
+    monkeypatch.setattr(
+        module,
+        "decode_photo",
+        lambda data, how: decoded.append(1) or np.zeros((224, 224, 3), np.uint8),
+    )
+
+    def slow(*args):
+        def run(photos):
+            time.sleep(0.05)
+            seen.append(len(photos))
+            assert len(decoded) - sum(seen) <= 4 * 4 + 4
+            return np.zeros((len(photos), 1280), np.float32)
+
+        return run
+
+    monkeypatch.setattr(module, "make_runner", slow)
+    extract([str(i) for i in range(100)], backbone, cache=False, batch_size=4)
+    assert sum(seen) == 100
+
+
+def test_progress_reaches_a_callable(paths, backbone, cache):
+    calls = []
+    extract_features(paths, backbone, HOW, CPU, progress=lambda *a: calls.append(a))
+    assert calls[0] == (0, 6, "photos")
+    assert calls[-1] == (6, 6, "photos")

@@ -1,0 +1,217 @@
+"""Training follows the pilot's recipe, repeats itself, and refuses what cannot work."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import colour_photo, write_photos
+
+from lucas_habitat import calibrate, classify, list_photos, train, training
+from lucas_habitat.errors import CalibrationError, InputError, LucasMessage, LucasWarning
+
+LITE0 = {"arch": "efficientnet_lite0", "progress": False}
+
+
+def test_the_pilots_recipe(model, parts):
+    t = model.training
+    assert (t["epochs"], t["batch_size"], t["learning_rate"], t["dropout"]) == (10, 32, 1e-3, 0.2)
+    assert t["freeze_backbone"] is True
+    assert t["n_photos"] == len(parts[0])
+    assert t["n_points"] == parts[0].point_id.nunique()
+    assert model.history.columns.tolist() == ["epoch", "loss", "accuracy"]
+    assert model.history["epoch"].tolist() == list(range(1, 11))
+    assert model.history["loss"].iloc[-1] < model.history["loss"].iloc[0] / 3
+    assert model.classes == ["artificial", "cropland", "grassland", "woody"]
+    assert "calibrated   no" in repr(model)
+
+
+def test_steps_per_epoch_are_floored_and_photos_reshuffled(parts, monkeypatch):
+    """floor(n / batch) steps; what one epoch leaves out another takes."""
+    photos = parts[0]
+    orders = []
+    randperm = torch.randperm
+    monkeypatch.setattr(torch, "randperm", lambda n: orders.append(randperm(n)) or orders[-1])
+    done = []
+    train(
+        photos, arch="efficientnet_lite0", batch_size=10, epochs=6,
+        progress=lambda d, total, what: done.append((d, total)) if what == "training" else None,
+    )  # fmt: skip
+    steps = len(photos) // 10
+    assert len(photos) % 10, "the case needs a remainder"
+    assert done[-1] == (6 * steps, 6 * steps)
+    left_out = [set(o[steps * 10 :].tolist()) for o in orders]
+    assert len(orders) == 6
+    assert not set.intersection(*left_out)
+
+
+def test_fewer_photos_than_a_batch_still_train(parts):
+    few = parts[0].groupby("habitat").head(2)
+    model = train(few, epochs=2, batch_size=64, **LITE0)
+    assert model.history["loss"].notna().all()
+
+
+def test_the_same_seed_gives_the_same_model(parts, model):
+    again = train(parts[0], **LITE0)
+    other = train(parts[0], seed=2, **LITE0)
+    for a, b, c in zip(*(m.head.parameters() for m in (model, again, other)), strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+    pd.testing.assert_frame_equal(model.history, again.history)
+
+
+def test_validation_by_point_is_followed_and_calibrated_on(photo_folder):
+    photos = list_photos(photo_folder)
+    # Labels spoiled on purpose: a perfect model would leave nothing to calibrate.
+    photos.loc[::7, "habitat"] = "woody"
+    model = train(photos, validation_split=0.4, **LITE0)
+    assert {"val_loss", "val_accuracy", "val_kappa"} <= set(model.history.columns)
+    t = model.training
+    assert t["n_points"] + t["n_validation_points"] == photos.point_id.nunique()
+    assert t["n_photos"] + t["n_validation_photos"] == len(photos)
+    assert model.calibration["n_points"] == t["n_validation_points"]
+    assert model.temperature != 1
+    assert f"temperature {model.temperature:.3f}" in repr(model)
+
+
+def test_given_validation_photos_must_be_of_other_points(parts):
+    with pytest.raises(InputError, match="points stand in training and validation"):
+        train(parts[0], validation=parts[0].head(4), **LITE0)
+
+
+def test_test_photos_are_never_trained_on(parts):
+    both = pd.concat(parts, ignore_index=True)
+    with pytest.warns(LucasWarning, match=f"{len(parts[1])} photos have the split 'test'"):
+        model = train(both, epochs=1, **LITE0)
+    assert model.training["n_photos"] == len(parts[0])
+
+
+def test_closeups_are_left_out_unless_asked_for(parts):
+    photos = parts[0].copy()
+    photos.loc[photos.index[::5], "direction"] = "C"
+    n = int((photos["direction"] == "C").sum())
+    with pytest.warns(LucasMessage, match=rf"{n} close-ups \(C\) are left out"):
+        model = train(photos, epochs=1, **LITE0)
+    assert model.training["n_photos"] == len(photos) - n
+    assert train(photos, epochs=1, closeups=True, **LITE0).training["n_photos"] == len(photos)
+
+
+def test_refused_photos_are_counted_and_the_rest_trained_on(parts, tmp_path):
+    photos = parts[0].copy()
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    photos.loc[photos.index[0], "path"] = str(tmp_path / "empty.jpg")
+    with pytest.warns(LucasWarning, match=r"1 of \d+ photos were refused: empty.jpg \(empty\)"):
+        model = train(photos, epochs=1, **LITE0)
+    assert model.training["refused"] == {"empty": 1}
+    assert model.training["n_photos"] == len(photos) - 1
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (
+            lambda p: p[p.habitat == "woody"],
+            {},
+            "At least two classes are needed; got only 'woody'",
+        ),
+        (lambda p: p.assign(habitat=None), {}, "No training photo has a class"),
+        (lambda p: p.assign(split="test"), {}, "nothing to train on"),
+        (lambda p: p.assign(path="gone.jpg"), {}, r"None of \d+ photos could be read: gone.jpg"),
+        (lambda p: p, {"epochs": 0}, "epochs must be a whole number, at least 1; got 0"),
+        (lambda p: p, {"batch_size": 2.5}, "batch_size must be a whole number"),
+        (lambda p: p, {"learning_rate": 0}, "learning_rate must be a number, more than 0"),
+        (lambda p: p, {"dropout": 1}, "dropout must be a number"),
+        (lambda p: p, {"target_size": (224, 192)}, "one number or two equal ones"),
+        (lambda p: p, {"resize": "cubic"}, "resize must be one of 'antialias', 'nearest'"),
+        (lambda p: p, {"recipe": "best"}, "recipe must be one of 'pilot', 'finetune'"),
+        (lambda p: p, {"validation_split": 0.2, "validation": "x"}, "not both"),
+        (lambda p: p, {"validation_split": 0.01}, "both sides need at least one point"),
+    ],
+)
+def test_bad_input(parts, change, options, message):
+    with pytest.raises(InputError, match=message):
+        train(change(parts[0]), **LITE0, **options)
+
+
+def test_a_class_none_of_whose_photos_can_be_read_is_an_error(parts):
+    photos = parts[0].copy()
+    photos.loc[photos["habitat"] == "woody", "path"] = "gone.jpg"
+    with pytest.raises(InputError, match="No photo of the class woody could be read"):
+        train(photos, **LITE0)
+
+
+def test_a_class_name_with_a_space(parts):
+    photos = parts[0].replace({"habitat": {"woody": "woody vegetation ø"}})
+    model = train(photos, epochs=1, **LITE0)
+    found = classify(parts[1].assign(habitat=None), model, progress=False)
+    assert "p_woody_vegetation_o" in found
+    assert "woody vegetation ø" in found["predicted"].cat.categories
+
+
+def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
+    photos = list_photos(write_photos(tmp_path, n_points=2, directions=("north",)))
+    frozen = train(photos, epochs=1, **LITE0)
+    tuned = train(photos, recipe="finetune", epochs=2, batch_size=4, **LITE0)
+    assert tuned.training["freeze_backbone"] is False
+    a, b = frozen.backbone.network.state_dict(), tuned.backbone.network.state_dict()
+    assert not torch.equal(a["conv_stem.weight"], b["conv_stem.weight"])
+    assert torch.equal(a["bn1.running_mean"], b["bn1.running_mean"])
+    assert tuned.backbone.spec["weights_sha256"] != frozen.backbone.spec["weights_sha256"]
+    assert "fine-tuned" in repr(tuned)
+    # What it predicts is what the tuned network computes.
+    found = classify(photos, tuned, progress=False)
+    assert (found["status"] == "ok").all()
+    again = train(photos, recipe="finetune", epochs=2, batch_size=4, **LITE0)
+    assert torch.equal(
+        b["conv_stem.weight"], again.backbone.network.state_dict()["conv_stem.weight"]
+    )
+
+
+def test_calibrate_on_held_out_points(model, tmp_path):
+    photos = list_photos(write_photos(tmp_path, n_points=5, year=2015))
+    photos["point_id"] = "held-out " + photos["point_id"]
+    photos["habitat"] = np.roll(photos["habitat"], 3)  # some labels wrong: the model is too sure
+    calibrated = calibrate(model, photos, progress=False)
+    assert model.calibration is None
+    assert calibrated.temperature > 1
+    assert calibrated.calibration["n_points"] == photos.point_id.nunique()
+    before, after = (classify(photos, m, progress=False) for m in (model, calibrated))
+    assert (before["predicted"] == after["predicted"]).all()
+    assert (after["confidence"] < before["confidence"]).mean() > 0.9
+    assert after["calibrated"].all()
+    assert not before["calibrated"].any()
+
+
+def test_calibrating_on_training_points_is_refused(model, parts):
+    with pytest.raises(CalibrationError, match="points were trained on"):
+        calibrate(model, parts[0], progress=False)
+
+
+def test_calibrating_without_labels_is_refused(model, parts):
+    with pytest.raises(CalibrationError, match="No photo carries a class of the model"):
+        calibrate(model, parts[1].assign(habitat="sea"), progress=False)
+
+
+def test_a_perfect_validation_leaves_the_model_uncalibrated_but_trained(tmp_path):
+    photos = list_photos(write_photos(tmp_path, n_points=4))
+    with pytest.warns(LucasWarning, match="not calibrated: all .* classified right"):
+        model = train(photos, validation_split=0.5, **LITE0)
+    assert model.calibration is None
+
+
+def test_at_most_so_many_training_features_are_kept(parts, monkeypatch):
+    monkeypatch.setattr(training, "_KEPT_FEATURES", 5)
+    model = train(parts[0], epochs=1, **LITE0)
+    assert model.training_features.shape == (5, 1280)
+    assert model.training_features.dtype == np.float16
+    assert len(model.training_photos) == len(parts[0])
+    assert model.training_photos["has_features"].sum() == 5
+    assert not model.training_photos["photo"].str.contains("/").any()
+
+
+def test_a_photo_that_two_classes_share_does_not_break_training(tmp_path):
+    for habitat in ("a", "b"):
+        (tmp_path / habitat).mkdir()
+        for i in range(3):
+            colour_photo("woody", 1).save(tmp_path / habitat / f"{i}.png")
+    model = train(list_photos(tmp_path), epochs=1, **LITE0)
+    assert model.training["n_without_point"] == 6

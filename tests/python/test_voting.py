@@ -1,0 +1,390 @@
+"""Votes: who votes, who wins, how ties and zeros fall, and what is said when nobody can vote."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lucas_habitat._tables import write_table
+from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
+from lucas_habitat.voting import METHODS, vote
+
+CASES = json.loads((Path(__file__).parents[1] / "cases" / "votes.json").read_text(encoding="utf-8"))
+
+
+def photos(p, classes=("cropland", "grassland"), **columns):
+    """Photos of point 43203210 in 2018, one a row of probabilities, unless told otherwise."""
+    p = np.array(p, dtype=float)
+    n = len(p)
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.jpg" for i in range(n)],
+            "point_id": ["43203210"] * n,
+            "year": pd.array([2018] * n, dtype="Int64"),
+            "direction": list(("PNESW" * n)[:n]),
+            "habitat": pd.Series([None] * n, dtype="str"),
+            "split": pd.Series([None] * n, dtype="str"),
+        }
+        | columns
+    )
+    codes = np.where(np.isnan(p).any(axis=1), -1, np.nan_to_num(p).argmax(axis=1))
+    table["predicted"] = pd.Categorical.from_codes(codes, categories=list(classes))
+    for name, values in zip(classes, p.T, strict=True):
+        table[f"p_{name}"] = values
+    return table
+
+
+def random_photos(n, classes, seed):
+    """Photos in any order: a few points, years and photos without either, some unread."""
+    rng = np.random.default_rng(seed)
+    # Few different values, so that ties are common.
+    p = rng.integers(1, 5, size=(n, len(classes))).astype(float)
+    p /= p.sum(axis=1, keepdims=True)
+    p[rng.random(n) < 0.15] = np.nan
+    return photos(
+        p,
+        classes,
+        point_id=pd.Series(rng.choice(["b", "a", "d", None], n), dtype="str"),
+        year=pd.array(rng.choice([2015, 2018, pd.NA], n), dtype="Int64"),
+        direction=pd.Series(rng.choice(["P", "N", "E", None], n), dtype="str"),
+    )
+
+
+def by_hand(table, classes, method):
+    """The votes again, photo by photo, as one would count them on paper."""
+    groups = {}
+    for row in table.to_dict("records"):
+        point = row["path"] if pd.isna(row["point_id"]) else row["point_id"]
+        year = None if pd.isna(row["year"]) else row["year"]
+        p = [row[f"p_{c}"] for c in classes]
+        groups.setdefault((point, year), []).append(p)
+    points = []
+    for (point, year), all_p in groups.items():
+        p = [row for row in all_p if not any(np.isnan(row))]
+        if not p:
+            points.append((point, year, 0, None, None, None, None))
+            continue
+        votes = [sum(row.index(max(row)) == k for row in p) for k in range(len(classes))]
+        mean = [sum(row[k] for row in p) / len(p) for k in range(len(classes))]
+        product = [float(np.prod([row[k] for row in p])) for k in range(len(classes))]
+        product = [v / sum(product) for v in product]
+        score = {
+            "majority": [(v, round(m, 12)) for v, m in zip(votes, mean, strict=True)],
+            "mean": [round(m, 12) for m in mean],
+            "product": [round(v, 12) for v in product],
+        }[method]
+        best = score.index(max(score))
+        points.append(
+            (
+                point,
+                year,
+                len(p),
+                classes[best],
+                votes[best] / len(p),
+                product if method == "product" else mean,
+                [v / len(p) for v in votes],
+            )
+        )
+    return points
+
+
+# --- numbers both languages share -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda c: str(c["arguments"]))
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_cases(case):
+    with pytest.warns(LucasWarning, match=CASES["warning"]):
+        points = vote(pd.DataFrame(CASES["predictions"]), **case["arguments"])
+    assert list(points)[: len(case["columns"])] == list(case["columns"])
+    for column, expected in case["columns"].items():
+        if column in ("point_id", "predicted"):
+            assert [None if pd.isna(v) else v for v in points[column]] == expected
+        else:
+            got = points[column].to_numpy(dtype=float, na_value=np.nan)
+            wanted = np.array(expected, dtype=float)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=CASES["tolerance"])
+
+
+# --- against counting photo by photo ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.filterwarnings("ignore:.*no readable photo:lucas_habitat.errors.LucasWarning")
+def test_random_photos_vote_as_counted_by_hand(method, k, seed):
+    classes = [f"c{i}" for i in range(k)]
+    table = random_photos(60, classes, seed)
+    points = vote(table, method)
+    expected = by_hand(table, classes, method)
+    assert len(points) == len(expected)
+    found = points.to_dict("records")
+    for row, (point, year, n, predicted, agreement, p, v) in zip(found, expected, strict=True):
+        assert row["point_id"] == point
+        assert (None if pd.isna(row["year"]) else row["year"]) == year
+        assert row["n_photos"] == n
+        if n == 0:
+            assert pd.isna([row["predicted"], row["agreement"], row["p_c0"], row["v_c0"]]).all()
+            continue
+        assert row["predicted"] == predicted
+        assert row["agreement"] == pytest.approx(agreement, abs=1e-12)
+        assert [row[f"p_{c}"] for c in classes] == pytest.approx(p, abs=1e-12)
+        assert [row[f"v_{c}"] for c in classes] == pytest.approx(v, abs=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_sum_to_one(method):
+    p = np.random.default_rng(1).dirichlet(np.full(7, 0.05), 3000)
+    table = photos(p, [f"c{i}" for i in range(7)], point_id=[str(i // 5) for i in range(3000)])
+    points = vote(table, method)
+    for prefix in ("p_c", "v_c"):
+        values = points.filter(like=prefix)
+        assert (values.dtypes == "float64").all()
+        assert np.abs(values.sum(axis=1) - 1).max() < 1e-12
+
+
+def test_shares_rounded_in_a_file_sum_to_one_again():
+    # 0.333 three times: each a third.
+    points = vote(photos([[0.333] * 3], ["a", "b", "c"]))
+    assert points[["p_a", "p_b", "p_c"]].to_numpy() == pytest.approx(1 / 3, abs=1e-15)
+
+
+def test_points_come_in_order_of_first_appearance():
+    table = photos(
+        [[0.9, 0.1]] * 5,
+        point_id=["z", "a", "z", None, "a"],
+        year=pd.array([2018, 2022, pd.NA, 2018, 2015], dtype="Int64"),
+    )
+    points = vote(table)
+    assert points["point_id"].tolist() == ["z", "a", "z", "3.jpg", "a"]
+    assert points["year"].tolist() == [2018, 2022, pd.NA, 2018, 2015]
+
+
+# --- ties, zeros, many photos -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_complete_tie_goes_to_the_first_class_whatever_the_order_of_photos(method):
+    # Every class gets the same five numbers, whose sum depends on their order in the last bit.
+    numbers = [0.1, 0.2, 0.3, 0.15, 0.25]
+    p = np.array([numbers[i:] + numbers[:i] for i in range(5)])
+    rng = np.random.default_rng(1)
+    table = photos(p, list("abcde"))
+    winners = {vote(table.iloc[rng.permutation(5)], method)["predicted"][0] for _ in range(30)}
+    assert winners == {"a"}
+
+
+def test_product_with_a_zero_is_zero_however_many_photos():
+    # The first class is ruled out by one photo; the second gets 0.1 ** 1999, far below float64.
+    points = vote(photos([[0.9, 0.1]] * 1999 + [[0.0, 1.0]]), "product")
+    assert points["predicted"].tolist() == ["grassland"]
+    assert points[["p_cropland", "p_grassland"]].to_numpy().tolist() == [[0.0, 1.0]]
+    assert points["agreement"].tolist() == [1 / 2000]
+
+
+def test_product_of_2000_photos_does_not_underflow():
+    # 0.6 / 0.4 to the power of the difference: 1001 photos against 999, so 1.5 ** 2 = 2.25 : 1.
+    points = vote(photos([[0.6, 0.4]] * 1001 + [[0.4, 0.6]] * 999), "product")
+    assert points["p_cropland"][0] == pytest.approx(2.25 / 3.25, abs=1e-9)
+
+
+def test_product_where_every_class_is_ruled_out_keeps_those_ruled_out_least():
+    # Zeros: 3, 1, 1. The last two by what is left: 0.7 x 1 against 0.3 x 1.
+    p = [[0.0, 0.7, 0.3], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    points = vote(photos(p, ["a", "b", "c"]), "product")
+    assert points[["p_a", "p_b", "p_c"]].to_numpy()[0] == pytest.approx([0, 0.7, 0.3])
+    assert points["predicted"].tolist() == ["b"]
+
+
+def test_two_hundred_thousand_predictions_take_seconds():
+    p = np.random.default_rng(1).dirichlet(np.ones(4), 200_000)
+    ids = [f"{i // 5:08d}" for i in range(200_000)]
+    table = photos(p, list("abcd"), point_id=ids, habitat=["a"] * 200_000)
+    start = time.perf_counter()
+    points = vote(table)
+    assert time.perf_counter() - start < 5
+    assert len(points) == 40_000
+
+
+# --- who votes --------------------------------------------------------------------------------
+
+
+def test_missing_directions_vote():
+    points = vote(photos([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]], direction=[None, None, "N"]))
+    assert points["n_photos"].tolist() == [3]
+    assert points["predicted"].tolist() == ["grassland"]
+
+
+def test_a_photo_with_some_probabilities_missing_does_not_vote():
+    points = vote(photos([[0.9, 0.1], [np.nan, 1.0], [np.inf, 0.0]]))
+    assert points["n_photos"].tolist() == [1]
+    assert points["p_cropland"].tolist() == [0.9]
+
+
+def test_points_without_readable_photos_are_rows_and_named():
+    table = photos([[np.nan] * 2, [0.9, 0.1]], point_id=["lost", "kept"], habitat=["cropland"] * 2)
+    with pytest.warns(LucasWarning, match=r"1 of 2 points have no readable photo.*: lost\."):
+        points = vote(table)
+    assert points["point_id"].tolist() == ["lost", "kept"]
+    assert points["n_photos"].tolist() == [0, 1]
+    assert points["habitat"].tolist() == ["cropland", "cropland"]
+    assert points.filter(regex="^[pv]_|agreement|predicted").iloc[0].isna().all()
+
+
+def test_no_readable_photo_at_all_keeps_all_rows():
+    with pytest.warns(LucasWarning, match="2 of 2 points have no readable photo"):
+        points = vote(photos([[np.nan] * 2] * 2, point_id=["a", "b"]))
+    assert points["n_photos"].tolist() == [0, 0]
+    assert points["predicted"].cat.categories.tolist() == ["cropland", "grassland"]
+
+
+def test_no_photo_gives_no_point():
+    points = vote(photos([[0.9, 0.1]]).head(0))
+    assert len(points) == 0
+    assert {"point_id", "n_photos", "p_cropland", "v_grassland"} <= set(points)
+
+
+def test_close_ups_are_left_out_and_counted():
+    table = photos([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], direction=["P", "C", "C"])
+    with pytest.warns(LucasMessage, match=r"2 close-ups \(C\) are left out"):
+        points = vote(table)
+    assert points["predicted"].tolist() == ["cropland"]
+    assert vote(table, closeups=True)["predicted"].tolist() == ["grassland"]
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_points_with_close_ups_only_are_named():
+    table = photos([[0.9, 0.1]] * 3, point_id=["a", "b", "a"], direction=["P", "C", "C"])
+    with pytest.warns(LucasWarning, match=r"1 points have close-ups only and are left out: b\."):
+        points = vote(table)
+    assert points["point_id"].tolist() == ["a"]
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_nothing_but_close_ups_is_refused():
+    with pytest.raises(InputError, match=r"All 2 photos are close-ups \(C\); closeups=True"):
+        vote(photos([[0.9, 0.1]] * 2, direction=["C", "C"]))
+
+
+# --- what points carry ------------------------------------------------------------------------
+
+
+def test_predicted_keeps_classes_that_never_win():
+    points = vote(photos([[0.9, 0.1, 0.0]], ["woody", "cropland", "artificial"]))
+    assert points["predicted"].cat.categories.tolist() == ["woody", "cropland", "artificial"]
+
+
+def test_labels_that_disagree_are_reported_and_the_commonest_kept():
+    table = photos(
+        [[0.9, 0.1]] * 5,
+        point_id=["a", "a", "a", "b", "b"],
+        habitat=["cropland", "grassland", "grassland", "cropland", "cropland"],
+    )
+    with pytest.warns(LucasWarning, match=r"1 points carry different labels in one year: a\."):
+        points = vote(table)
+    assert points["habitat"].tolist() == ["grassland", "cropland"]
+
+
+def test_labels_that_disagree_evenly_are_left_missing():
+    table = photos([[0.9, 0.1]] * 2, habitat=["cropland", "grassland"], nuts0=["DK", "DK"])
+    with pytest.warns(LucasWarning, match="carry different labels"):
+        points = vote(table)
+    assert points["habitat"].isna().tolist() == [True]
+    assert points["nuts0"].tolist() == ["DK"]
+
+
+def test_a_label_counts_where_other_photos_have_none():
+    points = vote(photos([[0.9, 0.1]] * 3, habitat=[None, "grassland", None]))
+    assert points["habitat"].tolist() == ["grassland"]
+
+
+def test_labels_of_different_years_may_differ():
+    table = photos(
+        [[0.9, 0.1]] * 2,
+        habitat=["cropland", "grassland"],
+        year=pd.array([2015, 2018], dtype="Int64"),
+    )
+    assert vote(table)["habitat"].tolist() == ["cropland", "grassland"]
+
+
+def test_coordinates_are_means_of_the_known_ones():
+    table = photos([[0.9, 0.1]] * 3, x=[4320000.0, 4320010.0, np.nan], y=[np.nan] * 3)
+    points = vote(table)
+    assert points["x"].tolist() == [4320005.0]
+    assert points["y"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([True, True], True), ([True, False], False), ([True, np.nan], False)],
+)
+def test_points_are_calibrated_if_all_their_photos_are(values, expected):
+    points = vote(photos([[0.9, 0.1]] * 2, calibrated=values))
+    assert points["calibrated"].tolist() == [expected]
+    assert points["calibrated"].dtype == bool
+
+
+def test_ids_are_text_and_years_whole_numbers_from_any_table():
+    # As pandas.read_csv() gives them: a leading zero lost, years as floats.
+    table = photos([[0.9, 0.1]] * 2, point_id=[9603628] * 2, year=[2018.0, np.nan])
+    points = vote(table)
+    assert points["point_id"].tolist() == ["09603628"] * 2
+    assert points["year"].dtype == "Int64"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_file_votes_like_its_table(tmp_path, ending):
+    p = np.random.default_rng(1).dirichlet(np.ones(3), 20)
+    classes = ["artificial", "cropland", "woody vegetation"]
+    table = photos(p, classes, point_id=[f"0960362{i // 5}" for i in range(20)])
+    table = table.rename(columns={"p_woody vegetation": "p_woody_vegetation"})
+    path = write_table(table, tmp_path / f"predictions{ending}")
+    points = vote(table)
+    read = vote(path)
+    assert read["predicted"].cat.categories.tolist() == classes
+    pd.testing.assert_frame_equal(read, points, check_exact=True, check_dtype=False)
+
+
+def test_the_table_given_stays_as_it_is():
+    table = photos([[0.9, 0.1], [np.nan] * 2])
+    before = table.copy(deep=True)
+    vote(table, "product")
+    pd.testing.assert_frame_equal(table, before)
+
+
+def test_row_names_do_not_matter():
+    table = photos([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], point_id=["a", "b", "a"])
+    renamed = table.set_axis([7, 7, 0])
+    pd.testing.assert_frame_equal(vote(renamed), vote(table))
+
+
+def test_the_method_is_kept():
+    assert vote(photos([[0.9, 0.1]]), "mean").attrs["method"] == "mean"
+
+
+# --- refused ----------------------------------------------------------------------------------
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(InputError, match="method must be one of 'majority', 'mean', 'product'"):
+        vote(photos([[0.9, 0.1]]), "median")
+
+
+def test_a_table_without_probabilities_is_refused():
+    with pytest.raises(InputError, match=r"vote\(\) needs the columns p_<class>"):
+        vote(photos([[0.9, 0.1]]).drop(columns=["p_cropland", "p_grassland"]))
+
+
+def test_a_table_without_paths_is_refused():
+    with pytest.raises(InputError, match=r"vote\(\) needs the column path"):
+        vote(photos([[0.9, 0.1]]).drop(columns="path"))
+
+
+@pytest.mark.parametrize("bad", [[-0.1, 1.1], [0.0, 0.0]])
+def test_impossible_probabilities_are_refused(bad):
+    with pytest.raises(InputError, match=r"must not be negative, and not all be 0.*1\.jpg"):
+        vote(photos([[0.9, 0.1], bad]))
