@@ -62,7 +62,13 @@ def calibrate(
     if not isinstance(model, HabitatModel):
         model = load_model(model)
     table = leave_out_closeups(as_photos(photos), closeups)
-    table = table[table["habitat"].isin(model.classes)]
+    known = table["habitat"].isin(model.classes)
+    if known.any() and not known.all():
+        warn(
+            f"{int((~known).sum())} of {len(table)} photos carry no class of the model "
+            f"({', '.join(model.classes)}) and are not calibrated on."
+        )
+    table = table[known]
     if table.empty:
         raise CalibrationError(
             f"No photo carries a class of the model ({', '.join(model.classes)}); calibration needs "

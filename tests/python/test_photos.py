@@ -414,7 +414,9 @@ def test_rows_that_stand_twice_are_left_out_and_named(tmp_path):
 
 def test_one_photo_with_two_labels_is_refused(tmp_path):
     given = pd.DataFrame({"path": ["a.jpg", "a.jpg"], "habitat": ["woody", "cropland"]})
-    with pytest.raises(InputError, match=r"1 photos stand in the table with different labels"):
+    with pytest.raises(
+        InputError, match=r"1 photos stand in the table twice, with different labels"
+    ):
         lh.list_photos(given, root=tmp_path)
 
 

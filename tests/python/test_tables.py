@@ -138,7 +138,7 @@ def test_an_unquoted_comma_is_an_error_not_a_shift(tmp_path):
     ("name", "content", "message"),
     [
         ("t.csv", b"", r"Cannot read the table .*t\.csv"),
-        ("t.csv", "path\ngræs.jpg\n".encode("latin-1"), "utf-8"),
+        ("t.csv", "path\ngræs.jpg\n".encode("latin-1"), r"it is not UTF-8 .*CSV UTF-8"),
         ("t.csv", b"a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
         ("t.parquet", b"no parquet", r"Cannot read the table .*t\.parquet"),
         ("t.xlsx", b"x", r"its ending must be \.csv or \.parquet"),
