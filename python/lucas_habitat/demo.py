@@ -15,7 +15,7 @@ from ._tables import write_json, write_table, write_text
 from ._version import __version__
 from .classifier import classify, save_model
 from .demo_photos import draw_demo_photos
-from .evaluation import Evaluation, evaluate
+from .evaluation import evaluate
 from .photos import describe_photos, list_photos
 from .sdm import covariates, support
 from .splits import split_photos
@@ -87,39 +87,30 @@ def run_demo(
     reasons = refused.add(  # of the test photos and of those to train on
         pd.Series(model.training["refused"], dtype="int64"), fill_value=0
     ).astype(int)
-    text = "\n".join(
-        [
-            *describe_photos(table),
-            f"{model.training['n_photos']} photos trained on, {model.training['n_validation_photos']} "
-            f"to calibrate, {int((predictions['status'] == 'ok').sum())} classified, {n_refused} refused"
-            + (f" ({', '.join(f'{n} {k}' for k, n in reasons.items())})" if n_refused else ""),
-            "",
-            str(model),
-            "",
-            str(by_photo),
-            "",
-            str(by_point),
-            "",
-            _gain(by_photo, by_point),
-            "Drawn photos say nothing about real land: they show that the way works."
-            if photos is None
-            else "",
-            "",
-            f"Everything is in {folder}:",
-            "  predictions.csv  one row a test photo        points.csv       one row a point and year",
-            "  evaluation_*.json  the numbers above         covariates.csv   for a species model",
-            "  model/           the trained model           train.csv        what it was trained on",
-            f"{time.perf_counter() - start:.0f} seconds",
-        ]
-    )
+    lines = [
+        *describe_photos(table),
+        f"{model.training['n_photos']} photos trained on, {model.training['n_validation_photos']} "
+        f"to calibrate, {int((predictions['status'] == 'ok').sum())} classified, {n_refused} refused"
+        + (f" ({', '.join(f'{n} {k}' for k, n in reasons.items())})" if n_refused else ""),
+        *("", str(model), "", str(by_photo), "", str(by_point), ""),
+    ]
+    if by_point.n < by_photo.n:
+        lines.append(
+            f"Votes change kappa from {by_photo.kappa:.3f} per photo to {by_point.kappa:.3f} per point."
+        )
+    if photos is None:
+        lines.append("Drawn photos say nothing about real land: they show that the way works.")
+    lines += [
+        "",
+        f"Everything is in {folder}:",
+        "  predictions.csv    one row a test photo      points.csv       one row a point and year",
+        "  evaluation_*.json  the numbers above         covariates.csv   for a species model",
+        "  model/             the trained model         train.csv        what it was trained on",
+        f"{time.perf_counter() - start:.0f} seconds",
+    ]
+    text = "\n".join(lines)
     write_text(text + "\n", folder / "summary.txt")
     return text
-
-
-def _gain(by_photo: Evaluation, by_point: Evaluation) -> str:
-    return (
-        f"Votes change kappa from {by_photo.kappa:.3f} per photo to {by_point.kappa:.3f} per point."
-    )
 
 
 def _drawn(folder: Path, n_points: int, seed: int, progress: Progress) -> Path:

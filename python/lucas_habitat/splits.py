@@ -70,11 +70,7 @@ def split_photos(
         )
         photos = photos[labelled]
     check_classes(photos)
-    if photos["point_id"].isna().any():
-        inform(
-            f"{int(photos['point_id'].isna().sum())} photos have no point: each is split as a "
-            "point of its own, so photos of one place may stand on both sides."
-        )
+    tell_without_point(photos)
     came_split = photos["split"].notna()
     keep = came_split.any() and not regroup
     if keep:
@@ -95,6 +91,16 @@ def split_photos(
         photos[~is_test].assign(split="train").reset_index(drop=True),
         photos[is_test].assign(split="test").reset_index(drop=True),
     )
+
+
+def tell_without_point(photos: pd.DataFrame) -> None:
+    """Say openly that photos without a point cannot be kept together."""
+    n = int(photos["point_id"].isna().sum())
+    if n:
+        inform(
+            f"{n} photos have no point: each is split as a point of its own, so photos of one "
+            "place may stand on both sides."
+        )
 
 
 def check_classes(photos: pd.DataFrame) -> list[str]:

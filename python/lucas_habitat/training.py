@@ -24,7 +24,7 @@ from .errors import CalibrationError, InputError, check_choice, check_number, so
 from .features import Features, extract_features
 from .images import Preprocessing, decode_photo, read_bytes
 from .photos import as_photos, groups_of, leave_out_closeups
-from .splits import check_classes, draw_test_points
+from .splits import check_classes, draw_test_points, tell_without_point
 
 __all__ = ["RECIPES", "train"]
 
@@ -244,6 +244,7 @@ def _photos_to_train_on(
         return table, held_out
     if validation_split:
         check_classes(table)
+        tell_without_point(table)
         drawn = draw_test_points(table, validation_split, seed)
         return table[~drawn], table[drawn]
     return table, table.iloc[:0]
