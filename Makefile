@@ -51,8 +51,10 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable ".[offline]"
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.demo
-	$(BIN)/pip install --quiet --editable ".[offline,dev]"
+# Debian 12's R 4.2 lacks symbols that newer rpy2-rinterface asks for.
+$(VENV)/.dev: $(VENV)/.demo | r-packages
+	$(BIN)/pip install --quiet --editable ".[offline,dev]" \
+	  $$(command -v R >/dev/null && echo "rpy2>=3.5 rpy2-rinterface<=3.6.5")
 	@touch $@
 
 clean:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
     from .photos import list_photos as list_photos
+    from .rdata import save_rds as save_rds
+    from .rdata import to_r as to_r
     from .sdm import covariates as covariates
     from .sdm import support as support
     from .splits import split_photos as split_photos
@@ -47,8 +49,10 @@ _HOMES = {
     "pilot_scheme": "nomenclature",
     "run_demo": "demo",
     "save_model": "classifier",
+    "save_rds": "rdata",
     "split_photos": "splits",
     "support": "sdm",
+    "to_r": "rdata",
     "train": "training",
     "vote": "voting",
 }

@@ -10,6 +10,7 @@ from numbers import Real
 
 __all__ = [
     "CalibrationError",
+    "DependencyError",
     "DeviceError",
     "InputError",
     "LucasError",
@@ -36,6 +37,10 @@ class SplitError(InputError):
 
 class CalibrationError(InputError):
     """A model cannot be calibrated with the photos given."""
+
+
+class DependencyError(LucasError, ImportError):
+    """An optional package is needed that is not installed."""
 
 
 class DeviceError(LucasError, ValueError):

@@ -57,7 +57,7 @@ R_NAMES = {
     "load_model": "lucas_load", "lc1_codes": "lucas_codes", "pilot_scheme": "lucas_scheme",
     "draw_demo_photos": "lucas_demo_photos",
 }  # fmt: skip
-PYTHON_ONLY = {"Evaluation", "HabitatModel", "run_demo", "__version__"}
+PYTHON_ONLY = {"Evaluation", "HabitatModel", "run_demo", "save_rds", "to_r", "__version__"}
 R_ONLY = {"lucas_install", "lucas_status"}
 
 
