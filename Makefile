@@ -15,6 +15,8 @@ R_PACKAGES := $(shell cat tools/r-packages.txt)
 
 demo: $(VENV)/.demo
 	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
+	@tools/install-r.sh r-base-core r-cran-reticulate r-cran-jsonlite
+	@tools/with-r.sh tools/demo-r.sh "$(OUT)" $(if $(PHOTOS),"$(PHOTOS)")
 
 test: lint test-python test-r check-r
 
@@ -32,6 +34,7 @@ test-python: $(VENV)/.dev
 
 test-r: $(VENV)/.dev r-packages
 	tools/with-r.sh Rscript tools/test-r.R
+	tools/with-r.sh tools/test-workflow.sh
 
 check-r: $(VENV)/.dev r-packages
 	tools/with-r.sh tools/check-r.sh

@@ -79,7 +79,8 @@ def _noise_tile() -> _Array:
 def _hazed(colour: ArrayLike, z: ArrayLike) -> _Array:
     """Colours as they look from z metres away; z without its last axis, that of the bands."""
     share = (0.7 - 0.7 * np.exp(np.asarray(z, np.float32) / -700))[..., None]
-    return np.clip(np.asarray(colour) * (1 - share) + _HAZE * share, 0, 255).astype(np.uint8)
+    mixed = np.asarray(colour, np.float32) * (1 - share) + _HAZE * share
+    return np.clip(mixed, 0, 255, out=mixed).astype(np.uint8)
 
 
 class _Scene:
@@ -191,7 +192,8 @@ def _sky(s: _Scene, kind: str) -> None:
     )
     cloud = np.maximum(cloud, 0.8 * np.exp(-up * 7))[..., None]
     s.a[..., :3] = _HAZE
-    s.a[: len(rows), :, :3] = np.asarray(blue) * (1 - cloud) + np.asarray(white) * cloud
+    low, high = np.array([blue, white], np.float32)
+    s.a[: len(rows), :, :3] = low + (high - low) * cloud
 
 
 def _trees(
@@ -360,7 +362,7 @@ def _cropland(s: _Scene, own: _Rng, near: float) -> None:
     plant = np.array(ink) * own.uniform(0.85, 1.12) + own.normal(0, 6, 3)
     soil = np.array([132, 110, 88]) * own.uniform(0.6, 1.15) + own.normal(0, 5, 3)
     angle = own.uniform(0, np.pi / 2) + rng.choice([0, np.pi / 2]) + rng.normal(0, 0.06)
-    lanes, canopy = own.random() < 0.8, min(tall, 1.45)
+    lanes, canopy, base = own.random() < 0.8, min(tall, 1.45), soil.astype(np.float32)
     edge, layers = near, [(near, 1e9, 0.0)]
     if tall > 0.4:  # the canopy hides the ground but for a strip in front of it
         edge = max(near, rng.uniform(1.2, 3.5))
@@ -375,8 +377,8 @@ def _cropland(s: _Scene, own: _Rng, near: float) -> None:
             share = share * np.where(abs(abs((across + angle * 9) % 18 - 9) - 0.9) < 0.22, 0.25, 1)
         light = 1 + 0.11 * s.noise(x, z, 40) + 0.03 * s.noise(x, z, 3)
         light += (0.05 if cover else 0.22) * wave
-        colour = soil + (plant - soil) * np.clip(share, 0, 1)[..., None].astype(np.float32)
-        s.fill(colour * light[..., None], mask, z)
+        lit, green = (v[..., None].astype(np.float32) for v in (light, np.clip(share, 0, 1)))
+        s.fill((base + (plant - soil).astype(np.float32) * green) * lit, mask, z)
     if rng.random() < 0.12:
         _wood(s, rng.uniform(12, 50))
     edge = max(edge, 1.5)
@@ -527,9 +529,9 @@ def _draw(
     seed: int,
     size: tuple[int, int],
     lines: dict[Any, Image.Image],
-    film: Image.Image,
+    films: list[Image.Image],
 ) -> None:
-    """Write one photo; ``lines`` are credits by year and height, ``film`` is the sensor's noise."""
+    """Write one photo; ``lines`` are credits by year and height, ``films`` are sensor noise."""
     year, view = photo.time.year, _DIRECTIONS.index(photo.direction)
     visit = [seed, int(photo.point_id), year]
     rng = np.random.default_rng([*visit, 2, view])
@@ -545,8 +547,9 @@ def _draw(
         left, top = 0.03 * image.width, 0.03 * image.height
         box = (left, top, image.width - left, image.height - top)
         image = image.resize((w, h), Image.Resampling.BILINEAR, box)
-        x, y = (int(rng.integers(0, film.width - side + 1)) for side in (w, h))
-        image = ImageChops.add(image, film.crop((x, y, x + w, y + h)), 1, -128)
+        film = films[rng.integers(len(films))]
+        film = film.transpose(Image.Transpose.ROTATE_90) if upright else film
+        image = ImageChops.add(image, film, 1, -128)
         line = lines[year, h]
         corner = round(0.012 * w), round(0.985 * h) - line.height
         image.paste(line.convert("RGB"), corner, line.getchannel("A"))
@@ -644,15 +647,14 @@ def draw_demo_photos(
         raise InputError(f"{folder} is not empty. Name a new folder for the demo photos.")
     photos = _plan(n_points, seed)
     lines = {(year, high): _credit(year, high) for year in _YEARS for high in size}
-    side = max(size) + 64
-    film = np.random.default_rng([seed, 3]).standard_normal((side, side, 3), np.float32)
-    grains = Image.fromarray((128.5 + 3 * film).astype(np.uint8))
+    grains = np.random.default_rng([seed, 3]).standard_normal((4, *size[::-1], 3), np.float32)
+    films = [Image.fromarray((128.5 + 3 * g).astype(np.uint8)) for g in grains]
     _noise_tile()  # made once here, not once in every thread
     with (
         report(progress, len(photos), "photos drawn") as advance,
         ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
     ):
-        jobs = [pool.submit(_draw, p, folder, seed, size, lines, grains) for p in photos]
+        jobs = [pool.submit(_draw, p, folder, seed, size, lines, films) for p in photos]
         try:
             for job in as_completed(jobs):
                 job.result()

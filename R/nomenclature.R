@@ -1,0 +1,60 @@
+#' Land cover codes and habitat classes
+#'
+#' `lucas_habitat()` gives every row the habitat class of its land cover code. A code takes the class
+#' of the most specific entry that covers it: its own (`B71`), its group's (`B70` or `B7`), its first
+#' letter's (`B`). Codes are stripped and upper-cased first, because releases differ (`"E20 "`,
+#' `"Bx1"`). `lucas_scheme()` is the pilot's scheme, a start for one of your own, and
+#' `lucas_codes()` the nomenclature.
+#'
+#' @param table A data.frame with a column of LC1 codes, such as a photo table; or a `.csv` or
+#'   `.parquet` file.
+#' @param scheme `"pilot"` for the four classes of `lucas_scheme()`; `"level1"` or `"level2"` to use
+#'   the codes of that level as classes (`"A"`, `"B70"`); or your own: a data.frame (or `.csv` or
+#'   `.parquet` file) with the columns `code` and `class`, or a named vector such as
+#'   `c(B = "cropland", E = "grassland")`. `NA` means no class.
+#' @param column The column that holds the codes.
+#'
+#' @return `lucas_habitat()`: the table with the factor `habitat`, `NA` for rows without a class,
+#'   which are counted in a message (codes the scheme has no class for) or a warning (codes of no
+#'   LUCAS nomenclature).
+#'
+#' `lucas_scheme()`: a data.frame with `code` and `class`. Level 1 decides, because it alone is
+#' stable over all campaigns: A artificial, B cropland, C and D woody, E grassland. F, G and H have
+#' no class, nor have `BX1` and `BX2`, which never have ground photos.
+#'
+#' `lucas_codes()`: a data.frame of the 76 land cover codes of LUCAS 2018, with `code`, `label`,
+#' `level1`, `level1_label`, `level2`, `level2_label` and `suggested_4class`.
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   plots <- data.frame(plot = 1:4, lc1 = c("A21", "b11", "E20 ", "C10"))
+#'   print(lucas_habitat(plots))
+#'   mine <- rbind(lucas_scheme(), data.frame(code = "E10", class = "woody"))
+#'   lucas_habitat(plots, scheme = mine)$habitat
+#' }
+#' @export
+lucas_habitat <- function(table, scheme = "pilot", column = "lc1") {
+  if (is.list(scheme) && !is.data.frame(scheme)) scheme <- unlist(lapply(scheme, as.character))
+  if (is.atomic(scheme) && !is.null(names(scheme))) {
+    scheme <- data.frame(code = names(scheme), class = unname(as.character(scheme)))
+  }
+  known <- if (is.data.frame(scheme)) scheme$class
+  if (identical(scheme, "pilot")) known <- PILOT_CLASSES
+  named <- is.character(scheme) && length(scheme) == 1L &&
+    scheme %in% c("pilot", "level1", "level2")
+  found <- call_core("assign_habitat", list(
+    table = table_or_path(table, "table"),
+    scheme = if (named) scheme else table_or_path(scheme, "scheme"), column = scalar(column)
+  ))
+  classes <- sort(unique(stats::na.omit(trimws(as.character(known)))), method = "radix")
+  with_habitat(found, classes[nzchar(classes)])
+}
+
+PILOT_CLASSES <- c("artificial", "cropland", "grassland", "woody")
+
+#' @rdname lucas_habitat
+#' @export
+lucas_scheme <- function() call_core("pilot_scheme")
+
+#' @rdname lucas_habitat
+#' @export
+lucas_codes <- function() call_core("lc1_codes")

@@ -1,0 +1,76 @@
+#' What is set up, what is missing, and how to mend it
+#'
+#' @param quiet Whether to return without printing.
+#'
+#' @return A list, invisibly: `ready` (whether everything needed is there), `python` (the executable),
+#'   `python_version`, `core` (version of lucas-habitat), `package` (version of lucashabitat), `fit`
+#'   (whether the two belong together), `torch`, `openvino` (versions), `gpu` (its name), `weights`
+#'   (pretrained weights at hand), `cache` (the folder of cached features) and `problems` (a character
+#'   vector of what is missing, each with what mends it). What is not known is `NA`. Without Python it
+#'   says so; it is never an error.
+#' @examples
+#' lucas_status()
+#' lucas_status(quiet = TRUE)$ready
+#' @export
+lucas_status <- function(quiet = FALSE) {
+  check_flag(quiet, "quiet")
+  out <- list(
+    ready = FALSE, python = NA_character_, python_version = NA_character_, core = NA_character_,
+    package = package_version_text(), fit = NA, torch = NA_character_, openvino = NA_character_,
+    gpu = NA_character_, weights = character(), cache = NA_character_, problems = character()
+  )
+  found <- tryCatch(python_bridge()$status(), error = function(error) error)
+  if (inherits(found, "error")) {
+    out$problems <- conditionMessage(found)
+    if (inherits(found, "lucas_version_error")) out$fit <- FALSE
+    if (reticulate::py_available(initialize = FALSE)) {
+      out$python <- reticulate::py_config()$python
+    }
+  } else {
+    known <- function(x) if (nzchar(x)) x else NA_character_
+    for (name in c("core", "torch", "openvino", "gpu", "cache")) out[[name]] <- known(found[[name]])
+    out$python <- found$executable
+    out$python_version <- found$python
+    out$fit <- TRUE
+    out$weights <- c(if (found$lite0) "efficientnet_lite0 (installed)", unlist(found$weights_files))
+    out$problems <- status_problems(found)
+    out$ready <- !length(unlist(found$missing)) && !nzchar(found$torch_error)
+  }
+  if (!quiet) print_status(out)
+  invisible(out)
+}
+
+status_problems <- function(found) {
+  missing <- unlist(found$missing)
+  c(
+    character(),
+    if (length(missing)) {
+      paste0("Python packages are missing (", paste(missing, collapse = ", "),
+             "): lucas_install(force = TRUE)")
+    },
+    if (nzchar(found$torch_error)) {
+      paste0("torch does not load (", found$torch_error, "): lucas_install(force = TRUE)")
+    },
+    if (!found$lite0) {
+      "No weights come with this installation; to have some without a download: lucas_install(offline = TRUE)"
+    },
+    if (nzchar(found$weights_folder) && !length(unlist(found$weights_files))) {
+      paste0("LUCAS_HABITAT_WEIGHTS names ", found$weights_folder, ", which has no .safetensors or ",
+             ".pth file: put weights there, or Sys.unsetenv(\"LUCAS_HABITAT_WEIGHTS\")")
+    }
+  )
+}
+
+print_status <- function(x) {
+  shown <- function(v, none) if (length(v) && !anyNA(v)) paste(v, collapse = ", ") else none
+  cat("lucashabitat  ", x$package, if (x$ready) ", ready" else ", not ready", "\n",
+      "  Python      ", if (is.na(x$python_version)) shown(x$python, "none") else
+        paste0(x$python_version, " (", x$python, ")"), "\n",
+      "  core        ", shown(x$core, "none"), if (isTRUE(x$fit)) " (fits)", "\n",
+      "  torch       ", shown(x$torch, "none"), "\n",
+      "  OpenVINO    ", shown(x$openvino, "none"), "\n",
+      "  GPU         ", shown(x$gpu, "none"), "\n",
+      "  weights     ", shown(x$weights, "none; downloaded at first use"), "\n",
+      "  cache       ", shown(x$cache, "none"), "\n", sep = "")
+  if (length(x$problems)) cat("To mend:\n", paste0("  - ", x$problems, "\n"), sep = "")
+}

@@ -1,0 +1,103 @@
+#' Train a habitat classifier
+#'
+#' The pilot's recipe: a frozen ImageNet backbone, global average pooling, dense 1024 with ReLU,
+#' dropout, dense softmax; categorical cross-entropy, Adam 0.001, batches of 32, 10 epochs of
+#' `floor(n / batch_size)` steps each. Photos are shuffled anew every epoch, so none is always left
+#' out. A frozen backbone runs once per photo; its features are cached on disk, so a training that
+#' was stopped with Ctrl-C or Esc goes on where it was.
+#'
+#' @param photos Labelled photos: a photo table, or anything [lucas_photos()] takes. Rows whose
+#'   `split` is `"test"` are never trained on.
+#' @param validation Photos of other points: the history then holds their loss, accuracy and kappa,
+#'   and the model is calibrated on them.
+#' @param validation_split Instead, the share of points to hold out of `photos`, drawn within each
+#'   class.
+#' @param recipe `"pilot"` or `"finetune"`: what the next five arguments are where they are `NULL`.
+#'   Both mean a dropout of 0.2, batches of 32 and a learning rate of 0.001; `"pilot"` a frozen
+#'   backbone and 10 epochs, `"finetune"` a trained backbone and 5 epochs.
+#' @param dropout,freeze_backbone,epochs,batch_size,learning_rate As in the pilot.
+#'   `freeze_backbone = FALSE` trains end to end with augmentation (flips, random crops, light), with
+#'   backbone steps of 0.02 times `learning_rate`; BatchNorm statistics stay as they were.
+#' @param target_size Height and width of photos in pixels; two equal numbers will do, as in keras.
+#' @inheritParams lucas_model
+#' @param resize `"antialias"`, or `"nearest"` as keras for R resized. `resize = "nearest",
+#'   credit = "keep"` is the pilot to the letter.
+#' @param decoder `"simplejpeg"` (fast) or `"pillow"` (the reference).
+#' @param credit What is done about the line burnt into every photo at the bottom left, which gives
+#'   away the year: `"mask"`, `"crop"` or `"keep"`.
+#' @param closeups Whether close-ups (direction C) are trained on.
+#' @param seed The same seed on the same machine gives the same model.
+#' @param device `"auto"` takes a GPU that torch sees, else the CPU; or `"cpu"`, `"torch"` (torch on
+#'   the CPU), `"cuda"`, `"cuda:1"`, `"mps"`.
+#' @param precision `"auto"`, `"float32"` or `"bfloat16"`.
+#' @param cache Whether features are looked up and kept on disk.
+#' @param verbose Whether a progress bar is shown for what takes longer.
+#'
+#' @return An object of the class `lucas_model`, to print, [plot()] and hand to [lucas_classify()] or
+#'   [predict()]. It is a list with `classes`, `card` (everything needed to trust and repeat the
+#'   model), `history` (a data.frame, one row an epoch: `epoch`, `loss`, `accuracy` and, with
+#'   validation points, `val_loss`, `val_accuracy`, `val_kappa`), `folder` (where it was saved or
+#'   read, or `NULL`) and `bytes` (the saved model), so it survives [saveRDS()] and a new session.
+#' @references
+#' Chollet, F. (2017). Xception: Deep Learning with Depthwise Separable Convolutions. CVPR.
+#' \doi{10.1109/CVPR.2017.195}
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 8, size = c(320, 240))
+#'   model <- lucas_train(folder, arch = "efficientnet_lite0", epochs = 3, cache = FALSE)
+#'   print(model)
+#'   plot(model)
+#' }
+#' @export
+lucas_train <- function(photos, validation = NULL, validation_split = 0, recipe = "pilot",
+                        arch = "xception", dropout = NULL, freeze_backbone = NULL, epochs = NULL,
+                        batch_size = NULL, learning_rate = NULL, target_size = 224,
+                        weights = "imagenet", scaling = NULL, resize = "antialias",
+                        decoder = "simplejpeg", credit = "mask", closeups = FALSE, seed = 1,
+                        device = "auto", precision = "auto", cache = TRUE, verbose = TRUE) {
+  call_core("train", list(
+    photos = photos_argument(photos),
+    validation = if (!is.null(validation)) photos_argument(validation),
+    validation_split = scalar(validation_split), recipe = scalar(recipe), arch = scalar(arch),
+    dropout = scalar(dropout), freeze_backbone = scalar(freeze_backbone), epochs = scalar(epochs),
+    batch_size = scalar(batch_size), learning_rate = scalar(learning_rate),
+    target_size = scalar(target_size), weights = weights_argument(weights),
+    scaling = scalar(scaling), resize = scalar(resize), decoder = scalar(decoder),
+    credit = scalar(credit), closeups = check_flag(closeups, "closeups"), seed = scalar(seed),
+    device = scalar(device), precision = scalar(precision), cache = check_flag(cache, "cache")
+  ), verbose)
+}
+
+#' Calibrate a model on held-out points
+#'
+#' Fits one number, the temperature T, that divides all logits z, so that a class given 0.8 is right
+#' in about 80 % of photos: p = softmax(z / T). Predicted classes do not change. The photos must be
+#' of points the model was not trained on, and should have the class shares of the land the model
+#' will be used in. Without calibration probabilities are scores, not proportions.
+#'
+#' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
+#' @param photos Labelled photos: a photo table, or anything [lucas_photos()] takes.
+#' @inheritParams lucas_train
+#' @param closeups Whether close-ups (direction C) count.
+#'
+#' @return The model (class `lucas_model`) with `card$calibration` filled in: `temperature`,
+#'   `n_photos`, `n_points`. The one given is left as it is.
+#' @references
+#' Guo, C. et al. (2017). On Calibration of Modern Neural Networks. ICML, PMLR 70, 1321-1330.
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 24, size = c(320, 240))
+#'   parts <- lucas_split(folder, test_size = 0.5)
+#'   model <- lucas_train(parts$train, arch = "efficientnet_lite0", epochs = 2, cache = FALSE)
+#'   model <- lucas_calibrate(model, parts$test, cache = FALSE)
+#'   model$card$calibration$temperature
+#' }
+#' @export
+lucas_calibrate <- function(model, photos, closeups = FALSE, device = "auto", cache = TRUE,
+                            verbose = TRUE) {
+  call_core("calibrate", list(
+    model = model_argument(model), photos = photos_argument(photos),
+    closeups = check_flag(closeups, "closeups"), device = scalar(device),
+    cache = check_flag(cache, "cache")
+  ), verbose)
+}

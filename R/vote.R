@@ -1,0 +1,39 @@
+#' Let the photos of a point vote
+#'
+#' The photos of a point in a year vote on its class.
+#'
+#' @param predictions What [lucas_classify()] returned, or such a `.csv` or `.parquet` file.
+#' @param method `"majority"`: each photo votes for its likeliest class, the commonest wins; ties go
+#'   to the tied class with the larger mean probability. `"mean"`: the class with the largest mean
+#'   probability. `"product"`: with the largest product of probabilities, as if photos of one point
+#'   were independent, which they are not: it is surer than it should be.
+#' @param closeups Whether close-ups (direction C) vote too.
+#'
+#' @return A data.frame, one row a point and year, in order of first appearance. A missing year is a
+#'   year of its own, and a photo without a point a point of its own, named by its path. Columns:
+#'   `point_id`, `year`, `n_photos` (that voted), `predicted` (factor with all classes), `agreement`
+#'   (share of voting photos whose own class is the predicted one), `p_<class>` (mean probabilities,
+#'   for `"product"` the normalised product; rows sum to 1), `v_<class>` (shares of votes),
+#'   `calibrated`, then `habitat`, `split`, `lc1`, `nuts0` and mean `obs_dist`, `x`, `y`, `lon`, `lat`
+#'   where known. A point none of whose photos could be read is a row with `n_photos` 0 and `NA`.
+#' @section Formulas:
+#' With the probabilities \eqn{p_{ik}} of photo \eqn{i = 1 \dots n} for class \eqn{k}: the mean is
+#' \eqn{\sum_i p_{ik} / n}, the product \eqn{\prod_i p_{ik} / \sum_l \prod_i p_{il}}, the share of
+#' votes \eqn{\#\{i : p_{ik} = \max_l p_{il}\} / n}.
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   predictions <- data.frame(
+#'     path = c("a.jpg", "b.jpg", "c.jpg"), point_id = "31603628", year = 2018,
+#'     predicted = c("cropland", "cropland", "woody"),
+#'     p_cropland = c(0.6, 0.9, 0.1), p_woody = c(0.4, 0.1, 0.9)
+#'   )
+#'   lucas_vote(predictions)[c("point_id", "n_photos", "predicted", "agreement", "p_cropland")]
+#' }
+#' @export
+lucas_vote <- function(predictions, method = "majority", closeups = FALSE) {
+  found <- call_core("vote", list(
+    predictions = table_or_path(predictions, "predictions"), method = scalar(method),
+    closeups = check_flag(closeups, "closeups")
+  ))
+  with_habitat(found)
+}

@@ -1,0 +1,58 @@
+# 04  Habitat proportions as covariates of a species distribution model (biomod2 4.2 or 4.3).
+#
+# Rscript 04_biomod2.R [table of sites]
+#
+# The table (CSV) has one row a site: an id, x and y in EPSG:25832, and 1 or 0 for presence. Without
+# one it takes made plots that come with the package. Without biomod2 it writes the covariates, says
+# that it skips the rest, and ends.
+
+library(lucashabitat)
+
+out   <- Sys.getenv("LUCAS_OUT", "lucas-run")
+file  <- commandArgs(trailingOnly = TRUE)
+plots <- read.csv(if (length(file)) file[1] else
+  system.file("extdata", "plots.csv", package = "lucashabitat"))
+points <- readRDS(file.path(out, "points.rds"))
+
+# LUCAS points are 2 km apart at best, and seldom where the sites are: a distance-weighted mean of
+# the points around each site. Choose a radius that fits the species, and look at the support.
+env <- lucas_covariates(points, sites = plots, crs = "EPSG:25832", id = names(plots)[1],
+                        year = "latest", k = 5, drop = "woody")
+behind <- lucas_support(env)
+print(summary(behind[c("n_points", "mean_distance")]))
+write.csv(data.frame(site = row.names(env), env, behind),
+          file.path(out, "covariates.csv"), row.names = FALSE)
+cat("Covariates:", file.path(out, "covariates.csv"), "\n")
+
+# biomod2 drops rows with NA by itself and only says so; better to know which.
+known <- stats::complete.cases(env)
+if (!all(known)) cat("Sites without a value, left out:", row.names(env)[!known], "\n")
+
+if (!requireNamespace("biomod2", quietly = TRUE)) {
+  cat("biomod2 is not installed, so its models are skipped: install.packages(\"biomod2\")\n")
+  quit(save = "no", status = 0)
+}
+if (utils::packageVersion("biomod2") < "4.2") stop("biomod2 4.2 or newer is needed.")
+library(biomod2)
+
+# biomod2 matches rows by their order alone: the rows of env are those of plots. It wants 1 and 0,
+# coordinates, and a plain data.frame (a tibble loses the quadratic terms and all smooths).
+data <- BIOMOD_FormatingData(
+  resp.name = "Species", resp.var = plots$present[known], resp.xy = plots[known, c("x", "y")],
+  expl.var = env[known, ], dir.name = out
+)
+models <- BIOMOD_Modeling(
+  bm.format = data, modeling.id = "lucas", models = c("GLM", "GAM", "RF"),
+  CV.strategy = "random", CV.nb.rep = 2, CV.perc = 0.8, OPT.strategy = "default",
+  metric.eval = c("TSS", "KAPPA"), var.import = 3, seed.val = 1
+)
+print(get_evaluations(models))
+print(get_variables_importance(models))
+
+# A model fitted on the table projects onto a raster with the same layer names:
+# lucas_covariates(points, sites = <SpatRaster>, k = 5, drop = "woody", as = "raster").
+projection <- BIOMOD_Projection(
+  bm.mod = models, proj.name = "sites", new.env = env[known, ],
+  new.env.xy = plots[known, c("x", "y")], models.chosen = "all"
+)
+print(projection)

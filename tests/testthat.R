@@ -1,0 +1,4 @@
+library(testthat)
+library(lucashabitat)
+
+test_check("lucashabitat")

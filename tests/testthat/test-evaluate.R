@@ -1,0 +1,81 @@
+test_that("evaluations are the numbers both languages must give", {
+  skip_without_core()
+  cases <- case_file("evaluation.json")
+  expect_gt(length(cases$cases), 0)
+  na <- function(x) vapply(x, function(v) if (is.null(v)) NA_real_ else as.numeric(v), 0)
+  text <- function(x) vapply(x, function(v) if (is.null(v)) NA_character_ else v, "")
+  for (case in cases$cases) {
+    table <- data.frame(predicted = text(case$predicted), habitat = text(case$reference))
+    found <- lucas_evaluate(table[rep(seq_len(nrow(table)), case$times), ], n_boot = 0)
+    expect_equal(found$overall_accuracy, na(list(case$overall_accuracy)), tolerance = cases$tolerance)
+    expect_equal(found$kappa, na(list(case$kappa)), tolerance = cases$tolerance)
+    for (name in c("n", "n_unlabelled", "n_unread")) expect_equal(found[[name]], case[[name]])
+    expect_equal(unclass(found$confusion), do.call(rbind, lapply(case$confusion, unlist)),
+                 ignore_attr = TRUE)
+    expect_equal(rownames(found$confusion), unlist(case$classes))
+    for (name in c("producers_accuracy", "users_accuracy", "f1")) {
+      expect_equal(found$per_class[[name]], na(case[[name]]), tolerance = cases$tolerance)
+    }
+  }
+})
+
+made <- function(n = 300) {
+  set.seed(2)
+  classes <- c("artificial", "cropland", "grassland", "woody")
+  truth <- sample(classes, n, TRUE)
+  data.frame(point_id = as.character(seq_len(n)), n_photos = 5,
+             predicted = factor(ifelse(runif(n) < 0.7, truth, sample(classes, n, TRUE)), classes),
+             habitat = truth)
+}
+
+test_that("kappa is vcd's", {
+  skip_without_core()
+  skip_without("vcd")
+  found <- lucas_evaluate(made())
+  expect_equal(found$kappa, unname(vcd::Kappa(found$confusion)$Unweighted["value"]), tolerance = 1e-12)
+  expect_true(found$kappa_interval[1] < found$kappa && found$kappa < found$kappa_interval[2])
+})
+
+test_that("kappa and accuracies are caret's", {
+  skip_without_core()
+  # caret brings 56 packages, so its absence is no failure even where tests are forced
+  skip_if_not_installed("caret")
+  found <- lucas_evaluate(made())
+  theirs <- caret::confusionMatrix(found$confusion)
+  expect_equal(found$kappa, unname(theirs$overall["Kappa"]))
+  expect_equal(found$per_class$producers_accuracy, unname(theirs$byClass[, "Sensitivity"]))
+  expect_equal(found$per_class$users_accuracy, unname(theirs$byClass[, "Pos Pred Value"]))
+})
+
+test_that("an evaluation prints, plots and becomes a data.frame", {
+  skip_without_core()
+  found <- lucas_evaluate(made(), n_boot = 200, level = 0.9)
+  expect_s3_class(found, "lucas_evaluation")
+  expect_output(print(found), "Evaluation of 300 points.*90% interval.*rows predicted, columns reference")
+  expect_identical(class(as.data.frame(found)), "data.frame")
+  expect_equal(nrow(as.data.frame(found)), 4)
+  expect_identical(names(dimnames(found$confusion)), c("predicted", "reference"))
+  expect_equal(sum(found$confusion), found$n)
+  pdf(NULL)
+  on.exit(dev.off())
+  expect_identical(plot(found), found)
+})
+
+test_that("what is undefined is NA with a note", {
+  skip_without_core()
+  table <- data.frame(predicted = factor(c("a", "a"), c("a", "b")), habitat = c("a", "a"))
+  found <- lucas_evaluate(table, n_boot = 0)
+  expect_true(is.na(found$kappa) && !is.nan(found$kappa))
+  expect_match(found$notes, "kappa is undefined", all = FALSE)
+  expect_output(print(found), "undefined")
+  expect_error(lucas_evaluate(data.frame(predicted = "a", habitat = NA_character_)), "No row of 1")
+})
+
+test_that("points and photos of the demo are evaluated", {
+  skip_without_core()
+  by_photo <- lucas_evaluate(demo_predictions())
+  expect_equal(by_photo$unit, "photo")
+  by_point <- lucas_evaluate(suppressWarnings(lucas_vote(demo_predictions())))
+  expect_equal(by_point$unit, "point")
+  expect_lt(by_point$n, by_photo$n)
+})

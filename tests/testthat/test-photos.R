@@ -1,0 +1,71 @@
+test_that("folders become a photo table of plain columns", {
+  skip_without_core()
+  photos <- lucas_photos(demo_folder())
+  expect_identical(class(photos), "data.frame")
+  expect_identical(names(photos)[1:6], c("path", "point_id", "year", "direction", "habitat", "split"))
+  expect_type(photos$point_id, "character")
+  expect_type(photos$year, "integer")
+  expect_identical(levels(photos$habitat), c("artificial", "cropland", "grassland", "woody"))
+  expect_true(all(file.exists(photos$path)))
+  expect_identical(photos$split, rep(NA_character_, nrow(photos)))
+  expect_true(all(is.na(lucas_photos(demo_folder(), labels = FALSE)$habitat)))
+})
+
+test_that("a vector, a pattern, a table and its file list the same photos", {
+  skip_without_core()
+  photos <- lucas_photos(demo_folder())
+  expect_equal(lucas_photos(photos$path)$path, photos$path)
+  expect_equal(lucas_photos(file.path(demo_folder(), "*", "*.jpg"))$point_id, photos$point_id)
+  expect_equal(lucas_photos(photos[c("path", "habitat")])$point_id, photos$point_id)
+  file <- tempfile(fileext = ".csv")
+  utils::write.csv(photos[c("path", "habitat")], file, row.names = FALSE)
+  expect_equal(lucas_photos(file)$year, photos$year)
+  expect_error(lucas_photos(data.frame(path = "../x.jpg"), root = demo_folder()), "as root, or")
+})
+
+test_that("codes become classes by the pilot's scheme and by one's own", {
+  skip_without_core()
+  plots <- data.frame(plot = 1:5, lc1 = c("A21", "b11", "E20 ", "C10", NA))
+  found <- suppressMessages(lucas_habitat(plots))
+  expect_identical(as.character(found$habitat), c("artificial", "cropland", "grassland", "woody", NA))
+  mine <- c(A = "built up", B = "arable", C = NA, E = "arable")
+  found <- suppressMessages(lucas_habitat(plots, scheme = mine))
+  expect_identical(levels(found$habitat), c("arable", "built up"))
+  expect_identical(as.character(found$habitat), c("built up", "arable", "arable", NA, NA))
+  table <- rbind(lucas_scheme(), data.frame(code = "E20", class = "woody"))
+  expect_identical(as.character(suppressMessages(lucas_habitat(plots, table))$habitat)[3], "woody")
+  names(plots)[2] <- "code"
+  expect_error(lucas_habitat(plots), "needs the column lc1")
+  expect_identical(as.character(suppressMessages(lucas_habitat(plots, "level1", column = "code"))$habitat),
+                   c("A", "B", "E", "C", NA))
+})
+
+test_that("the nomenclature has its 76 codes", {
+  skip_without_core()
+  expect_equal(nrow(lucas_codes()), 76)
+  expect_true(anyNA(lucas_scheme()$class))
+})
+
+test_that("no point stands on both sides of a split", {
+  skip_without_core()
+  photos <- lucas_photos(demo_folder())
+  parts <- lucas_split(photos, test_size = 0.4, seed = 1)
+  expect_named(parts, c("train", "test"))
+  expect_length(intersect(parts$train$point_id, parts$test$point_id), 0)
+  expect_equal(nrow(parts$train) + nrow(parts$test), nrow(photos))
+  expect_identical(levels(parts$train$habitat), levels(parts$test$habitat))
+  expect_identical(parts, lucas_split(photos, test_size = 0.4, seed = 1))
+  made <- data.frame(path = paste0(1:40, ".jpg"), point_id = as.character(rep(1:10, each = 4)),
+                     habitat = rep(c("cropland", "woody"), each = 20))
+  balanced <- lucas_split(made, n_per_class = 10, test_size = 0.4)
+  expect_equal(as.vector(table(balanced$train$habitat) + table(balanced$test$habitat)), c(10, 10))
+})
+
+test_that("photos that came split stay so, unless regrouped", {
+  skip_without_core()
+  parts <- demo_parts()
+  both <- rbind(parts$train, parts$test)
+  expect_message(again <- lucas_split(both, test_size = 0.3), "regroup = TRUE splits them anew")
+  expect_setequal(again$test$path, parts$test$path)
+  expect_silent(lucas_split(both, test_size = 0.4, regroup = TRUE, seed = 7))
+})
