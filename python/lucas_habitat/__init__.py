@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .classifier import save_model as save_model
     from .demo import run_demo as run_demo
     from .demo_photos import draw_demo_photos as draw_demo_photos
+    from .download import credit as credit
+    from .download import download_photos as download_photos
+    from .download import download_table as download_table
+    from .download import photo_url as photo_url
     from .evaluation import Evaluation as Evaluation
     from .evaluation import evaluate as evaluate
     from .nomenclature import assign_habitat as assign_habitat
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from .sdm import covariates as covariates
     from .sdm import support as support
     from .splits import split_photos as split_photos
+    from .survey import read_survey as read_survey
+    from .survey import select_points as select_points
     from .training import train as train
     from .voting import vote as vote
 
@@ -41,15 +47,21 @@ _HOMES = {
     "calibrate": "calibration",
     "classify": "classifier",
     "covariates": "sdm",
+    "credit": "download",
+    "download_photos": "download",
+    "download_table": "download",
     "draw_demo_photos": "demo_photos",
     "evaluate": "evaluation",
     "lc1_codes": "nomenclature",
     "list_photos": "photos",
     "load_model": "classifier",
+    "photo_url": "download",
     "pilot_scheme": "nomenclature",
+    "read_survey": "survey",
     "run_demo": "demo",
     "save_model": "classifier",
     "save_rds": "rdata",
+    "select_points": "survey",
     "split_photos": "splits",
     "support": "sdm",
     "to_r": "rdata",

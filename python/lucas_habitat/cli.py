@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            f"\nlucas-habitat {options.command}: interrupted; cached features are kept.",
+            f"\nlucas-habitat {options.command}: interrupted; what was finished is kept.",
             file=sys.stderr,
         )
         return 130
@@ -65,6 +65,15 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
         category.__name__, category.__name__
     )
     print(f"{kind}: {message}", file=sys.stderr)
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, but not that nothing is the default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,10 +92,47 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=text,
             description=text[0].upper() + text[1:] + ".",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         sub.set_defaults(run=run)
         return sub
+
+    sub = command("survey", _survey, "read a table of the LUCAS survey and tidy it")
+    sub.add_argument("table", metavar="TABLE", help="harmonised 2006-2018, or raw 2018 or 2022")
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
+    sub.add_argument("--years", type=int, nargs="+", help="campaigns to keep")
+    sub.add_argument("--countries", nargs="+", help="two-letter codes to keep")
+    sub.add_argument("--columns", nargs="+", default=[], help="further columns to keep")
+    sub.add_argument("--problems", metavar="FILE", help=f"{_TABLE} of rows that cannot be right")
+
+    sub = command("select", _select, "choose points of a tidied survey table")
+    sub.add_argument("survey", metavar="FILE", help="what survey wrote")
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
+    sub.add_argument("--scheme", default="pilot", help="pilot, level1, level2 or a table")
+    sub.add_argument("--countries", nargs="+", help="two-letter codes")
+    sub.add_argument("--years", type=int, nargs="+", help="campaigns; else each point's latest")
+    sub.add_argument("--classes", nargs="+", help="only these classes")
+    sub.add_argument("--any-observation", action="store_true", help="not only those in the field")
+    sub.add_argument("--max-distance", type=float, default=100, help="metres it was seen from")
+    sub.add_argument("--directions", default="PNESW", help="photos that must have been taken")
+    sub.add_argument("--min-cover", type=float, help="percent of the point its class must cover")
+    sub.add_argument("--n-per-class", type=int, help="so many points of each class")
+    sub.add_argument("--n", type=int, help="so many points, in proportion")
+    _seed(sub)
+
+    sub = command("download", _download, "fetch the photos of points from the survey's server")
+    sub.add_argument("points", metavar="FILE", help="what select wrote")
+    sub.add_argument(
+        "--out", metavar="DIR", required=True, help="folder for photos; run again to go on"
+    )
+    sub.add_argument(
+        "--table", metavar="FILE", help=f"{_TABLE} of the photos; default DIR/photos.csv"
+    )
+    sub.add_argument("--directions", default="PNESW", help="which photos, C for close-ups")
+    sub.add_argument("--base", help="address of another server")
+    sub.add_argument("--connections", type=int, default=4, help="at once")
+    sub.add_argument("--per-second", type=float, default=5.0, help="requests at most")
+    sub.add_argument("--again", action="store_true", help="ask again for what the server lacked")
 
     sub = command("list", _list, "list photos as a photo table")
     _photos(sub)
@@ -242,6 +288,70 @@ def _check_out(out: str | None) -> None:
 
     if out is not None and not out.lower().endswith(TABLE_ENDINGS):
         raise InputError(f"--out {out} must end in .csv or .parquet.")
+
+
+def _survey(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from .survey import read_survey
+
+    _check_out(options.out)
+    _check_out(options.problems)
+    table = read_survey(
+        options.table, years=options.years, countries=options.countries, columns=options.columns
+    )
+    _write(table, options.out)
+    if options.problems:
+        _write(pd.DataFrame(table.attrs["problems"]), options.problems)
+    return 0
+
+
+def _select(options: argparse.Namespace) -> int:
+    from ._tables import read_table
+    from .survey import select_points
+
+    _check_out(options.out)
+    points = select_points(
+        read_table(options.survey),
+        scheme=options.scheme,
+        countries=options.countries,
+        years=options.years,
+        classes=options.classes,
+        field_only=not options.any_observation,
+        max_distance=options.max_distance,
+        directions=options.directions,
+        min_cover=options.min_cover,
+        n_per_class=options.n_per_class,
+        n=options.n,
+        seed=options.seed,
+    )
+    for name, n in points["habitat"].value_counts().sort_index().items():
+        print(f"  {n} {name}")
+    _write(points, options.out)
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from .download import BASE, credit, download_photos
+
+    table = options.table or str(Path(options.out) / "photos.csv")
+    _check_out(table)
+    photos = download_photos(
+        options.points,
+        options.out,
+        directions=options.directions,
+        base=options.base or BASE,
+        connections=options.connections,
+        per_second=options.per_second,
+        again=options.again,
+    )
+    for status, n in photos["status"].value_counts().items():
+        print(f"  {n} {status}")
+    there = photos["status"] == "ok"
+    # Only photos that are there, so that the table can be trained on as it is.
+    _write(photos[there].drop(columns=["status", "error"]), table)
+    print(credit(photos["year"]))
+    return 0 if there.any() else 1
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ __all__ = [
     "CalibrationError",
     "DependencyError",
     "DeviceError",
+    "DownloadError",
     "InputError",
     "LucasError",
     "LucasMessage",
@@ -25,6 +26,10 @@ __all__ = [
 
 class LucasError(Exception):
     """Root of every error raised on purpose by this package."""
+
+
+class DownloadError(LucasError, OSError):
+    """Downloading cannot go on; what was finished is kept and a new run goes on from there."""
 
 
 class InputError(LucasError, ValueError):

@@ -1,8 +1,11 @@
 """The command line, as scripts use it."""
 
+import functools
+import http.server
 import json
 import subprocess
 import sys
+import threading
 import time
 
 import pandas as pd
@@ -11,6 +14,9 @@ import pytest
 from lucas_habitat.cli import main
 
 COMMANDS = (
+    "survey",
+    "select",
+    "download",
     "list",
     "split",
     "train",
@@ -162,3 +168,40 @@ def test_the_program_starts_fast_and_says_its_version():
     )
     assert found.stdout.startswith("lucas-habitat 0.")
     assert time.perf_counter() - start < 3  # a tenth of that on a quiet machine
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def survey_server(shared):
+    """The real photos under the survey server's real paths, on this computer."""
+    handler = functools.partial(_Quiet, directory=shared / "data")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_from_the_surveys_table_to_classified_points(
+    shared, survey_server, trained, tmp_path, capsys
+):
+    f = tmp_path
+    table = shared / "data" / "lucas" / "lucas_harmo_uf_sample.csv"
+    assert run("survey", table, "--out", f / "survey.csv", "--problems", f / "problems.csv") == 0
+    assert run("select", f / "survey.csv", "--out", f / "points.csv") == 0
+    assert run("download", f / "points.csv", "--out", f / "photos", "--base", survey_server) == 0
+    output = capsys.readouterr().out
+    assert "CC BY 4.0" in output
+    photos = pd.read_csv(f / "photos" / "photos.csv", dtype={"point_id": str})
+    # 38023110 was seen from 169 m; of 47282098 the server has one photo, of the others five.
+    assert photos["point_id"].value_counts().to_dict() == {
+        "31603628": 5, "32362878": 5, "47282098": 1}  # fmt: skip
+    assert photos.groupby("point_id")["habitat"].first().to_dict() == {
+        "31603628": "woody", "32362878": "grassland", "47282098": "cropland"}  # fmt: skip
+    assert run("classify", f / "photos" / "photos.csv", "--model", trained / "model",
+               "--out", f / "p.csv") == 0  # fmt: skip
+    assert run("vote", f / "p.csv", "--out", f / "v.csv") == 0
+    assert sorted(pd.read_csv(f / "v.csv")["n_photos"]) == [1, 5, 5]

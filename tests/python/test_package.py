@@ -56,8 +56,21 @@ R_NAMES = {
     "covariates": "lucas_covariates", "support": "lucas_support", "save_model": "lucas_save",
     "load_model": "lucas_load", "lc1_codes": "lucas_codes", "pilot_scheme": "lucas_scheme",
     "draw_demo_photos": "lucas_demo_photos",
+    "read_survey": "lucas_survey",
+    "select_points": "lucas_select",
+    "download_photos": "lucas_download",
+    "download_table": "lucas_download_table",
+    "credit": "lucas_credit",
 }  # fmt: skip
-PYTHON_ONLY = {"Evaluation", "HabitatModel", "run_demo", "save_rds", "to_r", "__version__"}
+PYTHON_ONLY = {
+    "Evaluation",
+    "HabitatModel",
+    "photo_url",
+    "run_demo",
+    "save_rds",
+    "to_r",
+    "__version__",
+}
 R_ONLY = {"lucas_install", "lucas_status"}
 
 
