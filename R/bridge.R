@@ -37,6 +37,12 @@ scalar <- function(x) {
   as.vector(x)
 }
 
+# What may be several; NULL and NA are none.
+several <- function(x) {
+  x <- scalar(x)
+  if (is.null(x)) list() else x
+}
+
 file_path <- function(x) enc2utf8(normalizePath(path.expand(x), mustWork = FALSE))
 
 # What a function takes as photos: a table, files, one file or folder, or a pattern.

@@ -22,3 +22,10 @@ check_folder_name <- function(x, name) {
   }
   file_path(x)
 }
+
+check_file_name <- function(x, name) {
+  if (!(is.character(x) && length(x) == 1L && !is.na(x) && nzchar(x))) {
+    stop_lucas("input", name, " must be the name of one file; got ", describe(x), " instead.")
+  }
+  file_path(x)
+}

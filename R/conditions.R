@@ -36,7 +36,7 @@ stop_from_text <- function(text) {
   if (grepl("^(KeyboardInterrupt|.*KeyboardInterrupt: ?$)", text)) stop_interrupted()
   kind <- sub("^([A-Za-z_.]+)(: .*|:?)$", "\\1", strsplit(text, "\n")[[1]][1])
   message <- trimws(sub("^[A-Za-z_.]*(Error|Exception|Warning|Interrupt|Exit): *", "", text))
-  known <- c("Input", "Split", "Calibration", "Device", "Model", "Weights", "Photo")
+  known <- c("Input", "Split", "Calibration", "Device", "Download", "Model", "Weights", "Photo")
   kind <- sub("^.*\\.", "", sub("Error$", "", kind))
   stop_lucas(if (kind %in% known) tolower(kind) else "internal", in_r_words(message))
 }
@@ -53,15 +53,20 @@ R_NAMES <- c(
   vote = "lucas_vote", evaluate = "lucas_evaluate", calibrate = "lucas_calibrate",
   covariates = "lucas_covariates", support = "lucas_support", save_model = "lucas_save",
   load_model = "lucas_load", draw_demo_photos = "lucas_demo_photos", pilot_scheme = "lucas_scheme",
-  lc1_codes = "lucas_codes"
+  lc1_codes = "lucas_codes", read_survey = "lucas_survey", select_points = "lucas_select",
+  download_photos = "lucas_download", download_table = "lucas_download_table",
+  credit = "lucas_credit"
 )
 
 ARGUMENTS <- c(
-  "arch", "batch_size", "cache", "closeups", "column", "credit", "crs", "decoder", "device", "drop",
-  "dropout", "epochs", "folder", "freeze_backbone", "id", "k", "labels", "learning_rate", "level",
-  "method", "n_boot", "n_per_class", "n_points", "num_classes", "overwrite", "photos", "precision",
-  "radius", "recipe", "reference", "regroup", "resize", "root", "scaling", "scheme", "seed", "sites",
-  "size", "target_size", "test_size", "transform", "validation", "validation_split", "weights", "year"
+  "again", "arch", "base", "batch_size", "cache", "classes", "closeups", "column", "columns",
+  "connections", "countries", "credit", "crs", "decoder", "device", "directions", "drop", "dropout",
+  "epochs", "field_only", "folder", "freeze_backbone", "id", "k", "labels", "learning_rate",
+  "level", "max_bytes", "max_distance", "method", "min_cover", "n", "n_boot", "n_per_class",
+  "n_points", "num_classes", "out", "overwrite", "per_second", "photos", "precision", "radius",
+  "recipe", "reference", "regroup", "resize", "retries", "root", "scaling", "scheme", "seed",
+  "sites", "size", "survey", "target_size", "test_size", "timeout", "transform", "url",
+  "validation", "validation_split", "weights", "year", "years"
 )
 
 # Python's spelling of functions, arguments and values, said as an R user types them.
@@ -74,13 +79,14 @@ in_r_words <- function(text) {
   for (name in names(R_NAMES)) {
     text <- gsub(sprintf("(?<![\\w.])%s\\(", name), paste0(R_NAMES[[name]], "("), text, perl = TRUE)
   }
-  name <- sprintf("(?<![\\w/\\\\.])(%s)=", paste(ARGUMENTS, collapse = "|"))
+  name <- sprintf("(?<![\\w/\\\\.?&])(%s)=", paste(ARGUMENTS, collapse = "|"))
   text <- gsub(paste0(name, "(?=['\"\\w<(.-]*[\\w'\">)])"), "\\1 = ", text, perl = TRUE)
   text <- gsub(paste0(name, "(?=[\\s.,;:)]|$)"), "\\1", text, perl = TRUE)
   text <- gsub("(= |got |gives? )True\\b", "\\1TRUE", text)
   text <- gsub("(= |got |gives? )False\\b", "\\1FALSE", text)
   text <- gsub("(= |got )None\\b", "\\1NULL", text)
   text <- gsub("\\bNaN\\b", "NA", text)
+  text <- gsub("\\battrs\\['(\\w+)'\\]", "attr(, \"\\1\")", text)
   text <- gsub("\\bDataFrame\\b", "data.frame", text)
   text <- gsub("\\bThe index of sites\\b", "row.names(sites)", text)
   gsub("\\bindex labels?\\b", "row names", text)

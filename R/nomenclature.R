@@ -33,20 +33,35 @@
 #' }
 #' @export
 lucas_habitat <- function(table, scheme = "pilot", column = "lc1") {
+  scheme <- scheme_table(scheme)
+  found <- call_core("assign_habitat", list(
+    table = table_or_path(table, "table"), scheme = scheme_argument(scheme),
+    column = scalar(column)
+  ))
+  with_habitat(found, scheme_classes(scheme))
+}
+
+# A scheme that is a named vector or list as a data.frame; others as they are.
+scheme_table <- function(scheme) {
   if (is.list(scheme) && !is.data.frame(scheme)) scheme <- unlist(lapply(scheme, as.character))
   if (is.atomic(scheme) && !is.null(names(scheme))) {
     scheme <- data.frame(code = names(scheme), class = unname(as.character(scheme)))
   }
-  known <- if (is.data.frame(scheme)) scheme$class
-  if (identical(scheme, "pilot")) known <- PILOT_CLASSES
+  scheme
+}
+
+scheme_argument <- function(scheme) {
   named <- is.character(scheme) && length(scheme) == 1L &&
     scheme %in% c("pilot", "level1", "level2")
-  found <- call_core("assign_habitat", list(
-    table = table_or_path(table, "table"),
-    scheme = if (named) scheme else table_or_path(scheme, "scheme"), column = scalar(column)
-  ))
+  if (named) scheme else table_or_path(scheme, "scheme")
+}
+
+# The classes that a scheme has, as far as R knows them.
+scheme_classes <- function(scheme) {
+  known <- if (is.data.frame(scheme)) scheme$class
+  if (identical(scheme, "pilot")) known <- PILOT_CLASSES
   classes <- sort(unique(stats::na.omit(trimws(as.character(known)))), method = "radix")
-  with_habitat(found, classes[nzchar(classes)])
+  classes[nzchar(classes)]
 }
 
 PILOT_CLASSES <- c("artificial", "cropland", "grassland", "woody")

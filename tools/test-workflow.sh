@@ -8,6 +8,7 @@ mkdir "$folder/library"
 R CMD INSTALL --no-docs --library="$folder/library" "$folder"/lucashabitat_*.tar.gz >/dev/null 2>&1
 export R_LIBS="$folder/library" LUCAS_PHOTOS="$folder/mine billeder på ø" LUCAS_OUT="$folder/kør 1"
 export LUCAS_HABITAT_CACHE="$folder/cache"
+unset LUCAS_SURVEY LUCAS_POINTS LUCAS_ARCH
 Rscript -e 'library(lucashabitat); lucas_demo_photos(Sys.getenv("LUCAS_PHOTOS"), n_points = 48, size = c(400, 300), verbose = FALSE)' >/dev/null
 for script in r-wrapper/workflow/0*.R; do
   echo "-- $script"

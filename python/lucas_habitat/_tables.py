@@ -15,7 +15,7 @@ import pandas as pd
 from anyascii import anyascii
 from packaging.version import Version
 
-from .errors import InputError
+from .errors import InputError, some, warn
 
 #: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
 EXACT: dict[str, Any] = (
@@ -70,7 +70,16 @@ def column_names(classes: Sequence[str], prefix: str = "p_") -> list[str]:
 
 
 def probability_columns(table: pd.DataFrame, prefix: str = "p_") -> list[str]:
-    """The columns that hold class probabilities (or, with ``v_``, shares of votes)."""
+    """The columns that hold class probabilities (or, with ``v_``, shares of votes).
+
+    Those of the classes where ``predicted`` knows them; a table that went through CSV is
+    searched for names with the prefix.
+    """
+    predicted = table.get("predicted")
+    if isinstance(predicted, pd.Series) and isinstance(predicted.dtype, pd.CategoricalDtype):
+        known = column_names([str(c) for c in predicted.cat.categories], prefix)
+        if known and set(known) <= set(table.columns):
+            return known
     return [c for c in table.columns if isinstance(c, str) and c.startswith(prefix)]
 
 
@@ -156,10 +165,21 @@ def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
         table["year"] = _years(table["year"])
     for column in _NUMBERS:
         if column in table:
-            table[column] = pd.to_numeric(table[column], errors="coerce").astype("float64")
+            table[column] = _numbers(table[column], column)
     if "point_id" in table:
         table["point_id"] = point_ids(table["point_id"])
     return table
+
+
+def _numbers(column: pd.Series, name: str) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    lost = column[numbers.isna() & column.notna()].astype("str").str.strip()
+    lost = lost[lost != ""]
+    if len(lost):
+        warn(
+            f"{len(lost)} values of {name} are no numbers and taken as missing: {some(lost.unique())}."
+        )
+    return numbers
 
 
 def _years(column: pd.Series) -> pd.Series:
@@ -177,13 +197,22 @@ def _years(column: pd.Series) -> pd.Series:
 def point_ids(column: pd.Series) -> pd.Series:
     """Point ids as text; numbers become whole numbers, LUCAS ids get their 8 digits back."""
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-        text = column.map(lambda v: None if pd.isna(v) else f"{v:.0f}" if v % 1 == 0 else str(v))
-        # Tables that were opened in a spreadsheet have lost the zero of points west of 1000 km.
-        if column.dropna().between(1e6, 1e8, inclusive="left").all():
-            text = text.map(lambda v: v and v.zfill(8), na_action="ignore")
-    else:
-        text = column.map(lambda v: None if pd.isna(v) or not str(v).strip() else str(v).strip())
-    return text.astype("str")
+        column = column.map(lambda v: None if pd.isna(v) else f"{v:.0f}" if v % 1 == 0 else str(v))
+    text = column.map(lambda v: None if pd.isna(v) or not str(v).strip() else str(v).strip())
+    text = text.astype("str")
+    # Tables that were opened in a spreadsheet have lost the zero of points west of 1000 km.
+    padded = text.str.zfill(8)
+    if text.str.fullmatch(r"\d{7,8}").all() and on_lucas_grid(padded).all():
+        return padded
+    return text
+
+
+def on_lucas_grid(ids: pd.Series) -> pd.Series:
+    """Mark the ids that can be LUCAS': 8 digits that name a place in Europe, in km of EPSG:3035."""
+    digits = ids.where(ids.str.fullmatch(r"\d{8}").fillna(False))
+    x, y = pd.to_numeric(digits.str[:4]), pd.to_numeric(digits.str[4:])
+    # From the Canary Islands to Cyprus and the North Cape.
+    return x.between(900, 7400) & y.between(800, 5500)
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:

@@ -10,10 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# huggingface_hub, which timm imports, reports its use unless told not to before it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 import torch
 from torch import nn
 
-from .errors import InputError, LucasError, WeightsError, check_choice, check_number, some, warn
+from .errors import (
+    InputError,
+    LucasError,
+    WeightsError,
+    check_choice,
+    check_number,
+    check_seed,
+    some,
+    warn,
+)
 
 __all__ = ["Backbone", "HabitatNet", "build_model", "load_backbone"]
 
@@ -133,7 +145,7 @@ def build_model(
     """
     check_number("num_classes", num_classes, 2, whole=True)
     backbone = load_backbone(arch, weights=weights, scaling=scaling, size=target_size)
-    head = make_head(backbone.spec["num_features"], num_classes, dropout, seed)
+    head = make_head(backbone.spec["num_features"], int(num_classes), dropout, check_seed(seed))
     return HabitatNet(backbone, head, freeze_backbone)
 
 
@@ -164,6 +176,7 @@ def load_backbone(
 ) -> Backbone:
     """Make a backbone in evaluation mode with its weights; parameters as in `build_model`."""
     check_number("target_size", size, 32, 1024, whole=True)
+    size = int(size)
     network, name, mean, std, num_features = _make_network(arch, size)
     scaling = scaling or ("unit" if arch == "xception" else "own")
     check_choice("scaling", scaling, SCALINGS)
@@ -381,7 +394,6 @@ def _load_lite0(network: nn.Module) -> bool:
 def _from_timm(network: nn.Module, name: str) -> str:
     import timm
 
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     source = timm.create_model(name, pretrained=True, num_classes=0)
     network.load_state_dict(source.state_dict())
     config: dict[str, Any] = source.pretrained_cfg  # type: ignore[assignment]

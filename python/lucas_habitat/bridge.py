@@ -51,7 +51,7 @@ def call(
     Parameters
     ----------
     name : str
-        A public name of `lucas_habitat`, or ``restore_model``, ``covariates``.
+        A public name of `lucas_habitat`, or a key of ``_OWN``.
     arguments : dict
         Tables and models as R writes them, everything else plain.
     progress : callable, optional
@@ -99,15 +99,25 @@ def call(
 def _was_interrupted(error: BaseException | None) -> bool:
     """Whether Ctrl-C lies behind an error: OpenVINO's converter makes a RuntimeError of it."""
     while error is not None:
-        if isinstance(error, KeyboardInterrupt) or str(error) == "(Unknown exception occurred)" \
-                or "KeyboardInterrupt" in str(error):
+        if (
+            isinstance(error, KeyboardInterrupt)
+            or str(error) == "(Unknown exception occurred)"
+            or "KeyboardInterrupt" in str(error)
+        ):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
-_NEED_TORCH = ("restore_model", "build_model", "train", "classify", "calibrate", "load_model",
-               "save_model")
+_NEED_TORCH = (
+    "restore_model",
+    "build_model",
+    "train",
+    "classify",
+    "calibrate",
+    "load_model",
+    "save_model",
+)
 
 
 def _load_torch() -> Any:
@@ -203,7 +213,23 @@ def _covariates(points: Any, **options: Any) -> dict[str, Any]:
     return {"covariates": found, "support": lucas_habitat.support(found)}
 
 
-_OWN: dict[str, Callable[..., Any]] = {"restore_model": _restore_model, "covariates": _covariates}
+def _read_survey(source: str, **options: Any) -> dict[str, Any]:
+    """A survey table with what was put right and left out, which R keeps as attributes."""
+    import pandas as pd
+
+    table = lucas_habitat.read_survey(source, **options)
+    problems = pd.DataFrame(table.attrs["problems"])
+    problems = problems.astype(
+        {"row": "Int64", "point_id": "str", "year": "Int64", "problem": "str"}
+    )
+    return {"table": table, "repairs": table.attrs["repairs"], "problems": problems}
+
+
+_OWN: dict[str, Callable[..., Any]] = {
+    "restore_model": _restore_model,
+    "covariates": _covariates,
+    "read_survey": _read_survey,
+}
 
 
 # ---- from R ------------------------------------------------------------------------------------

@@ -74,7 +74,16 @@ def calibrate(
             f"No photo carries a class of the model ({', '.join(model.classes)}); calibration needs "
             "labelled photos."
         )
-    seen = set(groups_of(table)) & set(model.training_photos["point_id"].dropna())
+    trained = model.training_photos
+    seen = set(table["point_id"].dropna()) & set(trained["point_id"].dropna())
+    # A photo without a point is known again by its name and label.
+    names = set(zip(trained["photo"], trained["habitat"], strict=True))
+    alone = table[table["point_id"].isna()]
+    seen |= {
+        os.path.basename(path)
+        for path, label in zip(alone["path"], alone["habitat"], strict=True)
+        if (os.path.basename(path), label) in names
+    }
     if seen:
         raise CalibrationError(
             f"{len(seen)} points were trained on: {some(sorted(seen))}. Calibrate on other points, "

@@ -231,6 +231,8 @@ def classify(
     if not isinstance(model, HabitatModel):
         model = load_model(model)
     photos = as_photos(photos)
+    if photos.empty:
+        raise InputError("There are no photos: the table has no rows.")
     check_labels(photos, model.classes)
     target = _target_for(model, device, precision)
     features = extract_features(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_PHOTOS = "a folder, a photo, a glob, or a .csv or .parquet table with a column path"
+_PHOTOS = "a folder, a photo, a quoted glob, or a .csv or .parquet table with a column path"
 _TABLE = "a .csv or .parquet table"
 
 
@@ -266,11 +266,13 @@ def _computing(sub: argparse.ArgumentParser, precision: str | None = "auto") -> 
     sub.add_argument("--no-cache", action="store_true", help="do not keep features on disk")
 
 
-def _read_photos(options: argparse.Namespace, labels: bool = True) -> pd.DataFrame:
+def _read_photos(
+    options: argparse.Namespace, labels: bool = True, source: str | None = None
+) -> pd.DataFrame:
     from .nomenclature import assign_habitat
     from .photos import list_photos
 
-    photos = list_photos(options.photos, root=options.root, labels=labels)
+    photos = list_photos(source or options.photos, root=options.root, labels=labels)
     return assign_habitat(photos, options.scheme) if options.scheme else photos
 
 
@@ -390,7 +392,7 @@ def _train(options: argparse.Namespace) -> int:
     check_model_folder(options.out, options.overwrite)
     model = train(
         _read_photos(options),
-        validation=options.validation,
+        validation=_read_photos(options, source=options.validation) if options.validation else None,
         validation_split=options.validation_split,
         recipe=options.recipe,
         arch=options.arch,

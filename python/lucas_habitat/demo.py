@@ -67,6 +67,7 @@ def run_demo(
         table, test_size=None if table["split"].notna().any() else _TEST_SIZE, seed=seed
     )
     model = train(training, arch=arch, validation_split=_VALIDATION, seed=seed, progress=progress)
+    save_model(model, folder / "model", overwrite=True)
     predictions = classify(test, model, progress=progress)
     points = vote(predictions)
     by_photo, by_point = evaluate(predictions, seed=seed), evaluate(points, seed=seed)
@@ -80,7 +81,6 @@ def run_demo(
     proportions = covariates(points, year="latest" if points["year"].notna().all() else None)
     write_table(proportions, folder / "covariates.csv")
     write_table(support(proportions), folder / "covariates_support.csv")
-    save_model(model, folder / "model", overwrite=True)
 
     refused = predictions.loc[predictions["status"] != "ok", "status"].value_counts()
     n_refused = int(refused.sum()) + model.training["n_refused"]
@@ -122,6 +122,9 @@ def _drawn(folder: Path, n_points: int, seed: int, progress: Progress) -> Path:
     if note.is_file():  # ours, but other ones
         note.unlink()
         shutil.rmtree(photos, ignore_errors=True)
-    draw_demo_photos(photos, n_points=n_points, seed=seed, progress=progress)
+    unfinished = folder / "photos-unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    draw_demo_photos(unfinished, n_points=n_points, seed=seed, progress=progress)
+    os.replace(unfinished, photos)
     write_json(made, note)
     return photos

@@ -116,6 +116,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise InputError(f"{name} must be one of {options}; got {value!r} instead.")
 
 
+def check_seed(seed: object) -> int:
+    """Refuse what is no seed; R sends whole numbers as 1.0."""
+    check_number("seed", seed, 0, 2**32 - 1, whole=True)
+    return int(seed)  # type: ignore[call-overload, no-any-return]
+
+
 def check_number(
     name: str,
     value: object,

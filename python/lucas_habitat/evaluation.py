@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ._tables import classes_of, read_table, require_columns
-from .errors import InputError, check_number, some
+from .errors import InputError, check_number, check_seed, some
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -153,6 +153,7 @@ def evaluate(
     doi 10.1016/0034-4257(91)90048-B.
     """
     check_number("n_boot", n_boot, 0, whole=True)
+    seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     table = predictions if isinstance(predictions, pd.DataFrame) else read_table(predictions)
     require_columns(

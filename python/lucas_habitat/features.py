@@ -82,7 +82,9 @@ class FeatureCache:
         self.folder = cache_folder() / "features" / hashlib.sha256(text.encode()).hexdigest()[:24]
         self._spec = text
         self._dtype = np.dtype([("photo", "V16"), ("features", "<f4", (num_features,))])
-        self._rows: dict[bytes, Array] = {}
+        # Where features are: in memory, or a file and the place in it. Files are not kept open: a
+        # long-lived process would run out of handles, and Windows locks what is mapped.
+        self._rows: dict[bytes, Array | tuple[Path, int]] = {}
         self._new: dict[bytes, Array] = {}
         self._writable = True
         for file in sorted(self.folder.glob("*.npy")):
@@ -91,9 +93,9 @@ class FeatureCache:
             except (OSError, ValueError):
                 continue  # a damaged file only costs the time to compute its features again
             if segment.dtype == self._dtype:
-                self._rows.update(
-                    zip((k.tobytes() for k in segment["photo"]), segment["features"], strict=True)
-                )
+                start, step = segment.offset + 16, self._dtype.itemsize
+                for i, key in enumerate(segment["photo"]):
+                    self._rows[key.tobytes()] = (file, start + i * step)
 
     @staticmethod
     def key(data: bytes) -> bytes:
@@ -102,7 +104,15 @@ class FeatureCache:
 
     def get(self, key: bytes) -> Array | None:
         """The features of a photo, or None."""
-        return self._rows.get(key)
+        found = self._rows.get(key)
+        if not isinstance(found, tuple):
+            return found
+        try:
+            with found[0].open("rb") as file:
+                file.seek(found[1])
+                return np.frombuffer(file.read(self._dtype.itemsize - 16), "<f4").astype(np.float32)
+        except OSError:
+            return None  # cleared by someone in the meantime
 
     def add(self, key: bytes, features: Array) -> None:
         """Remember the features of a photo; `flush` writes them."""

@@ -107,6 +107,8 @@ def read_bytes(path: str) -> bytes:
         raise PhotoError("missing", f"there is no file {path}") from None
     except PhotoError:
         raise
+    except TypeError:  # a missing value
+        raise PhotoError("missing", "the row names no file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise PhotoError("unreadable", str(error)) from error
 

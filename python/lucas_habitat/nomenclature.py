@@ -122,14 +122,20 @@ def assign_habitat(
     require_columns(table, [column], "assign_habitat()", "Name the column of codes with column=.")
     codes = table[column].astype("str").str.strip().str.upper()
     codes = codes.where(table[column].notna() & (codes != ""))
-    known = set(lc1_codes()["code"]) | LEGACY_LC1
+    leaves = lc1_codes()
+    known = {*leaves["code"], *leaves["level1"], *leaves["level2"].dropna()} | LEGACY_LC1
     if isinstance(scheme, str) and scheme in ("level1", "level2"):
         found: dict[str, str | None] = {
             code: _level(code, scheme) for code in codes.dropna().unique() if code in known
         }
     else:
         classes = _scheme(scheme)
-        found = {code: _class_of(code, classes) for code in codes.dropna().unique()}
+        # Only a code has a group: "CROPLAND" is no woodland for its C.
+        found = {
+            code: _class_of(code, classes) if code in known else classes.get(code)
+            for code in codes.dropna().unique()
+        }
+        known |= set(classes)
     habitat = codes.map(found).astype("str")
     if len(table) and habitat.isna().all():
         raise InputError(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
+from ._tables import TABLE_ENDINGS, on_lucas_grid, read_table, require_columns, tidy_types
 from .errors import InputError, inform, some, warn
 
 __all__ = ["DIRECTIONS", "list_photos"]
@@ -64,7 +64,6 @@ _NAMES = [
 _SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 _YEAR = re.compile(r"(19|20)\d\d")
 _SERVER = re.compile(r"/(?P<year>(19|20)\d\d)/(?P<nuts0>[A-Za-z]{2})/\d{3}/\d{3}$")
-_LUCAS_ID = re.compile(r"\d{8}")
 
 
 def list_photos(
@@ -149,16 +148,14 @@ def list_photos(
 
 
 def as_photos(photos: Any) -> pd.DataFrame:
-    """Take whatever a public function was given as photos; a photo table passes unchanged."""
+    """Take whatever a public function was given as photos, as a photo table.
+
+    A table's rows are kept as they are: predictions must come back one for one. Its columns are
+    read anew, because it may have been through a CSV file or R since it was made.
+    """
     if not isinstance(photos, pd.DataFrame) or "path" not in photos:
         return list_photos(photos)
-    if not set(COLUMNS) <= set(photos.columns):
-        # Keep the rows as they are: predictions must come back one for one.
-        return _complete(tidy_types(photos))
-    if isinstance(photos["habitat"].dtype, pd.CategoricalDtype):
-        # Categories without a photo would be counted as classes.
-        return photos.assign(habitat=photos["habitat"].astype("str"))
-    return photos
+    return _complete(tidy_types(photos))
 
 
 def groups_of(photos: pd.DataFrame) -> pd.Series:
@@ -327,7 +324,7 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     table = tidy_types(table)
     table["year"] = table["year"].astype("Int64")
     if "x" not in table and "lon" not in table:
-        ids = table["point_id"].where(table["point_id"].str.fullmatch(_LUCAS_ID).fillna(False))
+        ids = table["point_id"].where(on_lucas_grid(table["point_id"]))
         if ids.notna().any():
             table["x"] = pd.to_numeric(ids.str[:4]) * 1000.0
             table["y"] = pd.to_numeric(ids.str[4:]) * 1000.0

@@ -352,6 +352,8 @@ def _of_year(
         raise InputError(
             f"year must be a year such as 2018, 'latest' or '<=2018'; got {year!r} instead."
         )
+    if str(year) == "latest" and table["year"].isna().all():
+        return _of_year(table, columns, None)  # plots without years: nothing to choose from
     dated = table[table["year"].notna()]
     chosen = dated
     if asked[2]:

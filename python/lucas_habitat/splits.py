@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .errors import InputError, SplitError, check_number, inform, some, warn
+from ._tables import column_names
+from .errors import InputError, SplitError, check_number, check_seed, inform, some, warn
 from .photos import as_photos, groups_of, landscape
 
 __all__ = ["split_photos"]
@@ -61,6 +62,7 @@ def split_photos(
     """
     if test_size is not None:
         check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
+    seed = check_seed(seed)
     photos = as_photos(photos).reset_index(drop=True)
     labelled = photos["habitat"].notna()
     if not labelled.all():
@@ -112,10 +114,13 @@ def check_classes(photos: pd.DataFrame) -> list[str]:
             f"At least two classes are needed; got {got} in {len(photos)} photos. Classes are "
             "the folders photos stand in, or the column habitat of their table."
         )
+    column_names(classes)  # refuses two classes whose columns could not be told apart
     return classes
 
 
-def draw_test_points(photos: pd.DataFrame, test_size: float, seed: int) -> pd.Series:
+def draw_test_points(
+    photos: pd.DataFrame, test_size: float, seed: int, name: str = "test_size"
+) -> pd.Series:
     """Draw test points within each class; True where a photo's point was drawn."""
     groups = groups_of(photos)
     # A point's class may change over the years: it counts for its commonest.
@@ -131,7 +136,7 @@ def draw_test_points(photos: pd.DataFrame, test_size: float, seed: int) -> pd.Se
     n_test = round(test_size * len(classes))
     if min(n_test, len(classes) - n_test) < len(points):
         raise InputError(
-            f"test_size={test_size:g} of {len(classes)} points leaves {n_test} to test and "
+            f"{name}={test_size:g} of {len(classes)} points leaves {n_test} to test and "
             f"{len(classes) - n_test} to train on; both sides need at least one point for each "
             f"of the {len(points)} classes."
         )

@@ -20,7 +20,7 @@ from .backbones import Backbone, HabitatNet, load_backbone, make_head, weights_s
 from .calibration import fit_calibration
 from .classifier import HabitatModel, logits_of
 from .engines import Target, choose_target
-from .errors import CalibrationError, InputError, check_choice, check_number, some, warn
+from .errors import CalibrationError, InputError, check_choice, check_number, check_seed, some, warn
 from .features import Features, extract_features
 from .images import Preprocessing, decode_photo, read_bytes
 from .photos import as_photos, groups_of, leave_out_closeups
@@ -137,7 +137,7 @@ def train(
     >>> model = train("photos/train", arch="efficientnet_lite0")      # doctest: +SKIP
     """
     settings = _settings(recipe, dropout, freeze_backbone, epochs, batch_size, learning_rate)
-    size = _square(target_size)
+    size, seed = _square(target_size), check_seed(seed)
     how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
     table, held_out = _photos_to_train_on(photos, validation, validation_split, closeups, seed)
     classes = check_classes(table)
@@ -152,19 +152,23 @@ def train(
     both = pd.concat([table, held_out], ignore_index=True)
     labels = both["habitat"].map({c: i for i, c in enumerate(classes)}).to_numpy().astype(np.int64)
     is_val = np.arange(len(both)) >= len(table)
+    # Fine-tuning needs this pass too, to find what cannot be read before hours are spent.
+    found = extract_features(
+        both["path"].tolist(), backbone, how, target, cache=cache, progress=progress
+    )
+    fit, val = _readable(both, found, labels, is_val, classes)
     if settings["freeze_backbone"]:
-        found = extract_features(
-            both["path"].tolist(), backbone, how, target, cache=cache, progress=progress
-        )
-        fit, val = _readable(both, found, labels, is_val, classes)
         head, history = _fit_head(
             found.values, labels, fit, val, len(classes), settings, seed, progress
         )
     else:
-        backbone, head, history, found = _finetune(
-            both, labels, is_val, classes, backbone, how, target, settings, seed, progress
+        backbone, head, history = _finetune(
+            both, labels, fit, val, classes, backbone, how, target, settings, seed, progress
         )
-        fit, val = _readable(both, found, labels, is_val, classes)
+        # No other model will ever use these features, so the cache is spared them.
+        found = extract_features(
+            both["path"].tolist(), backbone, how, target, cache=False, progress=progress
+        )
     model = HabitatModel(
         classes=classes,
         backbone=backbone,
@@ -213,7 +217,7 @@ def _settings(
 
 
 def _square(target_size: int | Sequence[int]) -> int:
-    sides = [target_size] if isinstance(target_size, int | float) else list(target_size)
+    sides = list(np.atleast_1d(np.asarray(target_size)).tolist())
     if len(set(sides)) != 1 or len(sides) > 2:
         raise InputError(f"target_size must be one number or two equal ones; got {target_size!r}.")
     check_number("target_size", sides[0], 32, 1024, whole=True)
@@ -245,7 +249,7 @@ def _photos_to_train_on(
     if validation_split:
         check_classes(table)
         tell_without_point(table)
-        drawn = draw_test_points(table, validation_split, seed)
+        drawn = draw_test_points(table, validation_split, seed, "validation_split")
         return table[~drawn], table[drawn]
     return table, table.iloc[:0]
 
@@ -366,6 +370,11 @@ def _epochs(
                 total_loss += float(loss.detach())
                 right += int((out.argmax(1) == truth).sum())
                 advance(1)
+            if not np.isfinite(total_loss):
+                raise InputError(
+                    f"Training diverged in epoch {epoch}: the loss is {total_loss}. Lower "
+                    f"learning_rate, which is {settings['learning_rate']:g}."
+                )
             row = {"epoch": epoch, "loss": total_loss / steps, "accuracy": right / (steps * batch)}
             if validation is not None:
                 out, truth = validation[0]().cpu(), torch.from_numpy(validation[1])
@@ -382,7 +391,8 @@ def _epochs(
 def _finetune(
     photos: pd.DataFrame,
     labels: npt.NDArray[np.int64],
-    is_val: npt.NDArray[np.bool_],
+    fit: npt.NDArray[np.intp],
+    val: npt.NDArray[np.intp],
     classes: list[str],
     backbone: Backbone,
     how: Preprocessing,
@@ -390,14 +400,11 @@ def _finetune(
     settings: dict[str, Any],
     seed: int,
     progress: Progress,
-) -> tuple[Backbone, nn.Sequential, pd.DataFrame, Features]:
+) -> tuple[Backbone, nn.Sequential, pd.DataFrame]:
     from torchvision.transforms import v2
 
     device = torch.device(target.device)
     paths = photos["path"].tolist()
-    # One pass finds what cannot be read before hours are spent.
-    start = extract_features(paths, backbone, how, target, progress=progress)
-    fit, val = _readable(photos, start, labels, is_val, classes)
     network = HabitatNet(
         copy.deepcopy(backbone),
         make_head(backbone.spec["num_features"], len(classes), settings["dropout"], seed),
@@ -448,9 +455,7 @@ def _finetune(
         "weights": f"{backbone.spec['weights']}, fine-tuned",
         "weights_sha256": weights_sha256(tuned.network),
     }
-    # No other model will ever use these features, so the cache is spared them.
-    found = extract_features(paths, tuned, how, target, cache=False, progress=progress)
-    return tuned, network.head, history, found
+    return tuned, network.head, history
 
 
 def _summary(

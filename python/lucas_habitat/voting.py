@@ -7,12 +7,13 @@ import os
 import numpy as np
 import pandas as pd
 
-from ._tables import classes_of, probability_columns, read_table, require_columns, tidy_types
+from ._tables import classes_of, probability_columns, read_table, require_columns
 from .errors import InputError, check_choice, some, warn
 from .photos import as_photos, leave_out_closeups
 
 __all__ = ["vote"]
 
+_ROUNDED = 0.01  # three decimals miss a sum of 1 by 2e-3 at most
 METHODS = ("majority", "mean", "product")
 
 
@@ -69,7 +70,14 @@ def vote(
         )
     require_columns(table, ["path"], "vote()", "Give the table that classify() made.")
     classes = classes_of(table)
-    everything = tidy_types(as_photos(table).reset_index(drop=True))
+    everything = as_photos(table).reset_index(drop=True)
+    twice = everything["path"].duplicated() & everything["path"].notna()
+    if twice.any():
+        warn(
+            f"{int(twice.sum())} photos stand in the table twice and vote once: "
+            f"{some(everything.loc[twice, 'path'].map(os.path.basename).tolist())}."
+        )
+        everything = everything[~twice].reset_index(drop=True)
     # Text and year together are the key; a photo without a point stands for itself.
     keys = everything[["point_id", "year"]].assign(
         photo=everything["path"].where(everything["point_id"].isna()).astype("str")
@@ -94,6 +102,12 @@ def vote(
         raise InputError(
             "Probabilities must not be negative, and not all be 0, as they are for "
             f"{some(table.loc[votes, 'path'][strange].tolist())}."
+        )
+    odd = np.abs(p.sum(axis=1) - 1) > _ROUNDED
+    if odd.any():
+        raise InputError(
+            f"The columns {some(columns)} of {int(odd.sum())} photos do not sum to 1; the first is "
+            f"{table.loc[votes, 'path'][odd].iloc[0]}. Does another column's name begin with p_?"
         )
     size = np.bincount(voter, minlength=n)
     k = len(columns)

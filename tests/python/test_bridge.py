@@ -183,6 +183,37 @@ def test_covariates_come_with_their_support():
     assert answer["value"]["support"]["names"][0] == "n_points"
 
 
+def test_a_survey_comes_with_its_repairs_and_problems(tmp_path):
+    (tmp_path / "survey.csv").write_text(
+        "point_id,year,nuts0,lc1,photo_west\n"
+        "42503580,2012,DK,a11,Photo taken\n"
+        "42563580,2012,DK,B11,\n"
+        "42563590,2017,DK,B11,Photo not taken\n"
+        "42563600,2018,DK\n"
+    )
+    answer = bridge.call("read_survey", {"source": str(tmp_path / "survey.csv"), "columns": []})
+    assert_plain(answer)
+    value = answer["value"]
+    assert value["repairs"] == {"codes_tidied": 1}
+    table = bridge._table_from_r(value["table"])
+    assert table["point_id"].tolist() == ["42503580", "42563580"]
+    assert table["photo_west"].tolist() == [True, pd.NA]
+    problems = bridge._table_from_r(value["problems"])
+    assert problems["row"].tolist() == [3, pd.NA]
+    assert problems["point_id"][0] == "42563590"
+    assert problems["point_id"].isna().tolist() == [False, True]
+    assert problems["problem"].str.contains("no campaign|3 fields").all()
+
+
+def test_a_survey_without_problems_has_the_same_columns_of_them(tmp_path):
+    (tmp_path / "survey.csv").write_text("point_id,year,nuts0,lc1\n42503580,2012,DK,A11\n")
+    value = bridge.call("read_survey", {"source": str(tmp_path / "survey.csv")})["value"]
+    assert_plain(value)
+    assert value["repairs"] == {}
+    assert value["problems"]["names"] == ["row", "point_id", "year", "problem"]
+    assert [c["kind"] for c in value["problems"]["columns"]] == ["whole", "text", "whole", "text"]
+
+
 def test_progress_is_seldom(monkeypatch):
     told, clock = [], [0.0]
     monkeypatch.setattr(bridge.time, "monotonic", lambda: clock[0])

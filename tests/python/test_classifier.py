@@ -243,3 +243,28 @@ def test_real_photos_go_all_the_way(shared, model):
     with pytest.warns(LucasMessage, match="3 close-ups"):
         points = vote(found)
     assert points["n_photos"].tolist() == [5, 1, 5, 5]
+
+
+def test_a_row_without_a_path_is_a_row_with_a_reason(model, parts):
+    photos = parts[1].head(3).copy()
+    photos.loc[photos.index[1], "path"] = None
+    found = classify(photos, model, progress=False)
+    assert found["status"].tolist() == ["ok", "missing", "ok"]
+    assert found["error"].iloc[1] == "the row names no file"
+
+
+def test_an_empty_table(model, parts):
+    with pytest.raises(InputError, match="There are no photos"):
+        classify(parts[1].head(0), model, progress=False)
+
+
+def test_threads_share_a_model(model, parts):
+    from concurrent.futures import ThreadPoolExecutor
+
+    alone = classify(parts[1], model, progress=False)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(
+            pool.map(lambda _: classify(parts[1], model, cache=False, progress=False), range(4))
+        )
+    for other in found:
+        assert np.abs(other[P] - alone[P]).max(axis=None) < 1e-5

@@ -260,3 +260,22 @@ def test_progress_reaches_a_callable(paths, backbone, cache):
     extract_features(paths, backbone, HOW, CPU, progress=lambda *a: calls.append(a))
     assert calls[0] == (0, 6, "photos")
     assert calls[-1] == (6, 6, "photos")
+
+
+def test_no_file_of_the_cache_stays_open(paths, backbone, cache):
+    """A long-lived process would run out of handles, and Windows locks what is mapped."""
+    for path in paths:
+        extract([path], backbone)
+    assert len(list(cache.rglob("*.npy"))) == len(paths)
+    store = FeatureCache(
+        {"backbone": backbone.spec, "preprocessing": HOW.as_dict(), **CPU.__dict__}, 1280
+    )
+    opened = {str(p) for p in cache.rglob("*.npy")}
+    mapped = Path("/proc/self/maps")
+    if mapped.exists():
+        assert not [line for line in mapped.read_text().splitlines() if line.split()[-1] in opened]
+    key = FeatureCache.key(Path(paths[0]).read_bytes())
+    assert np.array_equal(store.get(key), extract(paths[:1], backbone).values[0])
+    for file in cache.rglob("*.npy"):
+        file.unlink()
+    assert store.get(key) is None

@@ -227,3 +227,13 @@ def test_the_surveys_own_harmonised_table():
         "38023110": "cropland",  # B13, seen from 169 m
         "31603628": "woody",  # D10 shrubland
     }
+
+
+def test_words_are_no_codes():
+    """The wrong column: labels begin with letters that are codes of something else."""
+    from lucas_habitat import assign_habitat
+
+    table = pd.DataFrame({"lc1": ["CROPLAND", "Bare soil", "B11"]})
+    with pytest.warns(LucasWarning, match="2 rows have codes that no LUCAS nomenclature has"):
+        found = assign_habitat(table)
+    assert found["habitat"].isna().tolist() == [True, True, False]

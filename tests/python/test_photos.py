@@ -524,7 +524,26 @@ def test_a_tables_rows_stand_one_for_one_where_predictions_follow():
     table = as_photos(given)
     assert list(table["path"]) == ["a.jpg", "a.jpg", "b.jpg"]
     assert list(table.index) == [5, 5, 6]
-    assert as_photos(table) is table
+    pd.testing.assert_frame_equal(as_photos(table), table)
+
+
+def test_a_table_that_went_through_csv_is_read_anew():
+    """All columns are there, and none is in its form."""
+    given = pd.DataFrame(
+        {
+            "path": ["a.jpg", "b.jpg"],
+            "point_id": [31603628.0, np.nan],
+            "year": [2018.0, np.nan],
+            "direction": ["Cover", "north"],
+            "habitat": [1, 2],
+            "split": ["Testing", "train"],
+        }
+    )
+    table = as_photos(given)
+    assert table["point_id"].iloc[0] == "31603628"
+    assert table["direction"].tolist() == ["C", "N"]
+    assert table["split"].tolist() == ["test", "train"]
+    assert table["habitat"].tolist() == ["1", "2"]
 
 
 def test_labels_a_model_does_not_know_are_named():

@@ -19,7 +19,7 @@ from lucas_habitat._tables import (
     write_table,
     write_text,
 )
-from lucas_habitat.errors import InputError
+from lucas_habitat.errors import InputError, LucasWarning
 
 FORMATS = [".csv", ".parquet"]
 
@@ -186,7 +186,8 @@ def test_a_year_that_is_no_whole_number(bad):
 
 
 def test_numbers_among_words_become_missing():
-    found = tidy_types(pd.DataFrame({"obs_dist": ["1.5", "not relevant", None]}))["obs_dist"]
+    with pytest.warns(LucasWarning, match="1 values of obs_dist are no numbers.*: not relevant"):
+        found = tidy_types(pd.DataFrame({"obs_dist": ["1.5", "not relevant", None]}))["obs_dist"]
     assert found[0] == 1.5
     assert found.isna().tolist() == [False, True, True]
 
@@ -203,8 +204,9 @@ def test_tidying_leaves_the_callers_table_and_other_columns_alone():
     [
         ([31603628, 9123456], ["31603628", "09123456"]),
         ([31603628.0, np.nan], ["31603628", None]),
-        ([9999999, 99999999], ["09999999", "99999999"]),
-        ([1000000], ["01000000"]),
+        ([9999999, 99999999], ["9999999", "99999999"]),
+        ([1000000], ["1000000"]),
+        ([1234567, 31603628], ["1234567", "31603628"]),
         ([999999, 31603628], ["999999", "31603628"]),
         ([100000000, 1234567], ["100000000", "1234567"]),
         ([1, 20, 300], ["1", "20", "300"]),

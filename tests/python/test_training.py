@@ -215,3 +215,34 @@ def test_a_photo_that_two_classes_share_does_not_break_training(tmp_path):
             colour_photo("woody", 1).save(tmp_path / habitat / f"{i}.png")
     model = train(list_photos(tmp_path), epochs=1, **LITE0)
     assert model.training["n_without_point"] == 6
+
+
+def test_a_training_that_diverges_is_an_error_not_a_model(parts):
+    with pytest.raises(InputError, match=r"diverged in epoch \d+.*Lower learning_rate"):
+        train(parts[0], learning_rate=1e38, **LITE0)
+
+
+def test_classes_whose_columns_would_be_one_are_refused_before_training(parts):
+    photos = parts[0].replace({"habitat": {"woody": "crop land", "cropland": "crop_land"}})
+    with pytest.raises(InputError, match="would both get the column p_crop_land"):
+        train(photos, **LITE0)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, "one"])
+def test_bad_seeds(parts, seed):
+    with pytest.raises(InputError, match="seed must be a whole number, at least 0"):
+        train(parts[0], seed=seed, **LITE0)
+
+
+def test_numbers_as_r_sends_them(parts):
+    model = train(
+        parts[0], seed=1.0, epochs=1.0, batch_size=8.0, target_size=[224.0, 224.0], **LITE0
+    )
+    assert model.preprocessing.size == 224
+
+
+def test_calibrating_on_training_photos_without_points_is_refused(tmp_path):
+    photos = list_photos(write_photos(tmp_path, n_points=2)).assign(point_id=None)
+    model = train(photos, epochs=1, **LITE0)
+    with pytest.raises(CalibrationError, match="16 points were trained on"):
+        calibrate(model, photos, progress=False)

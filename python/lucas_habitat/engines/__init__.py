@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,11 +99,13 @@ def make_runner(backbone: Backbone, target: Target) -> Runner:
     """
     global _last
     key = (json.dumps(backbone.spec, sort_keys=True), target)
-    if _last is None or _last[0] != key:
-        _last = (key, _new_runner(backbone, target))
-    return _last[1]
+    with _lock:
+        if _last is None or _last[0] != key:
+            _last = (key, _new_runner(backbone, target))
+        return _last[1]
 
 
+_lock = threading.Lock()
 _last: tuple[tuple[str, Target], Runner] | None = None
 
 

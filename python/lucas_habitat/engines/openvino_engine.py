@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from functools import cache
 from typing import Any
@@ -51,6 +52,7 @@ class OpenVinoRunner:
     """A compiled backbone; see `Runner`."""
 
     def __init__(self, backbone: Backbone, precision: str) -> None:
+        self._lock = threading.Lock()
         size = backbone.spec["size"]
         example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
         with warnings.catch_warnings():
@@ -65,4 +67,5 @@ class OpenVinoRunner:
 
     def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the backbone over one batch."""
-        return np.array(self._compiled(photos)[0], dtype=np.float32)
+        with self._lock:  # one request at a time: all cores work on it
+            return np.array(self._compiled(photos)[0], dtype=np.float32)
