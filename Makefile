@@ -23,6 +23,7 @@ test: lint test-python test-r check-r
 # What takes minutes; run it before calling an issue done that it concerns.
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
+	LUCAS_TEST_SIGNALS=true tools/with-r.sh Rscript tools/test-r.R interrupt
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

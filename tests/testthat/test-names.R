@@ -4,10 +4,6 @@ test_that("both languages have the same functions", {
   # Classes are not called, the demo is the command line's (`lucas-habitat demo`), R has its own
   # tables and .rds files, and an address alone serves nobody here.
   public <- setdiff(public, c("Evaluation", "HabitatModel", "photo_url", "run_demo", "save_rds", "to_r"))
-  # Young parts of the core that R has no face for yet: take out of this list what gets one.
-  waiting <- c("credit", "download_photos", "download_table", "photo_url", "read_survey",
-               "select_points")
-  public <- setdiff(public, waiting)
   exports <- getNamespaceExports("lucashabitat")
   expect_setequal(setdiff(public, names(R_NAMES)), character())
   expect_true(all(R_NAMES[public] %in% exports))
