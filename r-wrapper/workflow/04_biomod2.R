@@ -1,4 +1,4 @@
-# 04  Habitat proportions as covariates of a species distribution model (biomod2 4.2 or 4.3).
+# 04  Habitat proportions as covariates of a species distribution model (biomod2 4.2-5 or newer, 4.3).
 #
 # Rscript 04_biomod2.R [table of sites]
 #
@@ -32,7 +32,7 @@ if (!requireNamespace("biomod2", quietly = TRUE)) {
   cat("biomod2 is not installed, so its models are skipped: install.packages(\"biomod2\")\n")
   quit(save = "no", status = 0)
 }
-if (utils::packageVersion("biomod2") < "4.2") stop("biomod2 4.2 or newer is needed.")
+if (utils::packageVersion("biomod2") < "4.2.5") stop("biomod2 4.2-5 or newer is needed.")
 library(biomod2)
 
 # biomod2 matches rows by their order alone: the rows of env are those of plots. It wants 1 and 0,
@@ -43,7 +43,7 @@ data <- BIOMOD_FormatingData(
 )
 models <- BIOMOD_Modeling(
   bm.format = data, modeling.id = "lucas", models = c("GLM", "GAM", "RF"),
-  CV.strategy = "random", CV.nb.rep = 2, CV.perc = 0.8, OPT.strategy = "default",
+  CV.strategy = "random", CV.nb.rep = 2, CV.perc = 0.8, OPT.strategy = "bigboss",
   metric.eval = c("TSS", "KAPPA"), var.import = 3, seed.val = 1
 )
 print(get_evaluations(models))
