@@ -107,8 +107,11 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint
     """Refuse a table that lacks columns, saying which it has and where they come from."""
     missing = [c for c in columns if c not in table.columns]
     if missing:
-        have = ", ".join(map(str, table.columns[:12])) or "none"
-        raise InputError(f"{what} needs the column {', '.join(missing)}; got {have}. {hint}")
+        have = some([str(c) for c in table.columns], 40) or "none"
+        alike = {c.lower(): c for c in table.columns if isinstance(c, str)}
+        near = [alike[m.lower()] for m in missing if m.lower() in alike]
+        meant = f" Did you mean {', '.join(near)}?" if near else ""
+        raise InputError(f"{what} needs the column {', '.join(missing)}; got {have}.{meant} {hint}")
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -202,14 +205,14 @@ def point_ids(column: pd.Series) -> pd.Series:
     text = text.astype("str")
     # Tables that were opened in a spreadsheet have lost the zero of points west of 1000 km.
     padded = text.str.zfill(8)
-    if text.str.fullmatch(r"\d{7,8}").all() and on_lucas_grid(padded).all():
+    if text.str.fullmatch("[0-9]{7,8}").all() and on_lucas_grid(padded).all():
         return padded
     return text
 
 
 def on_lucas_grid(ids: pd.Series) -> pd.Series:
     """Mark the ids that can be LUCAS': 8 digits that name a place in Europe, in km of EPSG:3035."""
-    digits = ids.where(ids.str.fullmatch(r"\d{8}").fillna(False))
+    digits = ids.where(ids.str.fullmatch("[0-9]{8}").fillna(False))
     x, y = pd.to_numeric(digits.str[:4]), pd.to_numeric(digits.str[4:])
     # From the Canary Islands to Cyprus and the North Cape.
     return x.between(900, 7400) & y.between(800, 5500)

@@ -14,7 +14,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from ._progress import Progress
-from .classifier import HabitatModel, _target_for, load_model, logits_of
+from .classifier import HabitatModel, _target_for, load_model, logits_of, trained_on
 from .errors import CalibrationError, some, warn
 from .features import extract_features
 from .photos import as_photos, groups_of, leave_out_closeups
@@ -74,16 +74,8 @@ def calibrate(
             f"No photo carries a class of the model ({', '.join(model.classes)}); calibration needs "
             "labelled photos."
         )
-    trained = model.training_photos
-    seen = set(table["point_id"].dropna()) & set(trained["point_id"].dropna())
-    # A photo without a point is known again by its name and label.
-    names = set(zip(trained["photo"], trained["habitat"], strict=True))
-    alone = table[table["point_id"].isna()]
-    seen |= {
-        os.path.basename(path)
-        for path, label in zip(alone["path"], alone["habitat"], strict=True)
-        if (os.path.basename(path), label) in names
-    }
+    trained = table[trained_on(model, table)]
+    seen = set(trained["point_id"].fillna(trained["path"].map(os.path.basename)))
     if seen:
         raise CalibrationError(
             f"{len(seen)} points were trained on: {some(sorted(seen))}. Calibrate on other points, "

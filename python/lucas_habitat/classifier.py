@@ -142,6 +142,7 @@ class HabitatModel:
             lines.append(f"  last epoch   {', '.join(shown)}")
         lines.append(
             f"  calibrated   temperature {self.temperature:.3f} on {self.calibration['n_points']} points"
+            + (" (few: a rough number)" if self.calibration["n_points"] < 30 else "")
             if self.calibration
             else "  calibrated   no: probabilities are scores, not proportions; see calibrate()"
         )
@@ -234,6 +235,14 @@ def classify(
     if photos.empty:
         raise InputError("There are no photos: the table has no rows.")
     check_labels(photos, model.classes)
+    seen = trained_on(model, photos) & photos["split"].isna()
+    if seen.any():
+        # evaluate() tells from the split that such rows prove nothing.
+        photos = photos.assign(split=photos["split"].where(~seen, "train"))
+        inform(
+            f"{int(seen.sum())} of {len(photos)} photos are of points the model was trained on: their "
+            "split is set to 'train'. Accuracy on them says nothing of other points."
+        )
     target = _target_for(model, device, precision)
     features = extract_features(
         photos["path"].tolist(),
@@ -245,6 +254,19 @@ def classify(
         progress=progress,
     )
     return _predictions(photos, model, features.values, features.status, features.error, target)
+
+
+def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
+    """Mark photos of points that the model was trained on."""
+    known = model.training_photos
+    seen = photos["point_id"].isin(known["point_id"].dropna())
+    # A photo without a point is known again by its name and label.
+    names = set(zip(known["photo"], known["habitat"], strict=True))
+    alike = [
+        isinstance(path, str) and (os.path.basename(path), label) in names
+        for path, label in zip(photos["path"], photos["habitat"], strict=True)
+    ]
+    return seen | (photos["point_id"].isna() & np.array(alike, dtype=bool))
 
 
 def _target_for(model: HabitatModel, device: str, precision: str | None) -> Target:

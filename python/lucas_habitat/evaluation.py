@@ -220,7 +220,16 @@ def evaluate(
         n_boot=int(n_boot),
         seed=int(seed),
         notes=_notes(
-            per_class, values[1], unknown, n_unlabelled, n_unread, n_points, int(n_boot), kept
+            per_class,
+            values[1],
+            unknown,
+            n_unlabelled,
+            n_unread,
+            n_points,
+            int(n_boot),
+            level,
+            kept,
+            truth,
         ),
     )
 
@@ -279,7 +288,9 @@ def _notes(
     n_unread: int,
     n_points: int,
     n_boot: int,
+    level: float,
     kept: pd.DataFrame,
+    reference: pd.Series,
 ) -> list[str]:
     notes = []
     never = per_class.loc[per_class["n_predicted"] == 0, "class"].tolist()
@@ -303,6 +314,15 @@ def _notes(
         )
     if n_unlabelled:
         notes.append(f"{n_unlabelled} rows have no reference class and are left out")
+    accuracy = float((kept["predicted"].astype("str") == reference).mean())
+    if n_boot and accuracy in (0.0, 1.0):
+        # Clopper and Pearson's bound for n of n.
+        bound = ((1 - level) / 2) ** (1 / n_points)
+        notes.append(
+            f"all are {'right, so resampling shows no doubt; with' if accuracy else 'wrong; with'} "
+            f"{n_points} points overall accuracy may be "
+            + (f"as low as {bound:.2f}" if accuracy else f"as high as {1 - bound:.2f}")
+        )
     if n_boot and n_points < 30:
         notes.append(f"only {n_points} points: intervals are rough")
     if "split" in kept and (kept["split"] == "train").any():

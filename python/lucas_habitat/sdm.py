@@ -474,7 +474,8 @@ def _at_sites(
 
     tree = cKDTree(_geocentric(point_lon[use], point_lat[use]))
     here = ~np.isnan(lon)
-    _refuse_far_sites(tree, lon[here], lat[here], system, radius)
+    nearest = np.full(len(sites), np.inf)
+    nearest[here] = _nearest(tree, lon[here], lat[here], system, radius)
     values = np.full((len(sites), shares.shape[1]), np.nan)
     values[here], found = _interpolate(
         tree,
@@ -487,7 +488,12 @@ def _at_sites(
     behind = found.set_axis(np.flatnonzero(here)).reindex(range(len(sites)))
     behind = behind.fillna({"n_points": 0, "n_photos": 0}).set_axis(index)
 
-    alone = here & np.isnan(values[:, 0])
+    lost = here & (nearest > _FAR) & (radius is None)
+    values[lost] = np.nan
+    behind.loc[index[lost], ["n_points", "n_photos"]] = 0
+    behind.loc[index[lost], ["mean_distance", "max_distance"]] = np.nan
+    behind.loc[index[lost], ["first_year", "last_year"]] = pd.NA
+    alone = here & np.isnan(values[:, 0]) & ~lost
     troubles = []
     if not here.all():
         troubles.append(
@@ -495,7 +501,15 @@ def _at_sites(
             f"{system.name} ({some(index[~here])})"
         )
     if alone.any():
-        troubles.append(f"{alone.sum()} have no point within {radius:g} m ({some(index[alone])})")
+        troubles.append(
+            f"{alone.sum()} have no point within {radius:g} m ({some(index[alone])}), the nearest "
+            f"being {nearest[alone].min() / 1000:,.1f} km away"
+        )
+    if lost.any():
+        troubles.append(
+            f"{lost.sum()} are more than {_FAR / 1000:,.0f} km from every point "
+            f"({some(index[lost])}): are their coordinates swapped, or of another crs?"
+        )
     if troubles:
         notes.append(f"Rows of {len(sites)} sites that are NaN: {'; '.join(troubles)}.")
     return values, behind, notes
@@ -647,18 +661,15 @@ def _geocentric(lon: _Floats, lat: _Floats) -> _Floats:
     return np.column_stack(to_xyz.transform(lon, lat, np.zeros(len(lon))))
 
 
-def _refuse_far_sites(
-    tree: cKDTree, lon: _Floats, lat: _Floats, crs: CRS, radius: float | None
-) -> None:
-    """Refuse sites on another continent, where a wrong crs puts them.
+def _nearest(tree: cKDTree, lon: _Floats, lat: _Floats, crs: CRS, radius: float | None) -> _Floats:
+    """Metres to the nearest point; refuse sites that all lie where only a wrong crs puts them.
 
-    Without this, the k nearest points would be found there all the same.
+    Without this, the k nearest points would be found from another continent all the same.
     """
-    if not len(lon):
-        return
-    distance, _ = tree.query(_geocentric(lon, lat))
-    if distance.min() <= _FAR:
-        return
+    distance: _Floats
+    distance, _ = tree.query(_geocentric(lon, lat)) if len(lon) else (np.empty(0), None)
+    if not len(lon) or distance.min() <= _FAR:
+        return distance
     if crs.is_geographic and (np.abs(lon) <= 90).all():
         exchanged, _ = tree.query(_geocentric(lat, lon))
         if np.median(exchanged) <= _FAR:
@@ -672,6 +683,7 @@ def _refuse_far_sites(
             f"({crs.name}) does not seem to be that of the sites' coordinates. If it is, give a "
             f"radius."
         )
+    return distance
 
 
 def _interpolate(

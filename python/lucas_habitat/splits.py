@@ -112,7 +112,8 @@ def check_classes(photos: pd.DataFrame) -> list[str]:
         got = f"only {classes[0]!r}" if classes else "none"
         raise InputError(
             f"At least two classes are needed; got {got} in {len(photos)} photos. Classes are "
-            "the folders photos stand in, or the column habitat of their table."
+            "the folders photos stand in, or the column habitat of their table, which "
+            "assign_habitat() makes from LC1 codes."
         )
     column_names(classes)  # refuses two classes whose columns could not be told apart
     return classes

@@ -20,7 +20,16 @@ from .backbones import Backbone, HabitatNet, load_backbone, make_head, weights_s
 from .calibration import fit_calibration
 from .classifier import HabitatModel, logits_of
 from .engines import Target, choose_target
-from .errors import CalibrationError, InputError, check_choice, check_number, check_seed, some, warn
+from .errors import (
+    CalibrationError,
+    InputError,
+    check_choice,
+    check_number,
+    check_seed,
+    inform,
+    some,
+    warn,
+)
 from .features import Features, extract_features
 from .images import Preprocessing, decode_photo, read_bytes
 from .photos import as_photos, groups_of, leave_out_closeups
@@ -235,7 +244,7 @@ def _photos_to_train_on(
     if tests.any():
         if tests.all():
             raise InputError("All photos have the split 'test'; there is nothing to train on.")
-        warn(f"{int(tests.sum())} photos have the split 'test' and are not trained on.")
+        inform(f"{int(tests.sum())} photos have the split 'test' and are not trained on.")
     table = _labelled(leave_out_closeups(table[~tests], closeups), "training")
     if validation is not None:
         held_out = _labelled(leave_out_closeups(as_photos(validation), closeups), "validation")

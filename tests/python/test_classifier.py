@@ -268,3 +268,14 @@ def test_threads_share_a_model(model, parts):
         )
     for other in found:
         assert np.abs(other[P] - alone[P]).max(axis=None) < 1e-5
+
+
+def test_photos_of_training_points_are_marked_so_that_accuracy_is_not_overstated(model, parts):
+    from lucas_habitat import evaluate, vote
+
+    photos = pd.concat(parts, ignore_index=True).assign(split=None)
+    with pytest.warns(LucasMessage, match=f"{len(parts[0])} of {len(photos)} photos are of points"):
+        found = classify(photos, model, progress=False)
+    assert found["split"].eq("train").sum() == len(parts[0])
+    for table in (found, vote(found)):
+        assert any("accuracy is overstated" in note for note in evaluate(table).notes)

@@ -260,13 +260,22 @@ def test_kappa_of_one_class_is_noted():
 
 
 def test_nothing_undefined_nothing_noted():
-    assert evaluate(photos("ab" * 20, "ab" * 20)).notes == []
+    assert evaluate(photos("ab" * 20, "ab" * 19 + "ba")).notes == []
 
 
 def test_few_points_are_noted_where_there_are_intervals():
-    table = photos("ab" * 20, "ab" * 20, point_id=[str(i // 2) for i in range(40)])
+    table = photos("ab" * 20, "ab" * 19 + "ba", point_id=[str(i // 2) for i in range(40)])
     assert evaluate(table).notes == ["only 20 points: intervals are rough"]
     assert evaluate(table, n_boot=0).notes == []
+
+
+def test_where_all_are_right_resampling_shows_no_doubt_and_an_exact_bound_does():
+    """Clopper and Pearson, 20 of 20 at 95 %: 0.025^(1/20) = exp(-3.6889 / 20) = 0.83."""
+    right = evaluate(photos("ab" * 10, "ab" * 10))
+    assert right.overall_accuracy_interval == (1.0, 1.0)
+    assert "with 20 points overall accuracy may be as low as 0.83" in right.notes[0]
+    wrong = evaluate(photos("ab" * 10, "ba" * 10))
+    assert "with 20 points overall accuracy may be as high as 0.17" in wrong.notes[0]
 
 
 def test_rows_left_out_are_counted_and_noted():

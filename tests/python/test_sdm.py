@@ -392,7 +392,12 @@ def test_a_year_that_does_not_occur_is_refused():
 
 
 def test_a_year_without_any_year_in_the_table_is_refused():
-    with pytest.raises(InputError, match=r"no row of year='latest'; its years are: none"):
+    with pytest.raises(InputError, match=r"no row of year=2018; its years are: none"):
+        covariates(make_points(year=[pd.NA, pd.NA]), year=2018)
+
+
+def test_of_plots_without_years_all_are_the_latest():
+    with pytest.warns(LucasMessage, match="last class"):
         covariates(make_points(year=[pd.NA, pd.NA]), year="latest")
 
 
@@ -857,3 +862,20 @@ def test_support_of_something_else_is_refused(what):
 def test_support_after_a_new_index_is_refused():
     with pytest.raises(InputError, match="made no row named 0, 1, 2"):
         support(three_sites().reset_index(drop=True))
+
+
+def test_single_sites_far_from_all_points_are_nan_and_named():
+    """One of two sites has its coordinates swapped; the other is sound."""
+    sites = pd.DataFrame({"x": [4320000.0, 3210000.0 - 2e6], "y": [3210000.0, 4320000.0]})
+    with pytest.warns(LucasWarning, match=r"1 are more than 1,000 km from every point \(1\)"):
+        result = covariates(make_points(), sites, crs=3035, k=1, drop="none")
+    assert result.isna().all(axis=1).tolist() == [False, True]
+    assert support(result)["n_points"].tolist() == [1, 0]
+
+
+def test_sites_without_a_point_hear_how_far_the_nearest_is():
+    sites = pd.DataFrame({"x": [4320000.0, 4330000.0], "y": [3210000.0, 3210000.0]})
+    with pytest.warns(
+        LucasWarning, match=r"1 have no point within 500 m \(1\), the nearest .* 8.0 km"
+    ):
+        covariates(make_points(), sites, crs=3035, radius=500, drop="none")

@@ -80,7 +80,7 @@ def test_given_validation_photos_must_be_of_other_points(parts):
 
 def test_test_photos_are_never_trained_on(parts):
     both = pd.concat(parts, ignore_index=True)
-    with pytest.warns(LucasWarning, match=f"{len(parts[1])} photos have the split 'test'"):
+    with pytest.warns(LucasMessage, match=f"{len(parts[1])} photos have the split 'test'"):
         model = train(both, epochs=1, **LITE0)
     assert model.training["n_photos"] == len(parts[0])
 
