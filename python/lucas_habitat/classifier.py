@@ -35,7 +35,7 @@ from .errors import (
     inform,
 )
 from .features import extract_features
-from .images import Preprocessing
+from .images import Preprocessing, preprocessing_from
 from .photos import as_photos, check_labels
 
 __all__ = ["HabitatModel", "classify", "load_model", "save_model"]
@@ -485,7 +485,7 @@ def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
         classes=classes,
         backbone=backbone,
         head=head.eval(),
-        preprocessing=Preprocessing(**card["preprocessing"]),
+        preprocessing=preprocessing_from(card["preprocessing"]),
         target=Target(card["engine"], card["device"], card["precision"]),
         history=pd.read_csv(folder / _HISTORY, **EXACT),
         training=card["training"],
