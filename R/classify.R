@@ -6,7 +6,7 @@
 #' @param photos A photo table (data.frame), a character vector of files, one file, one folder, or
 #'   anything else [lucas_photos()] takes.
 #' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
-#' @param batch_size Photos computed at a time.
+#' @param batch_size Photos computed at a time; `NULL`: what suits the device.
 #' @inheritParams lucas_train
 #' @param precision `NULL` for the model's own; or `"auto"`, `"float32"` (the same answer on every
 #'   machine), `"bfloat16"`.
@@ -26,7 +26,7 @@
 #'   table(pred$predicted, pred$habitat, useNA = "ifany")
 #' }
 #' @export
-lucas_classify <- function(photos, model, batch_size = 32, device = "auto", precision = NULL,
+lucas_classify <- function(photos, model, batch_size = NULL, device = "auto", precision = NULL,
                            cache = TRUE, verbose = TRUE) {
   found <- call_core("classify", list(
     photos = photos_argument(photos), model = model_argument(model),

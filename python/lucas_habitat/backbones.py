@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import importlib.util
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from .errors import (
     warn,
 )
 
-__all__ = ["Backbone", "HabitatNet", "build_model", "load_backbone"]
+__all__ = ["Backbone", "HabitatNet", "StoredBackbone", "build_model", "load_backbone"]
 
 #: Environment variable that names a folder of weight files, for machines without network.
 WEIGHTS_FOLDER = "LUCAS_HABITAT_WEIGHTS"
@@ -61,6 +62,10 @@ class Backbone(nn.Module):
         """Scale, run the network, pool."""
         features: torch.Tensor = self.network((photos.float() / 255 - self.mean) / self.std)
         return features
+
+    def load(self) -> Backbone:
+        """Return itself; see `StoredBackbone`."""
+        return self
 
 
 class HabitatNet(nn.Module):
@@ -197,23 +202,58 @@ def load_backbone(
     return Backbone(network, spec).eval()
 
 
-def rebuild_backbone(spec: dict[str, Any], state: dict[str, torch.Tensor]) -> Backbone:
-    """Make the backbone that a model card describes, with the weights from its folder."""
-    network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
-    if name != spec["network"]:
-        raise LucasError(
-            f"The model needs the network {spec['network']}; this machine made {name}."
-        )
-    network.load_state_dict(state, strict=True)
-    if weights_sha256(network) != spec["weights_sha256"]:
-        raise LucasError("The weights are not those that the card describes.")
-    return Backbone(network, dict(spec)).eval()
+class StoredBackbone:
+    """The backbone of a saved model; its network is made when it is first needed.
+
+    Making it takes seconds, most of them timm's, and OpenVINO's own copy of it is usually there.
+
+    Parameters
+    ----------
+    spec : dict
+        As in `Backbone`.
+    state : dict
+        The network's weights by name.
+
+    Raises
+    ------
+    LucasError
+        If the weights are not those of the spec.
+    """
+
+    def __init__(self, spec: dict[str, Any], state: dict[str, torch.Tensor]) -> None:
+        if weights_sha256(state) != spec["weights_sha256"]:
+            raise LucasError("The weights are not those that the card describes.")
+        self.spec = spec
+        self._state = state
+        self._made: Backbone | None = None
+        self._lock = threading.Lock()
+
+    def load(self) -> Backbone:
+        """Make the network, once."""
+        with self._lock:
+            if self._made is None:
+                self._made = Backbone(self._network(), dict(self.spec)).eval()
+        return self._made
+
+    def _network(self) -> nn.Module:
+        spec = self.spec
+        network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
+        if name != spec["network"]:
+            raise LucasError(
+                f"The model needs the network {spec['network']}; this machine made {name}."
+            )
+        try:
+            network.load_state_dict(self._state, strict=True)
+        except RuntimeError as error:
+            raise LucasError(f"The model's weights do not fit {name}: {error}") from error
+        return network
 
 
-def weights_sha256(network: nn.Module) -> str:
+def weights_sha256(weights: nn.Module | dict[str, torch.Tensor]) -> str:
     """A fingerprint of all weights, whatever file they came from."""
     digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
+    state = weights.state_dict() if isinstance(weights, nn.Module) else weights
+    for name, value in sorted(state.items()):
         if not name.endswith("num_batches_tracked"):
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -511,7 +511,7 @@ def status() -> dict[str, Any]:
         files = sorted(f for f in os.listdir(folder) if f.endswith((".safetensors", ".pth")))
     cache = ""
     if not missing and not torch_error:
-        from .features import cache_folder
+        from .cache import cache_folder
 
         cache = os.fspath(cache_folder())
     return {

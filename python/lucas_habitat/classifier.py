@@ -23,7 +23,7 @@ from torch import nn
 from ._progress import Progress
 from ._tables import EXACT, column_names, write_json
 from ._version import __version__
-from .backbones import Backbone, make_head, rebuild_backbone
+from .backbones import Backbone, StoredBackbone, make_head
 from .engines import PRECISIONS, Target, choose_target
 from .errors import (
     DeviceError,
@@ -34,7 +34,7 @@ from .errors import (
     check_number,
     inform,
 )
-from .features import extract_features
+from .features import iter_features
 from .images import Preprocessing, preprocessing_from
 from .photos import as_photos, check_labels
 
@@ -57,7 +57,8 @@ class HabitatModel:
     ----------
     classes : list of str
         In the order of the probabilities.
-    backbone : Backbone
+    backbone : Backbone or StoredBackbone
+        ``backbone.load()`` is the torch module, ``backbone.spec`` describes it.
     head : torch.nn.Sequential
     preprocessing : Preprocessing
         How photos must be read.
@@ -82,7 +83,7 @@ class HabitatModel:
     """
 
     classes: list[str]
-    backbone: Backbone
+    backbone: Backbone | StoredBackbone
     head: nn.Sequential
     preprocessing: Preprocessing
     target: Target
@@ -183,7 +184,7 @@ def classify(
     photos: Any,
     model: HabitatModel | str | os.PathLike[str],
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     device: str = "auto",
     precision: str | None = None,
     cache: bool = True,
@@ -200,7 +201,8 @@ def classify(
         A photo table, or anything `list_photos` takes.
     model : HabitatModel or path
         A model, or the folder of a saved one.
-    batch_size : int, default 32
+    batch_size : int, optional
+        Photos computed at a time, at least 1; default: what suits the device.
     device : str, default "auto"
         See `lucas_habitat.engines.choose_target`.
     precision : {"auto", "float32", "bfloat16"}, optional
@@ -228,7 +230,9 @@ def classify(
     DeviceError
         If the device or precision is not there.
     """
-    check_number("batch_size", batch_size, 1, whole=True)
+    if batch_size is not None:
+        check_number("batch_size", batch_size, 1, whole=True)
+        batch_size = int(batch_size)  # R's numbers come as 8.0
     if not isinstance(model, HabitatModel):
         model = load_model(model)
     photos = as_photos(photos)
@@ -244,16 +248,22 @@ def classify(
             "split is set to 'train'. Accuracy on them says nothing of other points."
         )
     target = _target_for(model, device, precision)
-    features = extract_features(
+    # Features are let go of part by part, so that millions of photos need no more memory.
+    p = np.full((len(photos), len(model.classes)), np.nan)
+    status, error = np.full(len(photos), "", object), np.full(len(photos), "", object)
+    for rows, part in iter_features(
         photos["path"].tolist(),
         model.backbone,
         model.preprocessing,
         target,
-        batch_size=int(batch_size),
+        batch_size=batch_size,
         cache=cache,
         progress=progress,
-    )
-    return _predictions(photos, model, features.values, features.status, features.error, target)
+    ):
+        ok = part.ok
+        p[rows[ok]] = probabilities_of(logits_of(model, part.values[ok]), model.temperature)
+        status[rows], error[rows] = part.status, part.error
+    return _predictions(photos, model, p, status, error, target)
 
 
 def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
@@ -287,17 +297,13 @@ def _target_for(model: HabitatModel, device: str, precision: str | None) -> Targ
 def _predictions(
     photos: pd.DataFrame,
     model: HabitatModel,
-    features: npt.NDArray[np.float32],
-    status: list[str],
-    error: list[str],
+    p: npt.NDArray[np.float64],
+    status: npt.NDArray[np.object_],
+    error: npt.NDArray[np.object_],
     target: Target,
 ) -> pd.DataFrame:
-    ok = np.array([s == "ok" for s in status], dtype=bool)
     columns = column_names(model.classes)
-    p = np.full((len(photos), len(columns)), np.nan)
-    if ok.any():
-        p[ok] = probabilities_of(logits_of(model, features[ok]), model.temperature)
-    codes = np.where(ok, np.nan_to_num(p, nan=-1.0).argmax(axis=1), -1)
+    codes = np.where(status == "ok", np.nan_to_num(p, nan=-1.0).argmax(axis=1), -1)
     # What an earlier classification left in the table gives way.
     stale = [
         c
@@ -382,7 +388,7 @@ def _write_folder(model: HabitatModel, folder: Path) -> None:
     tensors = {f"head.{k}": v.contiguous() for k, v in model.head.state_dict().items()}
     tensors |= {
         f"backbone.{k}": v.cpu().contiguous()
-        for k, v in model.backbone.network.state_dict().items()
+        for k, v in model.backbone.load().network.state_dict().items()
     }
     save_file(tensors, folder / _WEIGHTS, metadata={"classes": json.dumps(list(model.classes))})
     np.save(folder / _FEATURES, model.training_features, allow_pickle=False)
@@ -473,7 +479,7 @@ def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
     for name, tensor in tensors.items():
         part, _, key = name.partition(".")
         parts[part][key] = tensor
-    backbone = rebuild_backbone(card["backbone"], parts["backbone"])
+    backbone = StoredBackbone(card["backbone"], parts["backbone"])
     head = make_head(backbone.spec["num_features"], len(classes), card["training"]["dropout"], 0)
     head.load_state_dict(parts["head"])
     photos = pd.read_csv(

@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", metavar="DIR", required=True, help="folder of a model")
     sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
     sub.add_argument("--split", choices=("train", "test"), help="only these rows of a split table")
-    sub.add_argument("--batch-size", type=int, default=32, help=" ")
+    sub.add_argument("--batch-size", type=int, help="photos at a time; else what suits the device")
     _computing(sub, precision=None)
 
     sub = command(

@@ -1,39 +1,30 @@
-"""Photos through a frozen backbone, once: features and their cache on disk."""
+"""Photos through a frozen backbone: read, decoded and computed on all cores, known ones not again."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from platformdirs import user_cache_dir
 
 from ._progress import Progress, report
-from .backbones import Backbone
-from .engines import Target, make_runner
-from .errors import PhotoError, warn
+from .backbones import Backbone, StoredBackbone
+from .cache import FeatureCache, content_key, file_key
+from .engines import Target, cores, make_runner
+from .errors import PhotoError
 from .images import Preprocessing, decode_photo, read_bytes
 
-__all__ = ["FeatureCache", "Features", "cache_folder", "extract_features"]
+__all__ = ["Features", "extract_features", "iter_features"]
 
 Array = npt.NDArray[np.float32]
 
-#: Environment variable that names the cache folder.
-CACHE_FOLDER = "LUCAS_HABITAT_CACHE"
-_FORMAT = 1
-#: Features are written this often, so that an interrupted run loses little.
-_SEGMENT = 512
+#: Photos looked up in the cache at a time.
+_BLOCK = 512
 
 
 @dataclass
@@ -52,181 +43,186 @@ class Features:
     status: list[str]
     error: list[str]
 
+    @classmethod
+    def none(cls, n: int, num_features: int) -> Features:
+        """Make room for n photos, none of them read yet."""
+        return cls(np.full((n, num_features), np.nan, np.float32), ["ok"] * n, [""] * n)
+
     @property
     def ok(self) -> npt.NDArray[np.bool_]:
         """Which photos were read."""
         return np.array([s == "ok" for s in self.status], dtype=bool)
 
 
-def cache_folder() -> Path:
-    """Where features are cached: LUCAS_HABITAT_CACHE, else the user's cache folder."""
-    return Path(os.environ.get(CACHE_FOLDER) or user_cache_dir("lucas-habitat", appauthor=False))
+@dataclass
+class _Part:
+    """Features of some rows, and what the cache is to keep of files that were read."""
 
-
-class FeatureCache:
-    """Features on disk, found by a photo's content.
-
-    One folder holds the features of one way to compute them: its name is a hash of everything
-    that changes them. Files are only ever added, each under a new name and complete when it
-    appears, so two processes can share the folder and a reader never sees half a file.
-
-    Parameters
-    ----------
-    spec : dict
-        Everything that changes the features, save the photo itself.
-    num_features : int
-    """
-
-    def __init__(self, spec: dict[str, Any], num_features: int) -> None:
-        text = json.dumps({"format": _FORMAT, **spec}, sort_keys=True)
-        self.folder = cache_folder() / "features" / hashlib.sha256(text.encode()).hexdigest()[:24]
-        self._spec = text
-        self._dtype = np.dtype([("photo", "V16"), ("features", "<f4", (num_features,))])
-        # Where features are: in memory, or a file and the place in it. Files are not kept open: a
-        # long-lived process would run out of handles, and Windows locks what is mapped.
-        self._rows: dict[bytes, Array | tuple[Path, int]] = {}
-        self._new: dict[bytes, Array] = {}
-        self._writable = True
-        for file in sorted(self.folder.glob("*.npy")):
-            try:
-                segment = np.load(file, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError):
-                continue  # a damaged file only costs the time to compute its features again
-            if segment.dtype == self._dtype:
-                start, step = segment.offset + 16, self._dtype.itemsize
-                for i, key in enumerate(segment["photo"]):
-                    self._rows[key.tobytes()] = (file, start + i * step)
-
-    @staticmethod
-    def key(data: bytes) -> bytes:
-        """A photo's key: a hash of the file's content."""
-        return hashlib.blake2b(data, digest_size=16).digest()
-
-    def get(self, key: bytes) -> Array | None:
-        """The features of a photo, or None."""
-        found = self._rows.get(key)
-        if not isinstance(found, tuple):
-            return found
-        try:
-            with found[0].open("rb") as file:
-                file.seek(found[1])
-                return np.frombuffer(file.read(self._dtype.itemsize - 16), "<f4").astype(np.float32)
-        except OSError:
-            return None  # cleared by someone in the meantime
-
-    def add(self, key: bytes, features: Array) -> None:
-        """Remember the features of a photo; `flush` writes them."""
-        if key not in self._rows:
-            self._rows[key] = self._new[key] = features
-            if len(self._new) >= _SEGMENT:
-                self.flush()
-
-    def flush(self) -> None:
-        """Write what is new. A full or read-only disk costs the cache, never the run."""
-        if not self._new or not self._writable:
-            return
-        segment = np.empty(len(self._new), dtype=self._dtype)
-        for i, (key, features) in enumerate(self._new.items()):
-            segment[i] = (np.void(key), features)
-        name = uuid.uuid4().hex
-        tmp = self.folder / f".{name}.tmp"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "spec.json").write_text(self._spec, encoding="utf-8")
-            with tmp.open("wb") as file:
-                np.save(file, segment, allow_pickle=False)
-            os.replace(tmp, self.folder / f"{name}.npy")
-        except OSError as error:
-            self._writable = False
-            with suppress(OSError):
-                tmp.unlink()
-            warn(
-                f"Features cannot be cached in {self.folder} ({error}); the next run computes them "
-                f"again. {CACHE_FOLDER} names another folder."
-            )
-        self._new = {}
+    rows: npt.NDArray[np.intp]
+    found: Features
+    #: The content's key, its features if they are new, the file's key.
+    read: list[tuple[bytes, Array | None, bytes | None]] = field(default_factory=list)
 
 
 def extract_features(
     paths: Sequence[str],
-    backbone: Backbone,
+    backbone: Backbone | StoredBackbone,
     preprocessing: Preprocessing,
     target: Target,
     *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     cache: bool = True,
     progress: Progress = True,
 ) -> Features:
-    """Run photos through a frozen backbone.
+    """Run photos through a frozen backbone; see `iter_features`."""
+    whole = Features.none(len(paths), backbone.spec["num_features"])
+    for rows, part in iter_features(
+        paths,
+        backbone,
+        preprocessing,
+        target,
+        batch_size=batch_size,
+        cache=cache,
+        progress=progress,
+    ):
+        whole.values[rows] = part.values
+        for i, status, error in zip(rows, part.status, part.error, strict=True):
+            whole.status[i], whole.error[i] = status, error
+    return whole
 
-    Photos are read and decoded by threads while the backbone runs; memory does not grow with
-    the number of photos, save for the features. A photo that cannot be used is a row with its
-    reason. Whatever ends the run, features computed so far are in the cache.
+
+def iter_features(
+    paths: Sequence[str],
+    backbone: Backbone | StoredBackbone,
+    preprocessing: Preprocessing,
+    target: Target,
+    *,
+    batch_size: int | None = None,
+    cache: bool = True,
+    progress: Progress = True,
+) -> Iterator[tuple[npt.NDArray[np.intp], Features]]:
+    """Run photos through a frozen backbone, some at a time.
+
+    Each core takes a few photos, decodes them and runs them through the network by itself, so
+    that none waits for another. Memory does not grow with the number of photos. A photo that
+    cannot be used is a row with its reason. Whatever ends the run, features computed so far are
+    in the cache.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    backbone : Backbone
+    preprocessing : Preprocessing
+    target : Target
+    batch_size : int, optional
+        Photos computed at once; default: what suits the device.
+    cache : bool, default True
+    progress : bool or callable, default True
+
+    Yields
+    ------
+    rows : numpy.ndarray
+        Places in ``paths``; each comes once.
+    features : Features
+        Of these rows.
     """
-    d = backbone.spec["num_features"]
-    found = Features(
-        np.full((len(paths), d), np.nan, np.float32), ["ok"] * len(paths), [""] * len(paths)
+    store = (
+        FeatureCache(_spec(backbone, preprocessing, target), _width(backbone)) if cache else None
     )
-    spec = {"backbone": backbone.spec, "preprocessing": preprocessing.as_dict(), **asdict(target)}
-    store = FeatureCache(spec, d) if cache else None
-    runner = None
-    batch: list[tuple[int, bytes, npt.NDArray[np.uint8]]] = []
+    work = partial(_compute, paths, backbone, preprocessing, target, store)
+    jobs = _jobs(paths, target, store, work, batch_size)
 
-    def read(path: str) -> tuple[bytes, npt.NDArray[np.uint8] | Array]:
-        data = read_bytes(path)
-        key = FeatureCache.key(data) if store else b""
-        known = store.get(key) if store else None
-        return key, decode_photo(data, preprocessing) if known is None else known
-
-    def run_batch(advance: Any) -> None:
-        nonlocal runner
-        runner = runner or make_runner(backbone, target)
-        values = runner(np.stack([photo for _, _, photo in batch]))
-        for (i, key, _), row in zip(batch, values, strict=True):
-            found.values[i] = row
-            if store:
-                store.add(key, row)
-        advance(len(batch))
-        batch.clear()
-
-    try:
-        with report(progress, len(paths), "photos") as advance, _pool() as pool:
-            for i, future in enumerate(_ahead(pool, read, paths, 4 * batch_size)):
-                try:
-                    key, value = future.result()
-                except PhotoError as error:
-                    found.status[i], found.error[i] = error.status, str(error)
-                    advance(1)
-                    continue
-                if value.ndim == 1:
-                    found.values[i] = value
-                    advance(1)
-                    continue
-                batch.append((i, key, value))
-                if len(batch) == batch_size:
-                    run_batch(advance)
-            if batch:
-                run_batch(advance)
-    finally:
+    def keep(part: _Part) -> None:
         if store:
-            store.flush()
-    return found
+            for key, values, file in part.read:
+                store.add(key, values, file)
 
-
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1), thread_name_prefix="photos")
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, task: Any, items: Sequence[str], most: int
-) -> Iterator[Future[Any]]:
-    """Results in order, with at most so many photos read ahead of the backbone."""
-    rest = iter(items)
-    waiting = deque(pool.submit(task, item) for item in islice(rest, most))
+    pool = ThreadPoolExecutor(cores(), thread_name_prefix="photos")
+    # A few jobs wait, so that no core does.
+    waiting = deque(pool.submit(job) for job in islice(jobs, 2 * cores()))
     try:
-        while waiting:
-            yield waiting.popleft()
-            waiting.extend(pool.submit(task, item) for item in islice(rest, 1))
+        with report(progress, len(paths), "photos") as advance:
+            while waiting:
+                part = waiting[0].result()
+                waiting.popleft()
+                waiting.extend(pool.submit(job) for job in islice(jobs, 1))
+                keep(part)
+                yield part.rows, part.found
+                advance(len(part.rows))
     finally:
+        pool.shutdown(cancel_futures=True)
         for future in waiting:
-            future.cancel()
+            if not future.cancelled() and future.exception() is None:
+                keep(future.result())
+        if store:
+            store.close()
+
+
+def _spec(
+    backbone: Backbone | StoredBackbone, preprocessing: Preprocessing, target: Target
+) -> dict[str, object]:
+    return {"backbone": backbone.spec, "preprocessing": preprocessing.as_dict(), **asdict(target)}
+
+
+def _width(backbone: Backbone | StoredBackbone) -> int:
+    return int(backbone.spec["num_features"])
+
+
+def _jobs(
+    paths: Sequence[str],
+    target: Target,
+    store: FeatureCache | None,
+    work: Callable[[npt.NDArray[np.intp]], _Part],
+    batch_size: int | None,
+) -> Iterator[Callable[[], _Part]]:
+    """What is to be done: blocks of known photos, and few unknown ones at a time."""
+    # A handful of photos is shared among the cores too.
+    most = batch_size or min(target.batch_size, -(-len(paths) // cores()))
+    for start in range(0, len(paths), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(paths)))
+        if store:
+            known, values = store.find([paths[i] for i in rows.tolist()])
+            if known.any():
+                n = int(known.sum())
+                part = _Part(rows[known], Features(values[known], ["ok"] * n, [""] * n))
+                yield partial(_done, part)
+            rows = rows[~known]
+        for first in range(0, len(rows), most):
+            yield partial(work, rows[first : first + most])
+
+
+def _done(part: _Part) -> _Part:
+    return part
+
+
+def _compute(
+    paths: Sequence[str],
+    backbone: Backbone | StoredBackbone,
+    preprocessing: Preprocessing,
+    target: Target,
+    store: FeatureCache | None,
+    rows: npt.NDArray[np.intp],
+) -> _Part:
+    """Read, decode and compute some photos, in one of the pool's threads."""
+    part = _Part(rows, Features.none(len(rows), _width(backbone)))
+    photos, places, keys = [], [], []
+    for place, i in enumerate(rows.tolist()):
+        file = file_key(paths[i]) if store else None  # before it is read: it may change meanwhile
+        try:
+            data = read_bytes(paths[i])
+            key = content_key(data) if store else b""
+            known = store.get(key) if store else None
+            if known is None:
+                photos.append(decode_photo(data, preprocessing))
+                places.append(place)
+                keys.append((key, file))
+            else:
+                part.found.values[place] = known
+                part.read.append((key, None, file))
+        except PhotoError as error:
+            part.found.status[place], part.found.error[place] = error.status, str(error)
+    if photos:
+        values = make_runner(backbone, target)(np.stack(photos))
+        part.found.values[places] = values
+        part.read += [(key, row, file) for (key, file), row in zip(keys, values, strict=True)]
+    return part

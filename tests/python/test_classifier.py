@@ -112,8 +112,8 @@ def test_a_saved_model_is_the_same_model(model, saved, parts):
 
 
 def test_engines_agree_on_probabilities(model, parts):
-    openvino = classify(parts[1], model, progress=False)
-    torch = classify(parts[1], model, device="torch", progress=False)
+    openvino = classify(parts[1], model, precision="float32", progress=False)
+    torch = classify(parts[1], model, device="torch", precision="float32", progress=False)
     assert torch.attrs["engine"] == "torch"
     assert np.abs(openvino[P] - torch[P]).max(axis=None) < 1e-4
 

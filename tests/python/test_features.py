@@ -9,9 +9,10 @@ import pytest
 
 from lucas_habitat import features as module
 from lucas_habitat.backbones import load_backbone
-from lucas_habitat.engines import Target, choose_target, make_runner
+from lucas_habitat.cache import FeatureCache, content_key
+from lucas_habitat.engines import Target, choose_target, cores, make_runner
 from lucas_habitat.errors import DeviceError, LucasWarning
-from lucas_habitat.features import FeatureCache, extract_features
+from lucas_habitat.features import extract_features
 from lucas_habitat.images import Preprocessing
 
 HOW = Preprocessing()
@@ -121,7 +122,7 @@ def test_the_same_photo_elsewhere_is_known(paths, backbone, cache, calls, tmp_pa
 
 def test_a_damaged_file_of_the_cache_costs_only_time(paths, backbone, cache, calls):
     first = extract(paths, backbone)
-    (segment,) = cache.rglob("*.npy")
+    (segment,) = cache.glob("features/*/*.safetensors")
     segment.write_bytes(segment.read_bytes()[:200])
     assert np.array_equal(extract(paths, backbone).values, first.values)
     assert calls["run"] == 12
@@ -138,10 +139,10 @@ def test_a_folder_that_cannot_be_written_costs_only_the_cache(
 
 
 def test_an_interrupted_run_keeps_what_is_finished(paths, backbone, cache, calls, monkeypatch):
-    new = module.make_runner
+    new, ran = module.make_runner, []
 
     def stops_after_two_batches(*args):
-        runner, ran = new(*args), []
+        runner = new(*args)
 
         def run(photos):
             if len(ran) == 2:
@@ -164,8 +165,8 @@ def test_two_writers_share_a_folder(cache):
     a, b = (FeatureCache({"x": 1}, 3) for _ in range(2))
     a.add(b"a" * 16, np.ones(3, np.float32))
     b.add(b"b" * 16, np.zeros(3, np.float32))
-    a.flush()
-    b.flush()
+    a.close()
+    b.close()
     both = FeatureCache({"x": 1}, 3)
     assert both.get(b"a" * 16).tolist() == [1, 1, 1]
     assert both.get(b"b" * 16).tolist() == [0, 0, 0]
@@ -221,7 +222,9 @@ def test_a_batch_too_large_for_the_gpu_is_run_in_halves(backbone, monkeypatch):
     monkeypatch.setattr(type(runner), "_run", small_memory)
     photos = np.zeros((5, 224, 224, 3), np.uint8)
     assert runner(photos).shape == (5, 1280)
-    assert sizes == [5, 2, 3, 1, 2]
+    assert sizes == [5, 2, 2, 1]
+    assert runner(photos).shape == (5, 1280)
+    assert sizes[4:] == [2, 2, 1]  # what fits is remembered
 
 
 def test_absent_devices_say_what_is_seen():
@@ -232,7 +235,7 @@ def test_absent_devices_say_what_is_seen():
 
 
 def test_memory_holds_a_bounded_number_of_decoded_photos(monkeypatch, backbone):
-    """Reading stays at most four batches ahead of a slow backbone."""
+    """No core reads more than it computes at once."""
     decoded, seen = [], []
     monkeypatch.setattr(module, "read_bytes", lambda path: path.encode())
     monkeypatch.setattr(
@@ -245,7 +248,7 @@ def test_memory_holds_a_bounded_number_of_decoded_photos(monkeypatch, backbone):
         def run(photos):
             time.sleep(0.05)
             seen.append(len(photos))
-            assert len(decoded) - sum(seen) <= 4 * 4 + 4
+            assert len(decoded) - sum(seen) <= 4 * cores()
             return np.zeros((len(photos), 1280), np.float32)
 
         return run
@@ -266,16 +269,16 @@ def test_no_file_of_the_cache_stays_open(paths, backbone, cache):
     """A long-lived process would run out of handles, and Windows locks what is mapped."""
     for path in paths:
         extract([path], backbone)
-    assert len(list(cache.rglob("*.npy"))) == len(paths)
+    assert len(list(cache.glob("features/*/*.safetensors"))) == len(paths)
     store = FeatureCache(
         {"backbone": backbone.spec, "preprocessing": HOW.as_dict(), **CPU.__dict__}, 1280
     )
-    opened = {str(p) for p in cache.rglob("*.npy")}
+    opened = {str(p) for p in cache.rglob("*.safetensors")}
     mapped = Path("/proc/self/maps")
     if mapped.exists():
         assert not [line for line in mapped.read_text().splitlines() if line.split()[-1] in opened]
-    key = FeatureCache.key(Path(paths[0]).read_bytes())
+    key = content_key(Path(paths[0]).read_bytes())
     assert np.array_equal(store.get(key), extract(paths[:1], backbone).values[0])
-    for file in cache.rglob("*.npy"):
+    for file in cache.rglob("*.safetensors"):
         file.unlink()
     assert store.get(key) is None

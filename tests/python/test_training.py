@@ -152,7 +152,7 @@ def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
     frozen = train(photos, epochs=1, **LITE0)
     tuned = train(photos, recipe="finetune", epochs=1, batch_size=4, **LITE0)
     assert tuned.training["freeze_backbone"] is False
-    a, b = frozen.backbone.network.state_dict(), tuned.backbone.network.state_dict()
+    a, b = frozen.backbone.load().network.state_dict(), tuned.backbone.load().network.state_dict()
     assert not torch.equal(a["conv_stem.weight"], b["conv_stem.weight"])
     assert torch.equal(a["bn1.running_mean"], b["bn1.running_mean"])
     assert tuned.backbone.spec["weights_sha256"] != frozen.backbone.spec["weights_sha256"]
@@ -162,7 +162,7 @@ def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
     assert (found["status"] == "ok").all()
     again = train(photos, recipe="finetune", epochs=1, batch_size=4, **LITE0)
     assert torch.equal(
-        b["conv_stem.weight"], again.backbone.network.state_dict()["conv_stem.weight"]
+        b["conv_stem.weight"], again.backbone.load().network.state_dict()["conv_stem.weight"]
     )
 
 

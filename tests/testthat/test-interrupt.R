@@ -11,10 +11,10 @@ test_that("Ctrl-C is an R interrupt and keeps the features computed so far", {
   }
   set_cache(cache)
   reticulate::py_run_string(paste(
-    "from lucas_habitat.features import FeatureCache as cache_class",
+    "from lucas_habitat.cache import FeatureCache as cache_class",
     "plain_add, added = cache_class.add, []",
-    "def add_and_stop(self, key, features):",
-    "    plain_add(self, key, features)",
+    "def add_and_stop(self, key, features, file=None):",
+    "    plain_add(self, key, features, file)",
     "    added.append(key)",
     "    if len(added) == 20: raise KeyboardInterrupt",
     "cache_class.add = add_and_stop", sep = "\n"))
@@ -25,7 +25,7 @@ test_that("Ctrl-C is an R interrupt and keeps the features computed so far", {
   train <- function() lucas_train(demo_parts()$train, arch = "efficientnet_lite0", verbose = FALSE)
   how <- tryCatch(train(), interrupt = function(i) "interrupted")
   expect_identical(how, "interrupted")
-  expect_gt(length(list.files(cache, "[.]npy$", recursive = TRUE)), 0)
+  expect_gt(length(list.files(cache, "[.]safetensors$", recursive = TRUE)), 0)
   # The session goes on, and the second run computes only what is left.
   reticulate::py_run_string("cache_class.add = plain_add")
   expect_s3_class(suppressWarnings(train()), "lucas_model")
@@ -70,5 +70,5 @@ if (Sys.getenv("LUCAS_TEST_SIGNALS") == "true") test_that("a real signal stops a
   expect_identical(readLines(out)[1], "interrupted")
   # R and Python go on working in that session, and nothing computed was lost.
   expect_gt(as.integer(readLines(out)[2]), 150)
-  expect_gt(length(list.files(cache, "[.]npy$", recursive = TRUE)), 0)
+  expect_gt(length(list.files(cache, "[.]safetensors$", recursive = TRUE)), 0)
 })

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import threading
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,16 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..backbones import Backbone
+from ..backbones import Backbone, StoredBackbone
 from ..errors import DeviceError, check_choice
 
-__all__ = ["Runner", "Target", "choose_target", "make_runner"]
+__all__ = ["Runner", "Target", "choose_target", "cores", "make_runner"]
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Runner(Protocol):
-    """Turns photos, uint8 of shape (n, size, size, 3), into float32 features (n, d)."""
+    """Turns photos, uint8 of shape (n, size, size, 3), into float32 features (n, d).
+
+    Threads may call it at the same time.
+    """
 
     def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the backbone over one batch."""
@@ -34,6 +38,13 @@ class Target:
     engine: str
     device: str
     precision: str
+
+    @property
+    def batch_size(self) -> int:
+        """Photos that suit it at a time: few fit a core's cache, a GPU wants many."""
+        if self.engine == "openvino":
+            return 8
+        return 32 if self.device == "cpu" else 64
 
 
 def choose_target(device: str = "auto", precision: str = "auto") -> Target:
@@ -91,7 +102,15 @@ def _computes_bfloat16(engine: str, device: str) -> bool:
     return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def make_runner(backbone: Backbone, target: Target) -> Runner:
+def cores() -> int:
+    """Cores this process may use: fewer than the machine has, on a cluster."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Windows, macOS
+        return os.cpu_count() or 1
+
+
+def make_runner(backbone: Backbone | StoredBackbone, target: Target) -> Runner:
     """Prepare a backbone for a target.
 
     The last one is kept: training, calibrating and classifying mostly use the same, and
@@ -109,11 +128,11 @@ _lock = threading.Lock()
 _last: tuple[tuple[str, Target], Runner] | None = None
 
 
-def _new_runner(backbone: Backbone, target: Target) -> Runner:
+def _new_runner(backbone: Backbone | StoredBackbone, target: Target) -> Runner:
     if target.engine == "openvino":
         from .openvino_engine import OpenVinoRunner
 
-        return OpenVinoRunner(backbone, target.precision)
+        return OpenVinoRunner(backbone, target.precision, cores())
     from .torch_engine import TorchRunner
 
     return TorchRunner(backbone, target.device, target.precision)

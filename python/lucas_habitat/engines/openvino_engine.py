@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
+import shutil
 import sys
 import threading
+import uuid
 import warnings
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +20,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ..backbones import Backbone
+from ..backbones import Backbone, StoredBackbone
+from ..cache import cache_folder
 
 # OpenVINO's converter reports its use over the network where this package is importable;
 # without it OpenVINO uses the silent stand-in it ships.
@@ -48,24 +56,74 @@ class _FromPixels(nn.Module):
         return features
 
 
-class OpenVinoRunner:
-    """A compiled backbone; see `Runner`."""
+def _convert(backbone: Backbone | StoredBackbone) -> Any:
+    size = backbone.spec["size"]
+    example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces that tracing will be replaced
+        network = openvino.convert_model(_FromPixels(backbone.load()).eval(), example_input=example)
+    network.reshape([-1, size, size, 3])
+    return network
 
-    def __init__(self, backbone: Backbone, precision: str) -> None:
-        self._lock = threading.Lock()
-        size = backbone.spec["size"]
-        example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch announces that tracing will be replaced
-            model = openvino.convert_model(_FromPixels(backbone).eval(), example_input=example)
-        model.reshape([-1, size, size, 3])
+
+def _network(backbone: Backbone | StoredBackbone) -> Any:
+    """The backbone in OpenVINO's form, kept on disk because converting takes seconds."""
+    what = json.dumps([openvino.__version__, backbone.spec], sort_keys=True)
+    folder = cache_folder() / "networks" / hashlib.sha256(what.encode()).hexdigest()[:24]
+    file = folder / "network.xml"
+    if file.is_file():
+        with contextlib.suppress(RuntimeError):  # damaged, or half of it deleted
+            network = _core().read_model(file)
+            for part in (file, file.with_suffix(".bin")):
+                with contextlib.suppress(OSError):
+                    os.utime(part)  # the cache's limit takes what was not used for longest
+            return network
+        shutil.rmtree(folder, ignore_errors=True)
+    network = _convert(backbone)
+    # A folder that cannot be written costs the next start seconds, and says so with the features.
+    with contextlib.suppress(OSError, RuntimeError):
+        _keep(network, folder)
+    return network
+
+
+def _keep(network: Any, folder: Path) -> None:
+    """Write the network whole or not at all."""
+    tmp = folder.with_name(f".{uuid.uuid4().hex}")
+    try:
+        tmp.mkdir(parents=True)
+        openvino.save_model(network, tmp / "network.xml", compress_to_fp16=False)
+        os.replace(tmp, folder)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+class OpenVinoRunner:
+    """A compiled backbone; see `Runner`.
+
+    Each call runs on one core, and as many calls at once as there are cores: nothing waits for
+    a slower core, whatever else the machine is doing.
+    """
+
+    def __init__(self, backbone: Backbone | StoredBackbone, precision: str, cores: int) -> None:
         self._compiled = _core().compile_model(
-            model,
+            _network(backbone),
             "CPU",
-            {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"},
+            {
+                "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                "NUM_STREAMS": cores,
+                "INFERENCE_NUM_THREADS": cores,
+                # The threads that decode must be free to run on any core.
+                "ENABLE_CPU_PINNING": False,
+            },
         )
+        self._own = threading.local()
+        # OpenVINO sets its side of numpy up at the first array, and two threads that do so at once
+        # wait for each other for ever. This one is alone: make_runner() holds a lock.
+        size = backbone.spec["size"]
+        self(np.zeros((1, size, size, 3), np.uint8))
 
     def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the backbone over one batch."""
-        with self._lock:  # one request at a time: all cores work on it
-            return np.array(self._compiled(photos)[0], dtype=np.float32)
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        return np.array(self._own.request.infer([photos])[0], dtype=np.float32)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import threading
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..backbones import Backbone
+from ..backbones import Backbone, StoredBackbone
 
 __all__ = ["TorchRunner"]
 
@@ -16,36 +18,52 @@ __all__ = ["TorchRunner"]
 class TorchRunner:
     """A backbone on one torch device; see `Runner`."""
 
-    def __init__(self, backbone: Backbone, device: str, precision: str) -> None:
+    def __init__(self, backbone: Backbone | StoredBackbone, device: str, precision: str) -> None:
         self._device = torch.device(device)
         self._precision = precision
+        #: Photos that fit the device's memory at once, as far as is known.
+        self._most: int | None = None
+        # On a CPU torch spreads each call over the cores by itself.
+        self._turn = threading.Lock() if self._device.type == "cpu" else contextlib.nullcontext()
+        self._own = threading.local()
         # A copy, so that a model that is in use elsewhere stays where it is.
-        self._backbone = copy.deepcopy(backbone).eval().to(self._device)
+        self._backbone = copy.deepcopy(backbone.load()).eval().to(self._device)
         self._backbone.to(memory_format=torch.channels_last)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)  # other threads' streams do not wait for copies
 
     def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Run the backbone over one batch; a batch too large for the GPU is run in halves."""
+        """Run the backbone over one batch; a batch too large for the GPU is run in parts."""
+        most = min(self._most or len(photos), len(photos))
         try:
-            return self._run(photos)
+            with self._turn:
+                parts = [self._run(photos[i : i + most]) for i in range(0, len(photos), most)]
         except torch.OutOfMemoryError:
-            if len(photos) == 1:
+            if most == 1:
                 raise
             torch.cuda.empty_cache()
-            half = len(photos) // 2
-            return np.concatenate([self(photos[:half]), self(photos[half:])])
+            self._most = most // 2
+            return self(photos)
+        return np.concatenate(parts)
 
     def _run(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         batch = torch.from_numpy(photos)
-        if self._device.type == "cuda":
-            batch = batch.pin_memory()
-        # Channels stay last in memory, which is how decoders deliver and convolutions like it.
-        batch = batch.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
-        with (
-            torch.inference_mode(),
-            torch.autocast(
+        # Each thread has a stream of its own, so that one's copies pass while another computes.
+        with self._stream(), torch.inference_mode():
+            if self._device.type == "cuda":
+                batch = batch.pin_memory()
+            # Channels stay last in memory, which is how decoders deliver and convolutions like it.
+            batch = batch.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+            with torch.autocast(
                 self._device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
-            ),
-        ):
-            features = self._backbone(batch)
-        values: npt.NDArray[np.float32] = features.float().cpu().numpy()
+            ):
+                features = self._backbone(batch)
+            values: npt.NDArray[np.float32] = features.float().cpu().numpy()
         return values
+
+    def _stream(self) -> contextlib.AbstractContextManager[object]:
+        if self._device.type != "cuda":
+            return contextlib.nullcontext()
+        if not hasattr(self._own, "stream"):
+            self._own.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        return torch.cuda.stream(self._own.stream)

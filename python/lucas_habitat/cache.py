@@ -1,0 +1,335 @@
+"""What is kept on disk so that it is computed once: features of photos, compiled networks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from platformdirs import user_cache_dir
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .errors import InputError, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FeatureCache", "cache_folder", "cache_info", "clear_cache"]
+
+Array = npt.NDArray[np.float32]
+Keys = npt.NDArray[np.uint8]
+
+#: Environment variables that name the cache folder, and its largest size in GB (10^9 bytes).
+CACHE_FOLDER = "LUCAS_HABITAT_CACHE"
+CACHE_SIZE = "LUCAS_HABITAT_CACHE_GB"
+_DEFAULT_GB = 20.0
+_FORMAT = 2
+#: Rows are written this often, so that an interrupted run loses little.
+_SEGMENT = 512
+# A file younger than this may change again within the resolution of its own times.
+_SETTLED_NS = 3_000_000_000
+
+
+def cache_folder() -> Path:
+    """Where things are kept: LUCAS_HABITAT_CACHE, else the user's cache folder."""
+    return Path(os.environ.get(CACHE_FOLDER) or user_cache_dir("lucas-habitat", appauthor=False))
+
+
+def content_key(data: bytes) -> bytes:
+    """A photo's key: a hash of the file's content, 16 bytes."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+class _Rows:
+    """Rows found by a key of 16 bytes, in files that are only ever added.
+
+    Each file appears under a new name and complete, so processes can share the folder and none
+    sees half a file; none is kept open, because Windows locks what is mapped.
+    """
+
+    def __init__(self, folder: Path, width: int, dtype: str) -> None:
+        self._folder, self._width, self._dtype = folder, width, np.dtype(dtype)
+        self._new: dict[bytes, npt.NDArray[Any]] = {}
+        self._writable = True
+        self._files, keys = [], []
+        for file in sorted(folder.glob("*.safetensors")):
+            # A damaged file only costs the time to compute its rows again.
+            with contextlib.suppress(OSError, SafetensorError), safe_open(file, "np") as segment:
+                if segment.get_slice("rows").get_shape()[1:] == [width]:
+                    keys.append(segment.get_tensor("keys").view("<u8"))
+                    self._files.append(file)
+        self._starts = np.cumsum([0, *map(len, keys)])
+        found = np.concatenate(keys) if keys else np.empty((0, 2), "<u8")
+        # Sorted by the first half; the second tells whether it is really the one.
+        order = np.argsort(found[:, 0], kind="stable")
+        self._keys, self._order = found[order], order
+
+    def find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
+        """For keys of shape (n, 16): which are known, and their rows (n, width), zeros elsewhere."""
+        known = np.zeros(len(keys), dtype=bool)
+        rows = np.zeros((len(keys), self._width), self._dtype)
+        if len(self._keys):
+            wanted = np.ascontiguousarray(keys).view("<u8")
+            at = np.searchsorted(self._keys[:, 0], wanted[:, 0]).clip(max=len(self._keys) - 1)
+            hits = np.flatnonzero((self._keys[at] == wanted).all(axis=1))
+            where = self._order[at[hits]]
+            segments = np.searchsorted(self._starts, where, side="right") - 1
+            for s in np.unique(segments):
+                mine = segments == s
+                with (
+                    contextlib.suppress(OSError, SafetensorError),  # cleared in the meantime
+                    safe_open(self._files[s], "np") as segment,
+                ):
+                    rows[hits[mine]] = segment.get_tensor("rows")[where[mine] - self._starts[s]]
+                    known[hits[mine]] = True
+        for i in np.flatnonzero(~known):
+            new = self._new.get(keys[i].tobytes())
+            if new is not None:
+                rows[i], known[i] = new, True
+        return known, rows
+
+    def touch(self) -> None:
+        """Mark as used, so that the limit takes away others first."""
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                os.utime(file)
+
+    def add(self, key: bytes, row: npt.NDArray[Any]) -> None:
+        """Remember a row; `flush` writes it."""
+        self._new[key] = row
+        if len(self._new) >= _SEGMENT:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Write what is new. A full or read-only disk costs the cache, never the run."""
+        if not self._new or not self._writable:
+            return False
+        keys = np.frombuffer(b"".join(self._new), np.uint8).reshape(-1, 16)
+        rows = np.stack(list(self._new.values())).astype(self._dtype, copy=False)
+        name = uuid.uuid4().hex
+        tmp = self._folder / f".{name}.tmp"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_file({"keys": keys, "rows": np.ascontiguousarray(rows)}, tmp)
+            os.replace(tmp, self._folder / f"{name}.safetensors")
+        except (OSError, SafetensorError) as error:
+            self._writable = False
+            with contextlib.suppress(OSError):
+                tmp.unlink()
+            warn(
+                f"Features cannot be cached in {self._folder} ({error}); the next run computes them "
+                f"again. {CACHE_FOLDER} names another folder."
+            )
+        self._new = {}
+        return self._writable
+
+
+class FeatureCache:
+    """Features on disk, found by a photo's content.
+
+    One folder holds the features of one way to compute them: its name is a hash of everything
+    that changes them. Photos whose path, size, times and inode are those of a file read before
+    are not read again; a file that changed has other times, and is.
+
+    Parameters
+    ----------
+    spec : dict
+        Everything that changes the features, save the photo itself.
+    num_features : int
+    """
+
+    def __init__(self, spec: dict[str, Any], num_features: int) -> None:
+        text = json.dumps({"format": _FORMAT, **spec}, sort_keys=True)
+        root = cache_folder()
+        folder = root / "features" / hashlib.sha256(text.encode()).hexdigest()[:24]
+        self._features = _Rows(folder, num_features, "<f4")
+        self._files = _Rows(root / "files", 16, "u1")
+        self._spec, self._folder, self._limit = spec, folder, _limit()
+
+    def find(self, paths: Sequence[str]) -> tuple[npt.NDArray[np.bool_], Array]:
+        """Features of files that were read before and have not changed since.
+
+        Parameters
+        ----------
+        paths : sequence of str
+
+        Returns
+        -------
+        known : numpy.ndarray
+            bool, shape (n,).
+        features : numpy.ndarray
+            float32, shape (n, num_features); zeros where unknown.
+        """
+        stats = [file_key(path) for path in paths]
+        known = np.array([key is not None for key in stats], dtype=bool)
+        features = np.zeros((len(stats), self._features._width), np.float32)
+        asked = np.flatnonzero(known)
+        keys = np.frombuffer(b"".join(k for k in stats if k is not None), np.uint8).reshape(-1, 16)
+        known[asked], contents = self._files.find(keys)
+        asked, contents = asked[known[asked]], contents[known[asked]]
+        known[asked], features[asked] = self._features.find(contents)
+        return known, features
+
+    def get(self, key: bytes) -> Array | None:
+        """The features of a photo with this content, or None."""
+        known, rows = self._features.find(np.frombuffer(key, np.uint8).reshape(1, 16))
+        return rows[0] if known[0] else None
+
+    def add(self, key: bytes, features: Array | None, file: bytes | None = None) -> None:
+        """Remember a photo.
+
+        Parameters
+        ----------
+        key : bytes
+            Its `content_key`.
+        features : numpy.ndarray or None
+            None where they are kept already.
+        file : bytes, optional
+            Its `file_key`, asked for before the file was read.
+        """
+        if features is not None:
+            self._features.add(key, features)
+        if file is not None:
+            self._files.add(file, np.frombuffer(key, np.uint8))
+
+    def close(self) -> None:
+        """Write what is new, and keep the whole cache below its limit."""
+        for rows in (self._features, self._files):
+            rows.touch()
+        wrote = self._features.flush()
+        self._files.flush()
+        if wrote:
+            with contextlib.suppress(OSError):
+                text = json.dumps(self._spec, sort_keys=True, indent=1)
+                (self._folder / "spec.json").write_text(text, encoding="utf-8")
+            _keep_below(self._limit)
+
+
+def file_key(path: str) -> bytes | None:
+    """A file's key without reading it: path, size, times, inode; None if it is gone or just made.
+
+    The times of a file that changed differ, but for one that changes twice within their
+    resolution: so young a file has no key yet.
+    """
+    try:
+        s = os.stat(path)
+    except (OSError, ValueError, TypeError):
+        return None
+    if time.time_ns() - max(s.st_mtime_ns, s.st_ctime_ns) < _SETTLED_NS:
+        return None
+    what = (os.path.abspath(path), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
+    return hashlib.blake2b(repr(what).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _limit() -> float:
+    """Bytes that the cache may take."""
+    text = os.environ.get(CACHE_SIZE)
+    if not text:
+        return _DEFAULT_GB * 1e9
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise InputError(f"{CACHE_SIZE} must be a number of GB, at least 0; got {text!r} instead.")
+    return value * 1e9
+
+
+def _files() -> list[tuple[float, int, Path]]:
+    """Time of last use, size and path of everything that is kept."""
+    found = []
+    for part in ("features", "files", "networks"):
+        for file in (cache_folder() / part).rglob("*"):
+            with contextlib.suppress(OSError):
+                s = file.stat()
+                if file.is_file():
+                    found.append((s.st_mtime, s.st_size, file))
+    return found
+
+
+def _keep_below(limit: float) -> None:
+    """Delete what was not used for longest."""
+    files = sorted(_files())
+    total = sum(size for _, size, _ in files)
+    for _, size, file in files:
+        # Some room below the limit, or every run would delete a little.
+        if total <= limit or (total := total - size) <= 0.9 * limit:
+            break
+        with contextlib.suppress(OSError):  # in use by another process on Windows
+            file.unlink()
+
+
+def cache_info() -> pd.DataFrame:
+    """What the cache holds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a way in which features were computed: ``arch``, ``weights``, ``engine``,
+        ``precision``, ``size`` (pixels), ``photos``, ``megabytes`` (10^6 bytes), ``last_used``
+        (UTC), ``folder``. ``attrs``: ``folder`` (of the whole cache), ``megabytes`` and ``limit``
+        (of the whole cache, in 10^6 bytes; LUCAS_HABITAT_CACHE_GB sets it in 10^9 bytes).
+    """
+    import pandas as pd
+
+    files = _files()
+    rows = []
+    for folder in sorted((cache_folder() / "features").glob("*")):
+        mine = [(used, size, file) for used, size, file in files if file.parent == folder]
+        segments = [x for x in mine if x[2].suffix == ".safetensors"]
+        if not segments:
+            continue
+        try:
+            spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            spec = {}
+        backbone = spec.get("backbone", {})
+        photos = 0
+        for _, _, file in segments:
+            with contextlib.suppress(OSError, SafetensorError), safe_open(file, "np") as segment:
+                photos += segment.get_slice("keys").get_shape()[0]
+        rows.append(
+            {
+                "arch": backbone.get("arch"),
+                "weights": backbone.get("weights"),
+                "engine": spec.get("engine"),
+                "precision": spec.get("precision"),
+                "size": backbone.get("size"),
+                "photos": photos,
+                "megabytes": sum(size for _, size, _ in mine) / 1e6,
+                "last_used": pd.Timestamp(max(used for used, *_ in segments), unit="s", tz="UTC"),
+                "folder": str(folder),
+            }
+        )
+    columns = ["arch", "weights", "engine", "precision", "size", "photos", "megabytes"]
+    table = pd.DataFrame(rows, columns=[*columns, "last_used", "folder"])
+    table.attrs = {
+        "folder": str(cache_folder()),
+        "megabytes": sum(size for _, size, _ in files) / 1e6,
+        "limit": _limit() / 1e6,
+    }
+    return table
+
+
+def clear_cache() -> float:
+    """Delete everything that is kept; the next run computes it again.
+
+    Returns
+    -------
+    float
+        Megabytes (10^6 bytes) that were freed. What another process uses may stay on Windows.
+    """
+    before = sum(size for _, size, _ in _files())
+    for part in ("features", "files", "networks"):
+        shutil.rmtree(cache_folder() / part, ignore_errors=True)
+    return (before - sum(size for _, size, _ in _files())) / 1e6
