@@ -55,7 +55,7 @@ R_NAMES <- c(
   load_model = "lucas_load", draw_demo_photos = "lucas_demo_photos", pilot_scheme = "lucas_scheme",
   lc1_codes = "lucas_codes", read_survey = "lucas_survey", select_points = "lucas_select",
   download_photos = "lucas_download", download_table = "lucas_download_table",
-  credit = "lucas_credit"
+  credit = "lucas_credit", cache_info = "lucas_cache_info", clear_cache = "lucas_cache_clear"
 )
 
 ARGUMENTS <- c(

@@ -12,6 +12,8 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .backbones import build_model as build_model
+    from .cache import cache_info as cache_info
+    from .cache import clear_cache as clear_cache
     from .calibration import calibrate as calibrate
     from .classifier import HabitatModel as HabitatModel
     from .classifier import classify as classify
@@ -44,8 +46,10 @@ _HOMES = {
     "HabitatModel": "classifier",
     "assign_habitat": "nomenclature",
     "build_model": "backbones",
+    "cache_info": "cache",
     "calibrate": "calibration",
     "classify": "classifier",
+    "clear_cache": "cache",
     "covariates": "sdm",
     "credit": "download",
     "download_photos": "download",

@@ -10,6 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ class _Rows:
         self._folder, self._width, self._dtype = folder, width, np.dtype(dtype)
         self._new: dict[bytes, npt.NDArray[Any]] = {}
         self._writable = True
+        self.wrote = False
         self._files, keys = [], []
         for file in sorted(folder.glob("*.safetensors")):
             # A damaged file only costs the time to compute its rows again.
@@ -110,10 +112,10 @@ class _Rows:
         if len(self._new) >= _SEGMENT:
             self.flush()
 
-    def flush(self) -> bool:
+    def flush(self) -> None:
         """Write what is new. A full or read-only disk costs the cache, never the run."""
         if not self._new or not self._writable:
-            return False
+            return
         keys = np.frombuffer(b"".join(self._new), np.uint8).reshape(-1, 16)
         rows = np.stack(list(self._new.values())).astype(self._dtype, copy=False)
         name = uuid.uuid4().hex
@@ -122,6 +124,7 @@ class _Rows:
             self._folder.mkdir(parents=True, exist_ok=True)
             save_file({"keys": keys, "rows": np.ascontiguousarray(rows)}, tmp)
             os.replace(tmp, self._folder / f"{name}.safetensors")
+            self.wrote = True
         except (OSError, SafetensorError) as error:
             self._writable = False
             with contextlib.suppress(OSError):
@@ -131,7 +134,6 @@ class _Rows:
                 f"again. {CACHE_FOLDER} names another folder."
             )
         self._new = {}
-        return self._writable
 
 
 class FeatureCache:
@@ -206,9 +208,8 @@ class FeatureCache:
         """Write what is new, and keep the whole cache below its limit."""
         for rows in (self._features, self._files):
             rows.touch()
-        wrote = self._features.flush()
-        self._files.flush()
-        if wrote:
+            rows.flush()
+        if self._features.wrote:
             with contextlib.suppress(OSError):
                 text = json.dumps(self._spec, sort_keys=True, indent=1)
                 (self._folder / "spec.json").write_text(text, encoding="utf-8")
@@ -277,7 +278,7 @@ def cache_info() -> pd.DataFrame:
     pandas.DataFrame
         One row a way in which features were computed: ``arch``, ``weights``, ``engine``,
         ``precision``, ``size`` (pixels), ``photos``, ``megabytes`` (10^6 bytes), ``last_used``
-        (UTC), ``folder``. ``attrs``: ``folder`` (of the whole cache), ``megabytes`` and ``limit``
+        (ISO, UTC), ``folder``. ``attrs``: ``folder`` (of the whole cache), ``megabytes`` and ``limit``
         (of the whole cache, in 10^6 bytes; LUCAS_HABITAT_CACHE_GB sets it in 10^9 bytes).
     """
     import pandas as pd
@@ -307,7 +308,9 @@ def cache_info() -> pd.DataFrame:
                 "size": backbone.get("size"),
                 "photos": photos,
                 "megabytes": sum(size for _, size, _ in mine) / 1e6,
-                "last_used": pd.Timestamp(max(used for used, *_ in segments), unit="s", tz="UTC"),
+                "last_used": datetime.fromtimestamp(
+                    max(used for used, *_ in segments), UTC
+                ).isoformat(timespec="seconds"),
                 "folder": str(folder),
             }
         )

@@ -232,6 +232,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--drop", default="last", help="last, none or a class")
     sub.add_argument("--transform", choices=("ilr",), help="log-ratios instead of shares")
 
+    sub = command("cache", _cache, "tell what is kept on disk, or delete it")
+    sub.add_argument(
+        "action", choices=("info", "clear"), help="LUCAS_HABITAT_CACHE_GB limits its size"
+    )
+
     sub = command("demo", _demo, "run the whole way on photos the program draws itself")
     sub.add_argument("--out", metavar="DIR", default="demo-run", help="folder for everything")
     sub.add_argument("--photos", metavar="FOLDER", help="real labelled photos instead")
@@ -504,6 +509,20 @@ def _covariates(options: argparse.Namespace) -> int:
     _write(found, options.out)
     out = Path(options.out)
     _write(support(found), str(out.with_name(f"{out.stem}_support{out.suffix}")))
+    return 0
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from .cache import cache_info, clear_cache
+
+    if options.action == "clear":
+        print(f"{clear_cache():.1f} MB deleted")
+        return 0
+    table = cache_info()
+    if len(table):
+        print(table.drop(columns="folder").to_string(index=False, float_format="%.1f"))
+    whole = table.attrs
+    print(f"{whole['megabytes']:.1f} MB of at most {whole['limit']:.0f} MB in {whole['folder']}")
     return 0
 
 

@@ -61,6 +61,8 @@ R_NAMES = {
     "download_photos": "lucas_download",
     "download_table": "lucas_download_table",
     "credit": "lucas_credit",
+    "cache_info": "lucas_cache_info",
+    "clear_cache": "lucas_cache_clear",
 }  # fmt: skip
 PYTHON_ONLY = {
     "Evaluation",

@@ -70,20 +70,27 @@ def _network(backbone: Backbone | StoredBackbone) -> Any:
     """The backbone in OpenVINO's form, kept on disk because converting takes seconds."""
     what = json.dumps([openvino.__version__, backbone.spec], sort_keys=True)
     folder = cache_folder() / "networks" / hashlib.sha256(what.encode()).hexdigest()[:24]
-    file = folder / "network.xml"
-    if file.is_file():
-        with contextlib.suppress(RuntimeError):  # damaged, or half of it deleted
-            network = _core().read_model(file)
-            for part in (file, file.with_suffix(".bin")):
-                with contextlib.suppress(OSError):
-                    os.utime(part)  # the cache's limit takes what was not used for longest
-            return network
-        shutil.rmtree(folder, ignore_errors=True)
+    network = _read(folder / "network.xml")
+    if network is not None:
+        return network
     network = _convert(backbone)
     # A folder that cannot be written costs the next start seconds, and says so with the features.
     with contextlib.suppress(OSError, RuntimeError):
         _keep(network, folder)
-    return network
+    # Writing rounds a few constants; what is read is used, so that every run gives the same.
+    return _read(folder / "network.xml") or network
+
+
+def _read(file: Path) -> Any:
+    """A network that was kept, or None."""
+    with contextlib.suppress(RuntimeError):  # gone, damaged, or half of it deleted
+        network = _core().read_model(file)
+        for part in (file, file.with_suffix(".bin")):
+            with contextlib.suppress(OSError):
+                os.utime(part)  # the cache's limit takes what was not used for longest
+        return network
+    shutil.rmtree(file.parent, ignore_errors=True)
+    return None
 
 
 def _keep(network: Any, folder: Path) -> None:

@@ -1,0 +1,216 @@
+"""What is kept on disk is found again, never mistaken, and stays below its limit."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from lucas_habitat import cache as module
+from lucas_habitat import cache_info, clear_cache
+from lucas_habitat.backbones import load_backbone
+from lucas_habitat.cache import FeatureCache, content_key, file_key
+from lucas_habitat.cli import main
+from lucas_habitat.engines import Target, make_runner
+from lucas_habitat.engines import openvino_engine as engine
+from lucas_habitat.errors import InputError
+from lucas_habitat.features import extract_features
+from lucas_habitat.images import Preprocessing
+
+SPEC = {
+    "backbone": {"arch": "xception", "weights": "w", "size": 224},
+    "engine": "e",
+    "precision": "p",
+}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE", str(tmp_path / "cache på ø"))
+    return tmp_path / "cache på ø"
+
+
+def key(i):
+    return i.to_bytes(16, "little")
+
+
+def fill(n, start=0, width=8, spec=SPEC):
+    store = FeatureCache(spec, width)
+    for i in range(start, start + n):
+        store.add(key(i), np.full(width, i, np.float32))
+    store.close()
+
+
+def settled(path, content=b"x"):
+    """A file that has not changed for long enough to be known again."""
+    path.write_bytes(content)
+    os.utime(path, (time.time() - 60,) * 2)
+    return str(path)
+
+
+@pytest.fixture
+def old_enough(monkeypatch):
+    """As if all files were made long ago; a file's own times stay as they are."""
+    now = time.time_ns
+    monkeypatch.setattr(module.time, "time_ns", lambda: now() + 60 * 10**9)
+
+
+def test_rows_are_found_by_their_whole_key(cache):
+    fill(1300)  # three files
+    store = FeatureCache(SPEC, 8)
+    assert [store.get(key(i))[0] for i in (0, 511, 512, 1299)] == [0, 511, 512, 1299]
+    assert store.get(key(1300)) is None
+    # the same first half, another second one
+    assert store.get(key(5)[:8] + b"\1" * 8) is None
+
+
+def test_features_are_kept_to_the_last_bit(cache):
+    row = np.random.default_rng(0).random(8, dtype=np.float32)
+    store = FeatureCache(SPEC, 8)
+    store.add(key(1), row)
+    store.close()
+    assert np.array_equal(FeatureCache(SPEC, 8).get(key(1)), row)
+
+
+def test_a_known_file_is_not_read_again(cache, tmp_path, photo_folder, old_enough, monkeypatch):
+    paths = [str(p) for p in sorted(photo_folder.glob("*/*.jpg"))[:5]]
+    backbone, target = load_backbone("efficientnet_lite0"), Target("openvino", "cpu", "float32")
+    first = extract_features(paths, backbone, Preprocessing(), target, progress=False)
+
+    def never(path):
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr("lucas_habitat.features.read_bytes", never)
+    again = extract_features(paths[::-1], backbone, Preprocessing(), target, progress=False)
+    assert np.array_equal(again.values[::-1], first.values)
+    assert again.status == ["ok"] * 5
+
+
+def test_a_file_that_changed_has_another_key(tmp_path, old_enough):
+    path = tmp_path / "a.jpg"
+    before = file_key(settled(path))
+    assert before == file_key(str(path))
+    path.write_bytes(b"y")  # as long as before
+    assert file_key(str(path)) != before
+    other = settled(tmp_path / "b.jpg", b"y")
+    os.replace(other, path)  # as old as any
+    assert file_key(str(path)) not in (before, None)
+
+
+def test_a_file_that_may_still_change_has_no_key(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"x")
+    assert file_key(str(path)) is None
+    assert file_key(str(tmp_path / "gone.jpg")) is None
+    assert file_key(None) is None
+    assert file_key("a\0b") is None
+
+
+def test_a_time_set_back_does_not_hide_a_change(tmp_path, old_enough):
+    """Copying tools set the time of the original; the file system keeps its own beside it."""
+    path = tmp_path / "a.jpg"
+    before = file_key(settled(path))
+    stat = path.stat()
+    time.sleep(0.02)
+    path.write_bytes(b"y")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    if os.name != "nt":
+        assert file_key(str(path)) != before
+
+
+def test_processes_share_the_folder(cache):
+    code = (
+        "import sys, numpy as np; from lucas_habitat.cache import FeatureCache\n"
+        "start = int(sys.argv[1]); store = FeatureCache({'x': 1}, 8)\n"
+        "for i in range(start, start + 2000):\n"
+        "    store.add(i.to_bytes(16, 'little'), np.full(8, i, np.float32))\n"
+        "store.close()"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(start)]) for start in (0, 1000, 2000)
+    ]
+    assert [p.wait(60) for p in running] == [0, 0, 0]
+    store = FeatureCache({"x": 1}, 8)
+    assert [store.get(key(i))[3] for i in range(0, 4000, 7)] == list(range(0, 4000, 7))
+    assert not list(cache.rglob("*.tmp"))
+
+
+def test_the_oldest_goes_when_the_limit_is_reached(cache, monkeypatch):
+    fill(512, 0, 1000)  # 2 MB each
+    fill(512, 512, 1000)
+    files = sorted(cache.glob("features/*/*.safetensors"), key=lambda f: f.stat().st_mtime_ns)
+    for i, file in enumerate(files):
+        os.utime(file, (i, i))
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE_GB", "0.005")
+    other = {**SPEC, "precision": "q"}
+    fill(512, 0, 1000, other)
+    assert not files[0].exists()
+    assert cache_info().attrs["megabytes"] <= 5
+    assert FeatureCache(other, 1000).get(key(3)) is not None
+    # What is used stays, however old.
+    os.utime(files[1], (2, 2))
+    store = FeatureCache(SPEC, 1000)
+    store.get(key(600))
+    store.close()
+    fill(512, 1024, 1000, other)
+    assert files[1].exists()
+
+
+@pytest.mark.parametrize("text", ["-1", "much", "nan"])
+def test_a_limit_that_is_none(cache, monkeypatch, text):
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE_GB", text)
+    with pytest.raises(InputError, match=f"CACHE_GB must be a number of GB.*got '{text}'"):
+        FeatureCache(SPEC, 8)
+
+
+def test_info_and_clear(cache, capsys):
+    assert cache_info().empty
+    fill(600)
+    fill(10, spec={**SPEC, "precision": "q"})
+    found = cache_info().set_index("precision")
+    assert found["photos"].to_dict() == {"p": 600, "q": 10}
+    assert (found["arch"] == "xception").all()
+    assert found["megabytes"].sum() == pytest.approx(found.attrs["megabytes"])
+    assert main(["cache", "info"]) == 0
+    assert "600" in capsys.readouterr().out
+    assert main(["cache", "clear"]) == 0
+    assert "MB deleted" in capsys.readouterr().out
+    assert cache_info().empty
+    assert clear_cache() == 0
+
+
+def test_clearing_leaves_what_is_not_ours(cache):
+    fill(1)
+    (cache / "notes.txt").write_text("mine")
+    clear_cache()
+    assert [f.name for f in cache.iterdir()] == ["notes.txt"]
+
+
+def test_the_network_is_kept_and_gives_the_same_features(cache, monkeypatch):
+    backbone, target = load_backbone("efficientnet_lite0"), Target("openvino", "cpu", "float32")
+    photos = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    new = engine.OpenVinoRunner(backbone, "float32", 1)(photos)
+    (file,) = cache.glob("networks/*/network.xml")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_convert", lambda backbone: pytest.fail("converted again"))
+        assert np.array_equal(engine.OpenVinoRunner(backbone, "float32", 1)(photos), new)
+    # Half a file costs only time.
+    weights = file.with_suffix(".bin")
+    for damage in (lambda: weights.unlink(), lambda: file.write_text("<net")):
+        damage()
+        assert np.array_equal(engine.OpenVinoRunner(backbone, "float32", 1)(photos), new)
+    assert make_runner(backbone, target)(photos).shape == (2, 1280)
+
+
+def test_a_cache_that_cannot_be_written_still_makes_the_network(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE", str(tmp_path / "file"))
+    runner = engine.OpenVinoRunner(load_backbone("efficientnet_lite0"), "float32", 1)
+    assert runner(np.zeros((1, 224, 224, 3), np.uint8)).shape == (1, 1280)
+
+
+def test_the_content_key_is_the_contents():
+    assert content_key(b"a") == content_key(b"a") != content_key(b"b")
+    assert len(content_key(b"")) == 16
