@@ -262,12 +262,14 @@ def _keep_below(limit: float) -> None:
     """Delete what was not used for longest."""
     files = sorted(_files())
     total = sum(size for _, size, _ in files)
+    if total <= limit:
+        return
     for _, size, file in files:
-        # Some room below the limit, or every run would delete a little.
-        if total <= limit or (total := total - size) <= 0.9 * limit:
+        if total <= 0.9 * limit:  # some room, or every run would delete a little
             break
         with contextlib.suppress(OSError):  # in use by another process on Windows
             file.unlink()
+            total -= size
 
 
 def cache_info() -> pd.DataFrame:
