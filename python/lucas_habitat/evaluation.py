@@ -182,7 +182,7 @@ def evaluate(
     counts = cube.sum(axis=0).reshape(len(classes), len(classes))
     n_unlabelled, n_unread = int((~labelled).sum()), int((labelled & ~read).sum())
 
-    values = _measures(counts[None])[0]
+    values = measures(counts[None])[0]
     low, high = _intervals(cube, len(classes), int(n_boot), level, seed)
     k = len(classes)
     per_class = pd.DataFrame(
@@ -243,7 +243,7 @@ def _groups(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], int]:
     return codes, len(names)
 
 
-def _measures(counts: Counts) -> Counts:
+def measures(counts: Counts) -> Counts:
     """Overall accuracy, kappa, producer's, user's accuracies and F1 of (m, k, k) tables."""
     total = counts.sum(axis=(1, 2))
     predicted, truth = counts.sum(axis=2), counts.sum(axis=1)
@@ -270,7 +270,7 @@ def _intervals(cube: Counts, k: int, n_boot: int, level: float, seed: int) -> tu
     step = max(1, 2_000_000 // len(kinds))  # bounds memory, however many points there are
     for start in range(0, n_boot, step):
         weights = rng.multinomial(n, times / n, size=min(step, n_boot - start))
-        drawn.append(_measures((weights @ kinds).reshape(-1, k, k)))
+        drawn.append(measures((weights @ kinds).reshape(-1, k, k)))
     tail = (1 - level) / 2
     samples = np.concatenate(drawn)
     undefined = np.isnan(samples).all(axis=0)

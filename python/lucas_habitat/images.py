@@ -223,6 +223,26 @@ def _fit(image: Image.Image, how: Preprocessing) -> Array:
     return array
 
 
+def thumbnail(path: str, side: int) -> Array:
+    """Read a photo to look at: upright, uncropped, its longer side as many pixels as asked.
+
+    Guarded as `decode_photo` is, and without the file's metadata: a photo's EXIF can tell where
+    and by whom it was taken.
+
+    Raises
+    ------
+    PhotoError
+        With its ``status`` from `STATUSES`.
+    """
+    data = read_bytes(path)
+    square = Image.fromarray(decode_photo(data, Preprocessing(size=side, credit="keep")))
+    image = _open(data)
+    width, height = _upright(Image.new("1", image.size), image).size
+    scale = side / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.array(square.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
 def preprocessing_from(card: dict[str, object]) -> Preprocessing:
     """Rebuild `Preprocessing` from what a card holds."""
     try:

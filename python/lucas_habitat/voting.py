@@ -152,7 +152,7 @@ def vote(
         points["calibrated"] = table["calibrated"].isin([True]).groupby(group).all().to_numpy()
     for column in ("habitat", "split", "lc1", "nuts0"):
         if column in table and table[column].notna().any():
-            points[column] = _commonest(table[column], group, n)
+            points[column] = commonest(table[column], group, n)
     for column in ("obs_dist", "x", "y", "lon", "lat"):
         if column in table:
             points[column] = table[column].groupby(group).mean().reindex(range(n)).to_numpy()
@@ -177,7 +177,7 @@ def vote(
     return points
 
 
-def _commonest(labels: pd.Series, group: object, n: int) -> pd.Series:
+def commonest(labels: pd.Series, group: object, n: int) -> pd.Series:
     """Each group's commonest label; missing where two are equally common."""
     counts = pd.DataFrame({"group": group, "label": labels}).value_counts(sort=False).reset_index()
     most = counts.groupby("group")["count"].transform("max")
