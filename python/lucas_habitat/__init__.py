@@ -27,12 +27,23 @@ if TYPE_CHECKING:
     from .download import photo_url as photo_url
     from .evaluation import Evaluation as Evaluation
     from .evaluation import evaluate as evaluate
+    from .figure_tables import class_colours as class_colours
+    from .figure_tables import reliability as reliability
+    from .figure_tables import vote_gain as vote_gain
     from .nomenclature import assign_habitat as assign_habitat
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
     from .photos import list_photos as list_photos
+    from .plots import plot_confusion as plot_confusion
+    from .plots import plot_history as plot_history
+    from .plots import plot_map as plot_map
+    from .plots import plot_photos as plot_photos
+    from .plots import plot_point as plot_point
+    from .plots import plot_reliability as plot_reliability
+    from .plots import plot_votes as plot_votes
     from .rdata import save_rds as save_rds
     from .rdata import to_r as to_r
+    from .reporting import report as report
     from .sdm import covariates as covariates
     from .sdm import support as support
     from .splits import split_photos as split_photos
@@ -48,6 +59,7 @@ _HOMES = {
     "build_model": "backbones",
     "cache_info": "cache",
     "calibrate": "calibration",
+    "class_colours": "figure_tables",
     "classify": "classifier",
     "clear_cache": "cache",
     "covariates": "sdm",
@@ -61,7 +73,16 @@ _HOMES = {
     "load_model": "classifier",
     "photo_url": "download",
     "pilot_scheme": "nomenclature",
+    "plot_confusion": "plots",
+    "plot_history": "plots",
+    "plot_map": "plots",
+    "plot_photos": "plots",
+    "plot_point": "plots",
+    "plot_reliability": "plots",
+    "plot_votes": "plots",
     "read_survey": "survey",
+    "reliability": "figure_tables",
+    "report": "reporting",
     "run_demo": "demo",
     "save_model": "classifier",
     "save_rds": "rdata",
@@ -71,6 +92,7 @@ _HOMES = {
     "to_r": "rdata",
     "train": "training",
     "vote": "voting",
+    "vote_gain": "figure_tables",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -117,6 +117,7 @@ _NEED_TORCH = (
     "calibrate",
     "load_model",
     "save_model",
+    "report",
 )
 
 
@@ -225,10 +226,70 @@ def _read_survey(source: str, **options: Any) -> dict[str, Any]:
     return {"table": table, "repairs": table.attrs["repairs"], "problems": problems}
 
 
+def _class_styles(classes: list[str]) -> Any:
+    """Colours and signs of classes."""
+    from .figure_tables import class_styles
+
+    return class_styles(classes)
+
+
+def _point_picture(predictions: Any, point_id: str, year: int | None = None) -> dict[str, Any]:
+    """A point's photos, for R to draw."""
+    from .figure_tables import point_table, probabilities
+
+    rows = point_table(predictions, point_id, year)
+    return _with_thumbnails(rows, probabilities(predictions, "plot_point()")[2])
+
+
+def _photos_picture(predictions: Any, **options: Any) -> dict[str, Any]:
+    """Photos right or wrong, for R to draw."""
+    from .figure_tables import examples_table
+
+    rows = examples_table(predictions, **options)
+    return _with_thumbnails(rows, rows["predicted"].cat.categories.tolist())
+
+
+def _with_thumbnails(rows: Any, classes: list[str]) -> dict[str, Any]:
+    """Rows with their photos, each as its height and its bytes by row, or the reason for none."""
+    from .errors import PhotoError
+    from .images import thumbnail
+
+    photos: list[dict[str, Any]] = []
+    for path in rows["path"]:
+        try:
+            pixels = thumbnail(path, 240)
+            photos.append({"height": pixels.shape[0], "rgb": bytearray(pixels.tobytes())})
+        except PhotoError as error:
+            photos.append({"status": error.status})
+    return {"rows": rows, "classes": classes, "photos": photos}
+
+
+def _map_picture(points: Any) -> dict[str, Any]:
+    """Points and the coast around them, for R to draw."""
+    from .figure_tables import coastline, extent, map_table
+
+    table = map_table(points)
+    west, east, south, north = extent(table)
+    coast = coastline()
+    line = coast.groupby("line")
+    # Whole lines, so that none ends within the map.
+    near = (
+        (line["x"].transform("max") > west)
+        & (line["x"].transform("min") < east)
+        & (line["y"].transform("max") > south)
+        & (line["y"].transform("min") < north)
+    )
+    return {"points": table, "coast": coast[near], "extent": [west, east, south, north]}
+
+
 _OWN: dict[str, Callable[..., Any]] = {
     "restore_model": _restore_model,
     "covariates": _covariates,
     "read_survey": _read_survey,
+    "class_styles": _class_styles,
+    "point_picture": _point_picture,
+    "photos_picture": _photos_picture,
+    "map_picture": _map_picture,
 }
 
 
@@ -474,6 +535,7 @@ def _evaluation_to_r(found: Any) -> dict[str, Any]:
 
 _NEEDED = (
     "anyascii",
+    "matplotlib",
     "numpy",
     "openvino",
     "pandas",

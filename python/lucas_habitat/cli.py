@@ -237,6 +237,17 @@ def _parser() -> argparse.ArgumentParser:
         "action", choices=("info", "clear"), help="LUCAS_HABITAT_CACHE_GB limits its size"
     )
 
+    sub = command("report", _report, "write one page on a finished run")
+    sub.add_argument(
+        "source",
+        metavar="RUN",
+        help="folder with predictions.csv, points.csv, model/; or predictions",
+    )
+    sub.add_argument("--out", metavar="FILE.html", default="report.html", help="the page")
+    sub.add_argument("--model", metavar="DIR", help="folder of the model")
+    sub.add_argument("--points", metavar="FILE", help="what vote wrote; else photos vote anew")
+    sub.add_argument("--title", help="of the page")
+
     sub = command("demo", _demo, "run the whole way on photos the program draws itself")
     sub.add_argument("--out", metavar="DIR", default="demo-run", help="folder for everything")
     sub.add_argument("--photos", metavar="FOLDER", help="real labelled photos instead")
@@ -523,6 +534,16 @@ def _cache(options: argparse.Namespace) -> int:
         print(table.drop(columns="folder").to_string(index=False, float_format="%.1f"))
     whole = table.attrs
     print(f"{whole['megabytes']:.1f} MB of at most {whole['limit']:.0f} MB in {whole['folder']}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .reporting import report
+
+    page = report(
+        options.source, options.out, model=options.model, points=options.points, title=options.title
+    )
+    print(f"written to {page}, its numbers to {page.with_name(f'{page.stem}_data')}")
     return 0
 
 

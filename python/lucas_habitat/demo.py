@@ -17,6 +17,7 @@ from .classifier import classify, save_model
 from .demo_photos import draw_demo_photos
 from .evaluation import evaluate
 from .photos import describe_photos, list_photos
+from .reporting import report
 from .sdm import covariates, support
 from .splits import split_photos
 from .training import train
@@ -106,10 +107,13 @@ def run_demo(
         "  predictions.csv    one row a test photo      points.csv       one row a point and year",
         "  evaluation_*.json  the numbers above         covariates.csv   for a species model",
         "  model/             the trained model         train.csv        what it was trained on",
+        f"Look at all of it in {folder / 'report.html'}",
         f"{time.perf_counter() - start:.0f} seconds",
     ]
     text = "\n".join(lines)
     write_text(text + "\n", folder / "summary.txt")
+    # Last, and with what lies in the folder, as `lucas-habitat report` would write it again.
+    report(folder, folder / "report.html", model=model)
     return text
 
 

@@ -25,6 +25,7 @@ COMMANDS = (
     "vote",
     "evaluate",
     "covariates",
+    "report",
     "demo",
 )
 

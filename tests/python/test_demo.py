@@ -57,5 +57,15 @@ def test_everything_is_kept_and_usable(demo):
         assert (again[column] - predictions[column]).abs().max() < 1e-6
 
 
+def test_the_report_is_written_and_named(demo):
+    folder, text, _ = demo
+    assert str(folder / "report.html") in text
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    points = json.loads((folder / "evaluation_points.json").read_text())
+    assert f"<td>{points['kappa']:.3f}</td>" in page
+    assert "photos are drawn by the program" in page
+    assert len(pd.read_csv(folder / "report_data" / "vote_gain.csv")) == 5
+
+
 def test_the_summary_says_what_drawn_photos_are_worth(demo):
     assert "say nothing about real land" in demo[1]

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 def test_importing_loads_nothing_heavy():
     code = (
         "import sys, lucas_habitat, lucas_habitat.cli;"
-        "print([m for m in ('pandas', 'numpy', 'torch', 'sklearn', 'openvino', 'PIL') if m in sys.modules])"
+        "heavy = 'pandas', 'numpy', 'torch', 'sklearn', 'openvino', 'PIL', 'matplotlib';"
+        "print([m for m in heavy if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
@@ -63,6 +64,17 @@ R_NAMES = {
     "credit": "lucas_credit",
     "cache_info": "lucas_cache_info",
     "clear_cache": "lucas_cache_clear",
+    "class_colours": "lucas_colours",
+    "reliability": "lucas_reliability",
+    "vote_gain": "lucas_vote_gain",
+    "report": "lucas_report",
+    "plot_confusion": "lucas_plot_confusion",
+    "plot_history": "lucas_plot_history",
+    "plot_map": "lucas_plot_map",
+    "plot_photos": "lucas_plot_photos",
+    "plot_point": "lucas_plot_point",
+    "plot_reliability": "lucas_plot_reliability",
+    "plot_votes": "lucas_plot_votes",
 }  # fmt: skip
 PYTHON_ONLY = {
     "Evaluation",

@@ -1,0 +1,775 @@
+"""One page that says what was trained on what, how good it is, and what to know before quoting it.
+
+A page is a list of sections. `run_sections` makes those of a run, `write_page` writes any list of them, so
+that another command puts its own beside or between.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import os
+import re
+import shutil
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ._tables import (
+    column_names,
+    on_lucas_grid,
+    read_table,
+    require_columns,
+    write_json,
+    write_table,
+    write_text,
+)
+from ._version import __version__
+from .errors import InputError, PhotoError, some
+from .evaluation import Evaluation, evaluate
+from .figure_tables import (
+    confusion_table,
+    examples_table,
+    map_table,
+    point_table,
+    probabilities,
+    reliability,
+    vote_gain,
+)
+from .images import STATUSES, thumbnail
+from .photos import as_photos
+from .plots import (
+    as_svg,
+    plot_confusion,
+    plot_history,
+    plot_map,
+    plot_point,
+    plot_reliability,
+    plot_votes,
+)
+from .voting import vote
+
+if TYPE_CHECKING:
+    from .classifier import HabitatModel
+
+__all__ = ["report"]
+
+_WIDTH = 130.0  # mm; a phone shows its 8 pt text large enough to read
+_SIDE = 200  # pixels of an example's longer side
+_EXAMPLES = 8
+_FEW = 30  # points
+_BALANCED = 1.5  # the commonest class of training at most so many times the rarest
+_NOTE = "about.json"
+_CITE = (
+    "The lucas-habitat authors. lucas-habitat: habitats from ground photos. Version "
+    f"{__version__}. Licence: Apache-2.0."
+)
+
+
+@dataclass
+class Section:
+    """A part of a page.
+
+    Attributes
+    ----------
+    heading : str
+        Plain text.
+    parts : list of str
+        HTML made by this module's functions, which escape all text.
+    tables : dict of str to pandas.DataFrame
+        Numbers to lie beside the page, by the name of their file without ``.csv``.
+    """
+
+    heading: str
+    parts: list[str] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def add_picture(
+        self, draw: Callable[[], Figure], name: str, table: pd.DataFrame, caption: str
+    ) -> None:
+        """Add a picture and its numbers; where it cannot be drawn, the reason."""
+        try:
+            figure = draw()
+        except InputError as error:
+            self.parts.append(paragraph(str(error)))
+            return
+        self.tables[name] = table
+        data = base64.b64encode(as_svg(figure).encode()).decode()
+        self.parts.append(
+            f'<figure class="picture"><img src="data:image/svg+xml;base64,{data}" '
+            f'alt="{escape(caption)}"><figcaption>{escape(caption)} Numbers: '
+            f"{escape(name)}.csv</figcaption></figure>"
+        )
+
+
+def report(
+    predictions: pd.DataFrame | str | os.PathLike[str],
+    out: str | os.PathLike[str] = "report.html",
+    *,
+    model: HabitatModel | str | os.PathLike[str] | None = None,
+    points: pd.DataFrame | str | os.PathLike[str] | None = None,
+    title: str | None = None,
+) -> Path:
+    """Write one self-contained page on a finished run.
+
+    The page holds what was trained on what, accuracy and kappa with intervals per photo and per
+    point, pictures, examples, refused photos with their reasons, and warnings; it loads nothing
+    from elsewhere and runs no script. Each picture's numbers are CSV files in a folder beside it,
+    named like the page with ``_data``.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame or path
+        What `classify` returned, its file, or the folder of a run as ``lucas-habitat demo`` writes
+        it: ``predictions.csv`` and, where they are, ``points.csv`` and ``model/``. Without
+        labels the page has no accuracy, and says so.
+    out : path, default "report.html"
+        The page; an earlier one is replaced.
+    model : HabitatModel or path, optional
+        The model, or its folder; without one the page says nothing of training.
+    points : pandas.DataFrame or path, optional
+        What `vote` returned. By default the photos vote by majority.
+    title : str, optional
+        Default: "Habitats from ground photos".
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If there are no predictions, or the folder for the numbers holds something else.
+    ModelError
+        If the model's folder holds no usable model.
+    """
+    page = Path(os.path.abspath(os.path.expanduser(out)))
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"out must end in .html; got {page.name!r} instead.")
+    check_data_folder(page)
+    drawn = False
+    if not isinstance(predictions, pd.DataFrame) and Path(predictions).is_dir():
+        run = Path(predictions)
+        found = [f for e in (".csv", ".parquet") if (f := run / f"predictions{e}").is_file()]
+        if not found:
+            raise InputError(
+                f"{run} holds no predictions.csv or predictions.parquet. Give the folder of a run, "
+                "or the table that classify() made."
+            )
+        predictions = found[0]
+        kept = [f for e in (".csv", ".parquet") if (f := run / f"points{e}").is_file()]
+        points = kept[0] if points is None and kept else points
+        model = run / "model" if model is None and (run / "model").is_dir() else model
+        drawn = (run / "photos.json").is_file()
+    from .classifier import HabitatModel, load_model
+
+    if model is not None and not isinstance(model, HabitatModel):
+        model = load_model(model)
+    sections = run_sections(predictions, model=model, points=points, drawn=drawn)
+    return write_page(sections, page, title or "Habitats from ground photos")
+
+
+def run_sections(
+    predictions: pd.DataFrame | str | os.PathLike[str],
+    *,
+    model: HabitatModel | None,
+    points: pd.DataFrame | str | os.PathLike[str] | None,
+    drawn: bool = False,
+) -> list[Section]:
+    """The sections of a run, in the order of the page; arguments as for `report`.
+
+    ``drawn`` says that the photos are the demo's.
+    """
+    table, _, classes = probabilities(predictions, "report()")
+    require_columns(table, ["path"], "report()", "Give the table that classify() made.")
+    # A label that no photo got is known to the model only.
+    if model is not None and column_names(model.classes) == column_names(classes):
+        classes = list(model.classes)
+        table = table.assign(predicted=pd.Categorical(table["predicted"], categories=classes))
+    table = as_photos(table)
+    with warnings.catch_warnings():
+        # What was left out is counted on the page.
+        warnings.simplefilter("ignore")
+        voted = vote(table) if points is None else points
+        if not isinstance(voted, pd.DataFrame):
+            voted = read_table(voted)
+        require_columns(voted, ["predicted"], "points", "Give the table that vote() made.")
+        evaluations = _evaluations(table, voted)
+        sections = [
+            _summary(table, voted, evaluations),
+            _warnings(table, evaluations, model, drawn),
+            *([_training(model)] if model is not None else []),
+            *([_accuracy(evaluations)] if evaluations else []),
+            *([_gain(table), _trust(table)] if evaluations else []),
+            _places(voted),
+            *_examples(table, voted, bool(evaluations)),
+            _refused(table, model),
+            _about(table, model, drawn),
+        ]
+    return sections
+
+
+def write_page(sections: Sequence[Section], page: Path, title: str) -> Path:
+    """Write a page and, beside it, the numbers of its sections; each appears whole or not at all."""
+    folder = check_data_folder(page)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    tmp = page.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    tables = {name: table for section in sections for name, table in section.tables.items()}
+    try:
+        tmp.mkdir()
+        for name, table in tables.items():
+            write_table(table.reset_index(drop=True), tmp / f"{name}.csv")
+        about = {"page": page.name, "lucas_habitat": __version__, "files": sorted(tables)}
+        write_json(about, tmp / _NOTE)
+        text = _page(sections, title, folder.name)
+        old = tmp.with_name(f"{tmp.name}-old")
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(tmp, folder)
+        shutil.rmtree(old, ignore_errors=True)
+        return write_text(text, page)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+def check_data_folder(page: Path) -> Path:
+    """The folder of a page's numbers, refused if it holds what no report wrote."""
+    folder = page.with_name(f"{page.stem}_data")
+    if not folder.exists():
+        return folder
+    try:
+        about = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        known = {_NOTE, *(f"{name}.csv" for name in about["files"])}
+        strange = sorted(f.name for f in folder.iterdir() if f.name not in known)
+    except (OSError, ValueError, KeyError, TypeError):
+        strange = ["no numbers of a report"]
+    if strange:
+        raise InputError(
+            f"{folder} exists and holds {some(strange)}; it would be replaced by the report's "
+            "numbers. Move it, or give the report another name (out=, --out)."
+        )
+    return folder
+
+
+# ---- HTML: nothing but these functions makes it, and they escape every text -----------------------
+
+
+def escape(text: object) -> str:
+    """Text for HTML, also within an attribute; control characters go, which no browser takes."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(text))
+    return html.escape(shown, quote=True)
+
+
+def paragraph(text: str, *, kind: str = "") -> str:
+    """A paragraph of plain text."""
+    return f"<p{_class(kind)}>{escape(text)}</p>"
+
+
+def bullets(texts: Iterable[str], *, kind: str = "") -> str:
+    """A list of plain texts."""
+    return f"<ul{_class(kind)}>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
+
+
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+def html_table(table: pd.DataFrame, caption: str) -> str:
+    """A table whose first column names its rows; it scrolls within itself where it is too wide."""
+    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in table.columns)
+    rows = ""
+    for row in table.itertuples(index=False, name=None):
+        cells = "".join(f"<td>{escape(v)}</td>" for v in row[1:])
+        rows += f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
+    return (
+        '<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(caption)}"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _facts(values: dict[str, object]) -> str:
+    rows = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items()
+    )
+    return f"<dl>{rows}</dl>"
+
+
+def _number(value: float) -> str:
+    return "undefined" if pd.isna(value) else f"{value:.3f}"
+
+
+def _span(low: float, high: float) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+
+
+# ---- sections -----------------------------------------------------------------------------------
+
+
+def _evaluations(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, Evaluation]:
+    """Evaluations per photo and per point, where there is something to compare."""
+    found = {}
+    for name, rows in (("photo", table), ("point", points)):
+        labelled = "habitat" in rows and (rows["habitat"].notna() & rows["predicted"].notna()).any()
+        if labelled:
+            found[name] = evaluate(rows)
+    return found
+
+
+def _summary(
+    table: pd.DataFrame, points: pd.DataFrame, evaluations: dict[str, Evaluation]
+) -> Section:
+    read = int(table["predicted"].notna().sum())
+    section = Section("In short")
+    facts: dict[str, object] = {
+        "Photos": f"{len(table)}, of which {read} were classified and {len(table) - read} refused",
+        "Points": f"{table['point_id'].nunique()}, voted to {len(points)} points and years",
+    }
+    years = sorted(table["year"].dropna().unique())
+    if years:
+        facts["Years"] = ", ".join(map(str, years))
+    section.parts.append(_facts(facts))
+    if evaluations:
+        section.parts.append(
+            html_table(
+                pd.DataFrame(
+                    [
+                        {
+                            "per": unit,
+                            "compared": e.n,
+                            "points": e.n_points,
+                            "overall accuracy": _number(e.overall_accuracy),
+                            "accuracy, 95 %": _span(*e.overall_accuracy_interval),
+                            "kappa": _number(e.kappa),
+                            "kappa, 95 %": _span(*e.kappa_interval),
+                        }
+                        for unit, e in evaluations.items()
+                    ]
+                ),
+                "Accuracy and kappa, with 95 % intervals by bootstrap over points",
+            )
+        )
+        section.tables["accuracy"] = pd.DataFrame(
+            [
+                {
+                    "unit": unit,
+                    "n": e.n,
+                    "n_points": e.n_points,
+                    "overall_accuracy": e.overall_accuracy,
+                    "overall_accuracy_low": e.overall_accuracy_interval[0],
+                    "overall_accuracy_high": e.overall_accuracy_interval[1],
+                    "kappa": e.kappa,
+                    "kappa_low": e.kappa_interval[0],
+                    "kappa_high": e.kappa_interval[1],
+                }
+                for unit, e in evaluations.items()
+            ]
+        )
+    else:
+        section.parts.append(
+            paragraph(
+                "The photos carry no reference classes, so nothing can be said of accuracy.",
+                kind="warning",
+            )
+        )
+    return section
+
+
+def _warnings(
+    table: pd.DataFrame,
+    evaluations: dict[str, Evaluation],
+    model: HabitatModel | None,
+    drawn: bool,
+) -> Section:
+    said = []
+    if drawn:
+        said.append(
+            "The photos are drawn by the program itself: the numbers show that the way works, and "
+            "say nothing about real land."
+        )
+    if "calibrated" not in table:
+        said.append("Nothing says whether the probabilities are calibrated.")
+    elif not table["calibrated"].isin([True, "True", "TRUE", "true"]).all():
+        said.append(
+            "The model is not calibrated: its probabilities are scores, not proportions. "
+            "calibrate() with photos of held-out points mends that."
+        )
+    elif model is not None and model.calibration and model.calibration["n_points"] < _FEW:
+        said.append(
+            f"The model was calibrated on {model.calibration['n_points']} points only: its "
+            "probabilities are rough proportions."
+        )
+    seen = table["split"] == "train"
+    if seen.any():
+        said.append(
+            f"{int(seen.sum())} of {len(table)} photos are of points the model was trained on: "
+            "accuracy is overstated."
+        )
+    if table["point_id"].isna().any():
+        said.append(
+            f"{int(table['point_id'].isna().sum())} photos have no point. Each counts as one of its "
+            "own, though photos of one place are alike: intervals are too narrow."
+        )
+    per_class = pd.Series(model.training["photos_per_class"]) if model is not None else None
+    if per_class is not None and per_class.max() <= _BALANCED * per_class.min():
+        said.append(
+            "Training classes are about equally common, as land is not. A rare class is predicted "
+            "too often on real land, and user's accuracy there is lower than shown here unless "
+            "the test points were drawn as land is."
+        )
+    for unit, e in evaluations.items():
+        said += [f"Per {unit}: {note}." for note in e.notes]
+    if evaluations:
+        said.append(
+            "Intervals say how much luck is in the choice of these points. They say nothing about "
+            "other regions, seasons or cameras."
+        )
+    return Section("Before you quote these numbers", [bullets(said, kind="warning")])
+
+
+def _training(model: HabitatModel) -> Section:
+    card, t = model.card(), model.training
+    spec, how = card["backbone"], card["preprocessing"]
+    facts: dict[str, object] = {
+        "Classes": ", ".join(model.classes),
+        "Trained on": f"{t['n_photos']} photos of {t['n_points']} points",
+        "Held out for validation": f"{t['n_validation_photos']} photos of {t['n_validation_points']} points"
+        if t["n_validation_photos"]
+        else "nothing",
+        "Years": ", ".join(map(str, t["years"])) or "unknown",
+        "Backbone": f"{spec['arch']}, weights {spec['weights']}, "
+        + ("frozen" if t["freeze_backbone"] else "fine-tuned"),
+        "Recipe": f"{t['recipe']}: {t['epochs']} epochs, batches of {t['batch_size']}, learning rate "
+        f"{t['learning_rate']:g}, dropout {t['dropout']:g}, seed {t['seed']}",
+        "Photos are read at": f"{how['size']} x {how['size']} pixels, resize {how['resize']}, "
+        f"decoder {how['decoder']}, credit line: {how['credit']}",
+        "Computed by": f"{card['engine']} on {card['device']}, {card['precision']}",
+        "Calibration": f"temperature {model.temperature:.3f} from {model.calibration['n_photos']} "
+        f"photos of {model.calibration['n_points']} points"
+        if model.calibration
+        else "none",
+        "Made": model.created,
+    }
+    section = Section("What was trained on what", [_facts(facts)])
+    counts = pd.Series(t["photos_per_class"]).reindex(model.classes)
+    shares = pd.DataFrame(
+        {"class": counts.index, "photos": counts.to_numpy(), "share": counts / counts.sum()}
+    )
+    section.parts.append(
+        html_table(
+            shares.assign(share=[f"{v:.1%}" for v in shares["share"]]), "Training photos by class"
+        )
+    )
+    section.tables["training_classes"] = shares
+    section.add_picture(
+        lambda: plot_history(model, width=_WIDTH),
+        "history",
+        model.history,
+        "Loss, accuracy and kappa by epoch, of training and, where there are any, validation photos.",
+    )
+    return section
+
+
+def _accuracy(evaluations: dict[str, Evaluation]) -> Section:
+    section = Section("Accuracy by class")
+    for unit, e in evaluations.items():
+        t = e.per_class
+        shown = pd.DataFrame(
+            {
+                "class": t["class"],
+                "reference": t["n_reference"],
+                "predicted": t["n_predicted"],
+                "producer's accuracy": t["producers_accuracy"].map(_number),
+                "producer's, 95 %": [
+                    _span(a, b)
+                    for a, b in zip(t["producers_low"], t["producers_high"], strict=True)
+                ],
+                "user's accuracy": t["users_accuracy"].map(_number),
+                "user's, 95 %": [
+                    _span(a, b) for a, b in zip(t["users_low"], t["users_high"], strict=True)
+                ],
+                "F1": t["f1"].map(_number),
+            }
+        )
+        section.parts.append(
+            html_table(shown, f"Per {unit}, with 95 % intervals by bootstrap over points")
+        )
+        section.tables[f"per_class_{unit}s"] = t
+        section.add_picture(
+            lambda e=e: plot_confusion(e, width=_WIDTH if len(e.confusion) < 8 else "double"),  # type: ignore[misc]
+            f"confusion_{unit}s",
+            confusion_table(e),
+            f"Confusion per {unit}: rows predicted, columns reference; counts, and shares of the "
+            "reference class.",
+        )
+    return section
+
+
+def _gain(table: pd.DataFrame) -> Section:
+    section = Section("What votes gain")
+    try:
+        numbers = vote_gain(table)
+    except InputError as error:
+        section.parts.append(paragraph(str(error)))
+        return section
+    first, last = numbers.iloc[0], numbers.iloc[-1]
+    section.parts.append(
+        paragraph(
+            f"With {int(last['n_photos'])} photos instead of one, kappa goes from "
+            f"{_number(first['kappa'])} to {_number(last['kappa'])}, on {int(last['n_points'])} points "
+            "with so many readable photos."
+        )
+    )
+    section.add_picture(
+        lambda: plot_votes(table, width=_WIDTH),
+        "vote_gain",
+        numbers,
+        "Accuracy and kappa by the number of photos that vote, and what each further photo gains; "
+        "bars hold 95 % of draws of directions and points.",
+    )
+    return section
+
+
+def _trust(table: pd.DataFrame) -> Section:
+    section = Section("Can probabilities be taken at their word?")
+    try:
+        numbers = reliability(table)
+    except InputError as error:
+        section.parts.append(paragraph(str(error)))
+        return section
+    section.parts.append(
+        paragraph(
+            f"The expected calibration error is {numbers.attrs['ece']:.3f}: so far, on the mean over "
+            "photos, is the share that is right from the probability given, in bins of a tenth."
+        )
+    )
+    section.add_picture(
+        lambda: plot_reliability(table, width=100.0),
+        "reliability",
+        numbers,
+        "Share of photos that is right by the probability of their predicted class, and how many "
+        "photos there are; on the dashed line probabilities are proportions.",
+    )
+    return section
+
+
+def _places(points: pd.DataFrame) -> Section:
+    section = Section("Where the points are")
+    try:
+        numbers = map_table(points)
+    except InputError as error:
+        section.parts.append(paragraph(str(error)))
+        return section
+    counts = numbers["predicted"].value_counts(sort=False)
+    said = ", ".join(f"{n} {c}" for c, n in counts.items() if n)
+    section.add_picture(
+        lambda: plot_map(points, width=_WIDTH),
+        "map",
+        numbers,
+        f"Points by predicted class and its probability: {said}. EPSG:3035; coast: Natural Earth.",
+    )
+    return section
+
+
+def _examples(table: pd.DataFrame, points: pd.DataFrame, labelled: bool) -> list[Section]:
+    sections = []
+    for right in (True, False) if labelled else ():
+        kind = "right" if right else "wrong"
+        section = Section(f"Photos classified {kind}")
+        try:
+            rows = examples_table(table, right, _EXAMPLES)
+        except InputError as error:
+            section.parts.append(paragraph(str(error)))
+        else:
+            shown = [_example(row) for row in rows.to_dict("records")]
+            section.parts.append(f'<div class="photos">{"".join(shown)}</div>')
+            section.tables[f"photos_{kind}"] = rows
+        sections.append(section)
+    chosen = _telling_point(table)
+    if chosen is not None:
+        rows = point_table(table, *chosen)
+        section = Section("The photos of one point")
+        section.add_picture(
+            lambda: plot_point(table, *chosen, width=_WIDTH),
+            "point",
+            rows,
+            f"Probabilities of the photos of point {chosen[0]}, the one whose photos agree least "
+            "among those with the most photos.",
+        )
+        sections.append(section)
+    return sections
+
+
+def _telling_point(table: pd.DataFrame) -> tuple[str, int | None] | None:
+    """The point, and year, whose photos disagree most; ties go to the first."""
+    seen = table[table["point_id"].notna() & table["predicted"].notna()]
+    if seen.empty:
+        return None
+    groups = seen.groupby(["point_id", "year"], dropna=False, sort=False)["predicted"]
+    found = groups.agg(lambda c: c.astype("str").nunique()).to_frame("kinds")
+    found["photos"] = groups.size()
+    best = found[found["photos"] == found["photos"].max()]["kinds"].idxmax()
+    point, year = best
+    return str(point), None if pd.isna(year) else int(year)
+
+
+def _example(row: Mapping[Any, Any]) -> str:
+    said = f"{row['predicted']} {row['confidence']:.2f}"
+    if str(row["predicted"]) != row["habitat"]:
+        chance = row["reference_probability"]
+        said += f"; is {row['habitat']}" + ("" if pd.isna(chance) else f" {chance:.2f}")
+    name = os.path.basename(str(row["path"]))
+    try:
+        pixels = thumbnail(str(row["path"]), _SIDE)
+    except PhotoError as error:
+        return f"<figure><figcaption>{escape(name)}: {escape(error)}</figcaption></figure>"
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=80)
+    code = base64.b64encode(data.getvalue()).decode()
+    # The width and height keep the page from jumping.
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{code}" width="{pixels.shape[1]}" '
+        f'height="{pixels.shape[0]}" alt="{escape(f"Photo {name}, predicted {said}")}">'
+        f"<figcaption>{escape(said)}<br><small>{escape(name)}</small></figcaption></figure>"
+    )
+
+
+def _refused(table: pd.DataFrame, model: HabitatModel | None) -> Section:
+    section = Section("Photos refused")
+    status = table["status"] if "status" in table else pd.Series("ok", index=table.index)
+    bad = table[(status != "ok").fillna(False)]
+    trained = dict(model.training["refused"]) if model is not None else {}
+    if bad.empty and not trained:
+        section.parts.append(paragraph("None: every photo could be read."))
+        return section
+    counts = bad["status"].value_counts() if len(bad) else pd.Series(dtype="int64")
+    reasons = sorted(set(counts.index) | set(trained))
+    numbers = pd.DataFrame(
+        {
+            "reason": reasons,
+            "meaning": [STATUSES.get(r, "") for r in reasons],
+            "classified": [int(counts.get(r, 0)) for r in reasons],
+            "training": [int(trained.get(r, 0)) for r in reasons],
+        }
+    )
+    section.parts.append(
+        html_table(
+            numbers.rename(
+                columns={"classified": "of those to classify", "training": "of those to train on"}
+            ),
+            "Reasons",
+        )
+    )
+    section.tables["refused"] = numbers
+    if len(bad):
+        names = bad["path"].map(lambda p: os.path.basename(str(p)))
+        errors = bad["error"] if "error" in bad else bad["status"]
+        most = 20
+        section.parts.append(
+            bullets([f"{n}: {e}" for n, e in zip(names[:most], errors[:most], strict=True)])
+        )
+        if len(bad) > most:
+            section.parts.append(paragraph(f"and {len(bad) - most} more, see the predictions."))
+    return section
+
+
+def _about(table: pd.DataFrame, model: HabitatModel | None, drawn: bool) -> Section:
+    from .classifier import library_versions
+    from .download import credit
+    from .survey import CAMPAIGNS
+
+    section = Section("Versions, citation, licence")
+    section.parts.append(_facts({"This page": _versions(library_versions())}))
+    if model is not None:
+        section.parts.append(_facts({"Training": _versions(model.versions)}))
+    section.parts.append(paragraph(f"Please cite: {_CITE}"))
+    years = sorted(set(table["year"].dropna().astype(int)) & set(CAMPAIGNS))
+    if not drawn and years and on_lucas_grid(table["point_id"].dropna()).any():
+        section.parts.append(
+            paragraph("Photos of points with LUCAS ids, if they are the survey's, are shown under:")
+        )
+        section.parts += [paragraph(line, kind="credit") for line in credit(years).splitlines()]
+    return section
+
+
+def _versions(found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+_CSS = """
+:root{color-scheme:light dark;--ink:#1a1a1a;--soft:#595959;--page:#fff;--card:#f4f5f3;--line:#c9ccc6;
+--warn:#7a3b00;--link:#1f5fa8}
+@media(prefers-color-scheme:dark){:root{--ink:#ececec;--soft:#b4b4b4;--page:#171916;--card:#23261f;
+--line:#4a4e46;--warn:#ffbf80;--link:#8fc1ff}}
+*{box-sizing:border-box}
+body{margin:0 auto;padding:1rem;max-width:62rem;background:var(--page);color:var(--ink);
+font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;overflow-wrap:anywhere}
+h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;
+border-bottom:1px solid var(--line);padding-bottom:.2rem}
+p{margin:.5rem 0;max-width:45rem}.soft,figcaption,small,caption{color:var(--soft)}
+a{color:var(--link)}nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1rem;list-style:none;padding:0}
+.warning{border-left:4px solid var(--warn);background:var(--card);padding:.6rem .9rem}
+ul.warning{padding-left:2rem}li{max-width:45rem}
+dl{display:grid;grid-template-columns:minmax(8rem,14rem) 1fr;gap:.25rem 1rem;margin:.6rem 0}
+dt{color:var(--soft)}dd{margin:0}
+.scroll{overflow-x:auto;margin:.8rem 0}table{border-collapse:collapse;font-variant-numeric:tabular-nums;
+overflow-wrap:normal}caption{text-align:left;padding:.2rem 0;font-size:.9rem}
+th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:right;font-weight:400;
+white-space:nowrap}
+th{text-align:left}thead th{color:var(--soft);vertical-align:bottom;font-size:.9rem}
+thead th:not(:first-child){text-align:right}
+figure{margin:1rem 0}.picture img{display:block;background:#fff;border:1px solid var(--line);
+max-width:100%;height:auto;padding:4px}figcaption{font-size:.9rem;margin-top:.3rem;max-width:45rem}
+.photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:1rem}
+.photos figure{margin:0}.photos img{max-width:100%;height:auto;display:block}
+.credit{font-size:.85rem;color:var(--soft)}
+@media(max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}
+.photos{grid-template-columns:repeat(2,1fr)}}
+@media print{body{max-width:none;font-size:9pt;padding:0}nav{display:none}h2{break-after:avoid}
+figure,table,tr{break-inside:avoid}.scroll{overflow:visible}}
+"""
+
+
+def _page(sections: Sequence[Section], title: str, folder: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    ids = [re.sub(r"[^a-z]+", "-", s.heading.lower()).strip("-") for s in sections]
+    links = "".join(
+        f'<li><a href="#{i}">{escape(s.heading)}</a></li>'
+        for i, s in zip(ids, sections, strict=True)
+    )
+    body = "".join(
+        f'<section aria-labelledby="{i}"><h2 id="{i}">{escape(s.heading)}</h2>\n'
+        + "\n".join(s.parts)
+        + "</section>\n"
+        for i, s in zip(ids, sections, strict=True)
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<header>"
+        f'<h1>{escape(title)}</h1>\n<p class="soft">Made on {made} with lucas-habitat '
+        f"{escape(__version__)}. The numbers of all pictures and tables are CSV files in "
+        f"{escape(folder)}.</p></header>\n"
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n{body}</main>\n</body>\n</html>\n'
+    )

@@ -1,0 +1,262 @@
+"""The report: complete, self-contained, safe with hostile names, and written whole or not at all."""
+
+import base64
+import hashlib
+import html.parser
+import json
+import re
+import warnings
+
+import pandas as pd
+import pytest
+from test_plots import HARD, made
+
+from lucas_habitat import classify, evaluate, report, save_model, vote
+from lucas_habitat._tables import write_table
+from lucas_habitat.cli import main
+from lucas_habitat.errors import InputError, LucasMessage, ModelError
+from lucas_habitat.reporting import Section, paragraph, write_page
+
+EVIL = "<script>alert('x')</script>"
+
+
+@pytest.fixture(scope="module")
+def predictions(parts, model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LucasMessage)
+        return classify(parts[1], model, progress=False)
+
+
+@pytest.fixture(scope="module")
+def run(predictions, model, tmp_path_factory):
+    """A run's folder, one of its photos not readable."""
+    folder = tmp_path_factory.mktemp("kør") / "run"
+    broken = predictions.iloc[:1].assign(
+        path=str(folder / "broken.jpg"),
+        predicted=None,
+        status="empty",
+        error="the file has 0 bytes",
+    )
+    broken[["confidence", *[c for c in broken if c.startswith("p_")]]] = float("nan")
+    table = pd.concat([predictions, broken], ignore_index=True)
+    write_table(table, folder / "predictions.csv")
+    write_table(vote(table), folder / "points.csv")
+    save_model(model, folder / "model")
+    return folder
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would see: elements, their attributes, and the text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.elements, self.words, self.open = [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        self.text = " ".join(self.words)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data.strip())
+
+    def all(self, tag):
+        return [a for t, a in self.elements if t == tag]
+
+
+@pytest.fixture(scope="module")
+def page(run, tmp_path_factory):
+    return Page(report(run, tmp_path_factory.mktemp("page") / "report.html"))
+
+
+def test_it_says_what_was_done_and_how_good_it_is(page, predictions, model):
+    for heading in (
+        "In short",
+        "Before you quote these numbers",
+        "What was trained on what",
+        "Accuracy by class",
+        "What votes gain",
+        "Can probabilities be taken at their word?",
+        "Where the points are",
+        "Photos classified right",
+        "Photos refused",
+        "Versions, citation, licence",
+    ):
+        assert heading in page.text
+    for e in (evaluate(predictions), evaluate(vote(predictions))):
+        assert f"{e.overall_accuracy:.3f}" in page.text
+        assert f"{e.kappa:.3f}" in page.text
+    assert (
+        f"{model.training['n_photos']} photos of {model.training['n_points']} points" in page.text
+    )
+    assert "efficientnet_lite0" in page.text
+    assert "broken.jpg: the file has 0 bytes" in page.text
+    assert "(c) European Union, LUCAS 2018, Eurostat" in page.text
+
+
+def test_it_warns_honestly(page):
+    assert "not calibrated" in page.text
+    assert "only 8 points: intervals are rough" in page.text
+    assert "Training classes are about equally common" in page.text
+
+
+def test_it_warns_of_training_points(predictions, model, tmp_path):
+    seen = predictions.assign(split="train", point_id=None, calibrated=True)
+    text = Page(report(seen, tmp_path / "r.html", model=model)).text
+    assert "are of points the model was trained on: accuracy is overstated" in text
+    assert "photos have no point" in text
+    assert "not calibrated" not in text
+    assert "needs points with several" in text
+
+
+def test_it_loads_and_runs_nothing(page):
+    assert not page.all("script") + page.all("link") + page.all("iframe")
+    for attributes in (a for _, a in page.elements):
+        assert not [k for k in attributes if k.startswith("on") or k == "style"]
+        for name in ("src", "href"):
+            assert attributes.get(name, "#").startswith(("#", "data:image/"))
+    policy = next(m["content"] for m in page.all("meta") if "http-equiv" in m)
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+
+
+def test_the_policy_admits_the_pages_own_style(tmp_path):
+    file = write_page([Section("A")], tmp_path / "r.html", "t")
+    text = file.read_text(encoding="utf-8")
+    css = re.search("<style>(.*?)</style>", text, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in text
+
+
+def test_it_can_be_read_without_seeing_it(page):
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(len(i["alt"]) > 20 for i in page.all("img"))
+    assert len(page.all("h1")) == 1
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for a in page.all("a")} == set(ids)
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all("scope" in a for a in page.all("th"))
+
+
+def test_numbers_lie_beside_it(run, predictions, tmp_path):
+    report(run, tmp_path / "my report.html")
+    folder = tmp_path / "my report_data"
+    files = {f.name for f in folder.iterdir()}
+    assert {
+        "accuracy.csv", "confusion_photos.csv", "confusion_points.csv", "history.csv", "map.csv",
+        "per_class_points.csv", "photos_right.csv", "point.csv", "refused.csv", "reliability.csv",
+        "vote_gain.csv", "training_classes.csv",
+    } <= files  # fmt: skip
+    assert pd.read_csv(folder / "confusion_photos.csv")["n"].sum() == len(predictions)
+    text = (tmp_path / "my report.html").read_text(encoding="utf-8")
+    for name in re.findall(r"Numbers: (\S+\.csv)", text):
+        assert name in files
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["my report.html", "my report_data"]
+
+
+def test_hostile_names_are_only_text(tmp_path):
+    classes = [EVIL, '" onload="x', "a&b"]
+    table = made(classes, n_points=12)
+    table["path"] = [f"{EVIL.replace('/', '')}{i}.jpg" for i in range(len(table))]
+    table.loc[0, ["predicted", "status", "error"]] = [None, "damaged", EVIL]
+    table.loc[0, [c for c in table if c.startswith("p_")]] = float("nan")
+    page = Page(report(table, tmp_path / "r.html", title=f"{EVIL}\x00"))
+    assert not page.all("script")
+    assert not [a for _, a in page.elements if "onload" in a]
+    assert EVIL in page.text
+    assert "\x00" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_twelve_classes(tmp_path):
+    page = Page(report(made(HARD), tmp_path / "r.html"))
+    assert "Moorland-and-heathland-mosaic" in page.text
+
+
+def test_without_labels_it_says_so(predictions, tmp_path):
+    page = Page(report(predictions.drop(columns=["habitat"]), tmp_path / "r.html"))
+    assert "nothing can be said of accuracy" in page.text
+    assert "kappa" not in page.text
+    assert "Where the points are" in page.text
+    assert "What was trained on what" not in page.text
+
+
+def test_one_photo_without_a_point(tmp_path):
+    table = made(n_points=1, photos=1)[["path", "predicted", "p_artificial", "p_cropland",
+                                        "p_grassland", "p_woody"]]  # fmt: skip
+    table["path"] = "somewhere.jpg"
+    assert "None of 1 points can be drawn" in Page(report(table, tmp_path / "r.html")).text
+
+
+def test_a_file_of_predictions_and_points_of_ones_own(run, tmp_path):
+    points = pd.read_csv(run / "points.csv", dtype={"point_id": "str"}).assign(predicted="woody")
+    text = Page(report(run / "predictions.csv", tmp_path / "r.html", points=points)).text
+    assert "kappa" in text
+    assert "What was trained on what" not in text
+    assert pd.read_csv(tmp_path / "r_data" / "accuracy.csv")["overall_accuracy"][1] == 0.25
+
+
+def test_another_report_is_replaced_but_nothing_else(predictions, tmp_path):
+    page = tmp_path / "r.html"
+    report(predictions, page)
+    (tmp_path / "r_data" / "point.csv").unlink()
+    report(predictions, page, title="second")
+    assert "second" in page.read_text(encoding="utf-8")
+    (tmp_path / "r_data" / "mine.txt").write_text("keep me")
+    with pytest.raises(InputError, match=r"holds mine\.txt; it would be replaced"):
+        report(predictions, page, title="third")
+    assert "second" in page.read_text(encoding="utf-8")
+    (tmp_path / "s_data").mkdir()
+    with pytest.raises(InputError, match="no numbers of a report"):
+        report(predictions, tmp_path / "s.html")
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    bad = Section("A", [paragraph("a")], {"no/such": pd.DataFrame({"a": [1]}), "x": None})
+    with pytest.raises(AttributeError):
+        write_page([bad], tmp_path / "r.html", "t")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_further_sections_are_simply_added(tmp_path):
+    more = Section(
+        "Beside the pilot", [paragraph("0.8 < 0.9")], {"pilot": pd.DataFrame({"k": [1]})}
+    )
+    page = Page(write_page([more], tmp_path / "r.html", "t"))
+    assert "0.8 < 0.9" in page.text
+    assert json.loads((tmp_path / "r_data" / "about.json").read_text())["files"] == ["pilot"]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "error", "said"),
+    [
+        ("empty", {}, InputError, r"holds no predictions\.csv"),
+        ("table", {"out": "r.pdf"}, InputError, r"must end in \.html"),
+        ("columns", {}, InputError, "p_<class>"),
+        ("table", {"model": "nowhere"}, ModelError, "nowhere"),
+        ("table", {"points": "nowhere.csv"}, InputError, "no table"),
+    ],
+)
+def test_what_cannot_be_reported_is_said(given, options, error, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    what = {"empty": tmp_path / "empty", "table": made(), "columns": pd.DataFrame({"a": [1]})}
+    with pytest.raises(error, match=said):
+        report(what[given], **options)
+    assert [p.name for p in tmp_path.iterdir()] == ["empty"]
+
+
+def test_from_the_shell(run, tmp_path, capsys):
+    out = tmp_path / "r.html"
+    with warnings.catch_warnings():
+        assert main(["report", str(run), "--out", str(out), "--title", "Møn"]) == 0
+        assert f"written to {out}" in capsys.readouterr().out
+        assert main(["report", str(tmp_path / "none"), "--out", str(out)]) == 1
+    assert "<h1>Møn</h1>" in out.read_text(encoding="utf-8")
