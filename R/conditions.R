@@ -55,18 +55,25 @@ R_NAMES <- c(
   load_model = "lucas_load", draw_demo_photos = "lucas_demo_photos", pilot_scheme = "lucas_scheme",
   lc1_codes = "lucas_codes", read_survey = "lucas_survey", select_points = "lucas_select",
   download_photos = "lucas_download", download_table = "lucas_download_table",
-  credit = "lucas_credit", cache_info = "lucas_cache_info", clear_cache = "lucas_cache_clear"
+  credit = "lucas_credit", cache_info = "lucas_cache_info", clear_cache = "lucas_cache_clear",
+  class_colours = "lucas_colours", reliability = "lucas_reliability",
+  vote_gain = "lucas_vote_gain", report = "lucas_report",
+  plot_confusion = "lucas_plot_confusion", plot_history = "lucas_plot_history",
+  plot_map = "lucas_plot_map", plot_photos = "lucas_plot_photos",
+  plot_point = "lucas_plot_point", plot_reliability = "lucas_plot_reliability",
+  plot_votes = "lucas_plot_votes"
 )
 
 ARGUMENTS <- c(
   "again", "arch", "base", "batch_size", "cache", "classes", "closeups", "column", "columns",
   "connections", "countries", "credit", "crs", "decoder", "device", "directions", "drop", "dropout",
-  "epochs", "field_only", "folder", "freeze_backbone", "id", "k", "labels", "learning_rate",
-  "level", "max_bytes", "max_distance", "method", "min_cover", "n", "n_boot", "n_per_class",
-  "n_points", "num_classes", "out", "overwrite", "per_second", "photos", "precision", "radius",
-  "recipe", "reference", "regroup", "resize", "retries", "root", "scaling", "scheme", "seed",
-  "sites", "size", "survey", "target_size", "test_size", "timeout", "transform", "url",
-  "validation", "validation_split", "weights", "year", "years"
+  "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k", "labels",
+  "learning_rate", "level", "max_bytes", "max_distance", "method", "min_cover", "n", "n_boot",
+  "n_draws", "n_per_class", "n_points", "num_classes", "out", "overwrite", "per_second", "photos",
+  "point_id", "precision", "radius", "recipe", "reference", "regroup", "resize", "retries", "right",
+  "root", "scaling", "scheme", "seed", "sites", "size", "survey", "target_size", "test_size",
+  "timeout", "title", "transform", "url", "validation", "validation_split", "weights", "width",
+  "year", "years"
 )
 
 # Python's spelling of functions, arguments and values, said as an R user types them.

@@ -103,19 +103,6 @@ as.data.frame.lucas_evaluation <- function(x, row.names = NULL, optional = FALSE
 #' @rdname lucas_evaluate
 #' @export
 plot.lucas_evaluation <- function(x, ...) {
-  old <- graphics::par(mar = c(7, 8, 3, 1), las = 2)
-  on.exit(graphics::par(old))
-  n <- nrow(x$confusion)
-  share <- sweep(x$confusion, 2, pmax(colSums(x$confusion), 1), "/")
-  # The first class on top, as in the printed table.
-  graphics::image(seq_len(n), seq_len(n), t(share[n:1, , drop = FALSE]), zlim = c(0, 1), axes = FALSE,
-                  col = grDevices::hcl.colors(20, "Blues", rev = TRUE), xlab = "", ylab = "",
-                  main = sprintf("accuracy %.3f, kappa %.3f", x$overall_accuracy, x$kappa), ...)
-  graphics::axis(1, seq_len(n), colnames(x$confusion), tick = FALSE)
-  graphics::axis(2, seq_len(n), rev(rownames(x$confusion)), tick = FALSE)
-  graphics::mtext("reference", 1, line = 5.5, las = 1)
-  graphics::mtext("predicted", 2, line = 6.5, las = 3)
-  graphics::text(as.vector(col(share)), n + 1 - as.vector(row(share)), as.vector(x$confusion),
-                 col = ifelse(as.vector(share) > 0.6, "white", "black"))
+  with_base_graphics(lucas_plot_confusion(x))
   invisible(x)
 }

@@ -69,8 +69,7 @@ check_model <- function(model) {
 #' @param newdata Photos, as [lucas_classify()] takes them.
 #' @param type What to predict: `"table"` for all that [lucas_classify()] returns, `"class"` for a
 #'   factor, `"prob"` for a matrix of probabilities with a column a class.
-#' @param ... For `predict()`, arguments of [lucas_classify()]; for `plot()`, of
-#'   [graphics::matplot()].
+#' @param ... For `predict()`, arguments of [lucas_classify()].
 #'
 #' @return `print()` and `plot()`: the model, invisibly. `summary()`: a list of the class
 #'   `summary.lucas_model` with `classes` (a data.frame: `class`, `photos`, `share`), `history`
@@ -121,18 +120,7 @@ print.summary.lucas_model <- function(x, digits = 3, ...) {
 #' @rdname lucas_model_methods
 #' @export
 plot.lucas_model <- function(x, ...) {
-  old <- graphics::par(mfrow = c(1, 2), mar = c(4, 4, 2, 1))
-  on.exit(graphics::par(old))
-  for (measure in c("loss", "accuracy")) {
-    drawn <- intersect(c(measure, paste0("val_", measure)), names(x$history))
-    lines <- as.matrix(x$history[drawn])
-    graphics::matplot(x$history$epoch, lines, type = "b", pch = 19, lty = 1, col = c(1, 4),
-                      xlab = "epoch", ylab = measure, ...)
-    if (length(drawn) > 1) {
-      graphics::legend(if (measure == "loss") "topright" else "bottomright", bty = "n",
-                       legend = c("training", "validation"), col = c(1, 4), pch = 19)
-    }
-  }
+  with_base_graphics(lucas_plot_history(x))
   invisible(x)
 }
 
