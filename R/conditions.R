@@ -66,7 +66,7 @@ R_NAMES <- c(
 
 ARGUMENTS <- c(
   "again", "arch", "base", "batch_size", "cache", "classes", "closeups", "column", "columns",
-  "connections", "countries", "credit", "crs", "decoder", "device", "directions", "drop", "dropout",
+  "connections", "corrections", "countries", "credit", "crs", "decoder", "device", "directions", "drop", "dropout",
   "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k", "labels",
   "learning_rate", "level", "max_bytes", "max_distance", "method", "min_cover", "n", "n_boot",
   "n_draws", "n_per_class", "n_points", "num_classes", "out", "overwrite", "per_second", "photos",

@@ -12,6 +12,10 @@
 #'   and the model is calibrated on them.
 #' @param validation_split Instead, the share of points to hold out of `photos`, drawn within each
 #'   class.
+#' @param corrections A review table that [lucas_app()] wrote, or `NULL`: labels of photos in `photos`
+#'   are replaced, by the photos' content, other photos are added; `model$card$training$corrections`
+#'   counts both. Nothing is taken from corrected photos of points whose `split` is `"test"` or that
+#'   `validation` holds. To know them, give the whole split table as `photos`.
 #' @param recipe `"pilot"` or `"finetune"`: what the next five arguments are where they are `NULL`.
 #'   Both mean a dropout of 0.2, batches of 32 and a learning rate of 0.001; `"pilot"` a frozen
 #'   backbone and 10 epochs, `"finetune"` a trained backbone and 5 epochs.
@@ -49,8 +53,8 @@
 #'   plot(model)
 #' }
 #' @export
-lucas_train <- function(photos, validation = NULL, validation_split = 0, recipe = "pilot",
-                        arch = "xception", dropout = NULL, freeze_backbone = NULL, epochs = NULL,
+lucas_train <- function(photos, validation = NULL, validation_split = 0, corrections = NULL,
+                        recipe = "pilot", arch = "xception", dropout = NULL, freeze_backbone = NULL, epochs = NULL,
                         batch_size = NULL, learning_rate = NULL, target_size = 224,
                         weights = "imagenet", scaling = NULL, resize = "antialias",
                         decoder = "simplejpeg", credit = "mask", closeups = FALSE, seed = 1,
@@ -58,7 +62,9 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, recipe 
   call_core("train", list(
     photos = photos_argument(photos),
     validation = if (!is.null(validation)) photos_argument(validation),
-    validation_split = scalar(validation_split), recipe = scalar(recipe), arch = scalar(arch),
+    validation_split = scalar(validation_split),
+    corrections = if (!is.null(corrections)) check_file_name(corrections, "corrections"),
+    recipe = scalar(recipe), arch = scalar(arch),
     dropout = scalar(dropout), freeze_backbone = scalar(freeze_backbone), epochs = scalar(epochs),
     batch_size = scalar(batch_size), learning_rate = scalar(learning_rate),
     target_size = scalar(target_size), weights = weights_argument(weights),

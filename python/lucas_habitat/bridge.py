@@ -535,6 +535,7 @@ def _evaluation_to_r(found: Any) -> dict[str, Any]:
 
 _NEEDED = (
     "anyascii",
+    "filelock",
     "matplotlib",
     "numpy",
     "openvino",

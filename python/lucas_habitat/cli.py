@@ -156,6 +156,11 @@ def _parser() -> argparse.ArgumentParser:
         "--validation-split", type=float, default=0.0, help="share of points to hold out"
     )
     sub.add_argument(
+        "--corrections",
+        metavar="FILE.csv",
+        help="review table that app wrote; give the split table",
+    )
+    sub.add_argument(
         "--recipe", choices=("pilot", "finetune"), default="pilot", help="defaults of the next four"
     )
     sub.add_argument("--dropout", type=float)
@@ -410,6 +415,7 @@ def _train(options: argparse.Namespace) -> int:
         _read_photos(options),
         validation=_read_photos(options, source=options.validation) if options.validation else None,
         validation_split=options.validation_split,
+        corrections=options.corrections,
         recipe=options.recipe,
         arch=options.arch,
         dropout=options.dropout,
@@ -429,6 +435,9 @@ def _train(options: argparse.Namespace) -> int:
         cache=not options.no_cache,
     )
     print(model.history.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
+    if model.training["corrections"]:
+        counts = model.training["corrections"].items()
+        print("corrections: " + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts))
     print(model)
     print(f"model written to {save_model(model, options.out, overwrite=options.overwrite)}")
     return 0

@@ -19,6 +19,7 @@ from ._progress import Progress, report
 from .backbones import Backbone, HabitatNet, load_backbone, make_head, weights_sha256
 from .calibration import fit_calibration
 from .classifier import HabitatModel, logits_of
+from .corrections import apply_corrections
 from .engines import Target, choose_target
 from .errors import (
     CalibrationError,
@@ -68,6 +69,7 @@ def train(
     *,
     validation: Any = None,
     validation_split: float = 0.0,
+    corrections: str | os.PathLike[str] | None = None,
     recipe: str = "pilot",
     arch: str = "xception",
     dropout: float | None = None,
@@ -105,6 +107,11 @@ def train(
         is calibrated on them.
     validation_split : float, default 0
         Instead, the share of points to hold out of ``photos``, drawn within each class.
+    corrections : path, optional
+        A review table that `run_app` wrote: labels of photos in ``photos`` are replaced, by the
+        photos' content, other photos are added; ``model.training["corrections"]`` counts both.
+        Nothing is taken from corrected photos of points whose ``split`` is ``"test"`` or that
+        ``validation`` holds. To know them, give the whole split table as ``photos``.
     recipe : {"pilot", "finetune"}, default "pilot"
         Defaults of the next five; see ``lucas_habitat.training.RECIPES``.
     dropout, freeze_backbone, epochs, batch_size, learning_rate : optional
@@ -148,7 +155,9 @@ def train(
     settings = _settings(recipe, dropout, freeze_backbone, epochs, batch_size, learning_rate)
     size, seed = _square(target_size), check_seed(seed)
     how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
-    table, held_out = _photos_to_train_on(photos, validation, validation_split, closeups, seed)
+    table, held_out, corrected = _photos_to_train_on(
+        photos, validation, validation_split, corrections, closeups, seed
+    )
     classes = check_classes(table)
     strange = set(held_out["habitat"]) - set(classes)
     if strange:
@@ -190,6 +199,7 @@ def train(
         training_features=np.empty((0, 0), np.float16),
     )
     model.training = _summary(both, found, fit, val, classes, recipe, settings, seed)
+    model.training["corrections"] = corrected
     model.training_photos, model.training_features = _kept(both, found.values, fit, seed)
     if len(val):
         try:
@@ -234,33 +244,42 @@ def _square(target_size: int | Sequence[int]) -> int:
 
 
 def _photos_to_train_on(
-    photos: Any, validation: Any, validation_split: float, closeups: bool, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    photos: Any,
+    validation: Any,
+    validation_split: float,
+    corrections: str | os.PathLike[str] | None,
+    closeups: bool,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int] | None]:
     check_number("validation_split", validation_split, 0, 1, open_high=True)
     if validation is not None and validation_split:
         raise InputError("Give validation photos or a validation_split, not both.")
     table = as_photos(photos)
+    held_out = None if validation is None else as_photos(validation)
+    corrected = None
+    if corrections is not None:
+        table, corrected = apply_corrections(table, corrections, held_out)
     tests = table["split"] == "test"
     if tests.any():
         if tests.all():
             raise InputError("All photos have the split 'test'; there is nothing to train on.")
         inform(f"{int(tests.sum())} photos have the split 'test' and are not trained on.")
     table = _labelled(leave_out_closeups(table[~tests], closeups), "training")
-    if validation is not None:
-        held_out = _labelled(leave_out_closeups(as_photos(validation), closeups), "validation")
+    if held_out is not None:
+        held_out = _labelled(leave_out_closeups(held_out, closeups), "validation")
         both = set(groups_of(table)) & set(groups_of(held_out))
         if both:
             raise InputError(
                 f"{len(both)} points stand in training and validation: {some(sorted(both))}. Split "
                 "by point with split_photos(), or use validation_split="
             )
-        return table, held_out
+        return table, held_out, corrected
     if validation_split:
         check_classes(table)
         tell_without_point(table)
         drawn = draw_test_points(table, validation_split, seed, "validation_split")
-        return table[~drawn], table[drawn]
-    return table, table.iloc[:0]
+        return table[~drawn], table[drawn], corrected
+    return table, table.iloc[:0], corrected
 
 
 def _labelled(table: pd.DataFrame, what: str) -> pd.DataFrame:

@@ -1,0 +1,194 @@
+"""Labels that people put right, kept with their photos, and taken into the next training.
+
+A review table is a photo table in CSV: what `classify` said of a photo, the class a person gave
+it, and the photo's own bytes beside the table, under their hash. It can be opened, sorted and
+edited in a spreadsheet; a row whose ``habitat`` is emptied counts no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from ._tables import read_table, require_columns, write_atomically, write_table
+from .errors import InputError
+from .photos import COLUMNS, list_photos
+
+__all__ = ["add_corrections", "apply_corrections", "read_corrections"]
+
+_TABLE = (*COLUMNS, "predicted", "confidence", "sha256", "time")
+_WAIT = 20  # seconds; a writer needs milliseconds
+
+
+def add_corrections(
+    path: str | os.PathLike[str], predictions: pd.DataFrame, habitat: str
+) -> pd.DataFrame:
+    """Append photos with the class a person gave them to a review table.
+
+    The photos' bytes are copied into ``<table>_photos/<sha256>.<ending>``. The table is written
+    anew under a lock and appears whole or not at all, so several programs may append at once.
+
+    Parameters
+    ----------
+    path : path
+        The review table, ``.csv``; it is made if it is not there.
+    predictions : pandas.DataFrame
+        Rows that `classify` made, of photos that could be read.
+    habitat : str
+        Their right class.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows appended.
+
+    Raises
+    ------
+    InputError
+        If the path does not end in .csv, the table is no review table, no photo is given, or
+        another program holds the table for long.
+    """
+    path = _checked(path)
+    if predictions.empty:
+        raise InputError("There is no photo to correct.")
+    photos = path.with_name(f"{path.stem}_photos")
+    paths, hashes = [], []
+    for photo in map(Path, predictions["path"]):
+        data = photo.read_bytes()
+        hashes.append(hashlib.sha256(data).hexdigest())
+        kept = photos / (hashes[-1] + photo.suffix.lower())
+        paths.append(f"{photos.name}/{kept.name}")
+        if not kept.is_file():
+            write_atomically(kept, lambda tmp, data=data: tmp.write_bytes(data))  # type: ignore[misc]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = predictions.assign(path=paths, habitat=habitat, sha256=hashes, time=now)
+    rows = rows.reindex(columns=list(_TABLE)).astype({"predicted": "str"})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # The system lets go of this lock when a process dies, however it dies.
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_WAIT):
+            before = [_read(path)] if path.is_file() else []
+            write_table(pd.concat([*before, rows], ignore_index=True), path)
+    except Timeout:
+        raise InputError(f"Another program has held {path} for {_WAIT} s; try again.") from None
+    return rows.reset_index(drop=True)
+
+
+def read_corrections(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a review table: the last word on each photo.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    pandas.DataFrame
+        A photo table, one row a photo, whose ``habitat`` is the class a person gave, with
+        ``predicted``, ``confidence``, ``sha256`` and ``time``.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or it is no review table.
+    """
+    path = _checked(path)
+    table = _read(path)
+    table = table[~table["sha256"].duplicated(keep="last")]
+    table = table[table["habitat"].notna() & (table["habitat"].str.strip() != "")]
+    if table.empty:
+        return table.reset_index(drop=True)
+    return list_photos(table.reset_index(drop=True), root=path.parent)
+
+
+def apply_corrections(
+    photos: pd.DataFrame, corrections: str | os.PathLike[str], held_out: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Put a review table's labels into a photo table.
+
+    A corrected photo that is in the table, by its content, gets its new label; any other is
+    added. Photos and points that the table's ``split`` or ``held_out`` keeps for testing take
+    nothing from a correction, nor is anything added to training from them.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        A photo table.
+    corrections : path
+        A review table.
+    held_out : pandas.DataFrame, optional
+        A photo table of validation photos.
+
+    Returns
+    -------
+    photos : pandas.DataFrame
+        With labels replaced and rows added.
+    counts : dict
+        ``replaced`` (another label than before), ``confirmed`` (the same), ``added``, and
+        ``left_out`` (of test or validation points).
+
+    Raises
+    ------
+    InputError
+        If there is no such review table.
+    """
+    corrected = read_corrections(corrections)
+    tests = photos[photos["split"] == "test"]
+    if held_out is not None:
+        tests = pd.concat([tests, held_out])
+    # Only files as long as a corrected photo can be one: the others need not be read.
+    lengths = {size for size in map(_size, corrected["path"]) if size}
+    known = {_sha256(p) for p in tests["path"] if _size(p) in lengths}
+    points = set(tests["point_id"].dropna())
+    kept_out = (
+        corrected["sha256"].isin(known)
+        | corrected["point_id"].isin(points)
+        | (corrected["split"] == "test")
+    )
+    left_out, corrected = int(kept_out.sum()), corrected[~kept_out]
+
+    labels = corrected.set_index("sha256")["habitat"]
+    may_be = (photos["split"] != "test").to_numpy() & [_size(p) in lengths for p in photos["path"]]
+    hashes = pd.Series(None, index=photos.index, dtype="str")
+    hashes[may_be] = [_sha256(p) for p in photos.loc[may_be, "path"]]
+    new = hashes.map(labels)
+    found = new.notna()
+    same = int((new[found] == photos.loc[found, "habitat"]).sum())
+    photos = photos.assign(habitat=photos["habitat"].where(~found, new).astype("str"))
+    added = corrected[~corrected["sha256"].isin(hashes)]
+    # A photo of a known point brings its place along; columns that only some rows have stay.
+    photos = pd.concat([photos, added[[c for c in added if c in photos]]], ignore_index=True)
+    counts = {"replaced": int(found.sum()) - same, "confirmed": same}
+    return photos, {**counts, "added": len(added), "left_out": left_out}
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    path = Path(os.path.abspath(os.path.expanduser(path)))
+    if path.suffix.lower() != ".csv":
+        raise InputError(f"A review table must end in .csv; got {path.name}.")
+    return path
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = read_table(path)
+    require_columns(table, _TABLE, f"The review table {path}", "Such tables are made by run_app().")
+    text = {c: "str" for c in ("habitat", "sha256", "time", "predicted")}
+    return table.astype(text)
+
+
+def _size(path: object) -> int:
+    """A file's length; 0 for what is no file, which training will refuse with its reason."""
+    try:
+        return os.path.getsize(str(path))
+    except (OSError, ValueError):
+        return 0
+
+
+def _sha256(path: object) -> str:
+    with open(str(path), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
