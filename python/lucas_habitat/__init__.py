@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .app import run_app as run_app
     from .backbones import build_model as build_model
     from .cache import cache_info as cache_info
     from .cache import clear_cache as clear_cache
@@ -83,6 +84,7 @@ _HOMES = {
     "read_survey": "survey",
     "reliability": "figure_tables",
     "report": "reporting",
+    "run_app": "app",
     "run_demo": "demo",
     "save_model": "classifier",
     "save_rds": "rdata",

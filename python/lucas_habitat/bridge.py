@@ -31,7 +31,7 @@ import lucas_habitat
 
 from ._version import __version__
 
-__all__ = ["call", "forget_models", "has_model", "status", "version"]
+__all__ = ["call", "forget_models", "has_model", "run_command", "status", "version"]
 
 _MOST_MODELS = 8  # R's objects carry their bytes, so a model let go of is only read again
 _models: OrderedDict[str, Any] = OrderedDict()
@@ -529,6 +529,25 @@ def _evaluation_to_r(found: Any) -> dict[str, Any]:
         "seed": float(found.seed),
         "notes": [str(n) for n in found.notes],
     }
+
+
+# ---- a process of its own ----------------------------------------------------------------------
+
+
+def run_command(file: str) -> None:
+    """Run the command line with the arguments in a file, one a line.
+
+    If it fails, a file ``failed`` appears beside it, which is what R waits for.
+    """
+    from . import cli
+
+    code = 1
+    try:
+        code = cli.main(Path(file).read_text(encoding="utf-8").split("\n"))
+    finally:
+        failed = Path(file).with_name("failed")
+        if code and failed.parent.is_dir():
+            failed.touch()
 
 
 # ---- status ------------------------------------------------------------------------------------

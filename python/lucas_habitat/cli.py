@@ -253,6 +253,16 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--points", metavar="FILE", help="what vote wrote; else photos vote anew")
     sub.add_argument("--title", help="of the page")
 
+    sub = command("app", _app, "try a model in the browser, and correct it")
+    sub.add_argument("--model", metavar="DIR", help="folder of a model; else a demo model")
+    sub.add_argument("--corrections", metavar="FILE.csv", default="corrections.csv", help="to keep")
+    sub.add_argument("--photos", metavar="PHOTOS", help="training photos, to show similar ones")
+    sub.add_argument("--port", type=int, help="of 127.0.0.1; else the first free one from 7860")
+    sub.add_argument("--language", choices=("en", "da"), default="en", help="at first")
+    sub.add_argument("--no-browser", action="store_true", help="only print the address")
+    # R's: the address goes in there, and the app ends when the file is gone.
+    sub.add_argument("--session", help=argparse.SUPPRESS)
+
     sub = command("demo", _demo, "run the whole way on photos the program draws itself")
     sub.add_argument("--out", metavar="DIR", default="demo-run", help="folder for everything")
     sub.add_argument("--photos", metavar="FOLDER", help="real labelled photos instead")
@@ -553,6 +563,21 @@ def _report(options: argparse.Namespace) -> int:
         options.source, options.out, model=options.model, points=options.points, title=options.title
     )
     print(f"written to {page}, its numbers to {page.with_name(f'{page.stem}_data')}")
+    return 0
+
+
+def _app(options: argparse.Namespace) -> int:
+    from .app import serve
+
+    serve(
+        options.model,
+        options.port,
+        options.corrections,
+        options.photos,
+        options.language,
+        not options.no_browser,
+        options.session,
+    )
     return 0
 
 

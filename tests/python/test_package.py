@@ -75,6 +75,7 @@ R_NAMES = {
     "plot_point": "lucas_plot_point",
     "plot_reliability": "lucas_plot_reliability",
     "plot_votes": "lucas_plot_votes",
+    "run_app": "lucas_app",
 }  # fmt: skip
 PYTHON_ONLY = {
     "Evaluation",
@@ -85,7 +86,7 @@ PYTHON_ONLY = {
     "to_r",
     "__version__",
 }
-R_ONLY = {"lucas_install", "lucas_status"}
+R_ONLY = {"lucas_app_stop", "lucas_install", "lucas_status"}
 
 
 def test_the_two_languages_have_the_same_functions():

@@ -7,7 +7,7 @@ test_that("both languages have the same functions", {
   exports <- getNamespaceExports("lucashabitat")
   expect_setequal(setdiff(public, names(R_NAMES)), character())
   expect_true(all(R_NAMES[public] %in% exports))
-  expect_setequal(setdiff(exports, R_NAMES), c("lucas_install", "lucas_status"))
+  expect_setequal(setdiff(exports, R_NAMES), c("lucas_app_stop", "lucas_install", "lucas_status"))
 })
 
 test_that("arguments have the same names and defaults", {

@@ -1,0 +1,115 @@
+#' Try a model in the browser
+#'
+#' Opens a page on this computer to drop photos into: one, the five of a point, or a zip of points. It
+#' shows each photo's class probabilities, the vote of a point's photos, where the model looked
+#' (Grad-CAM), the most similar training photos, and a warning where a photo is unlike anything in
+#' training. A label that is wrong can be corrected; corrected photos are kept in a review table, which
+#' [lucas_train()] takes as `corrections`.
+#'
+#' The page runs in a process of its own, so the console stays free. It is served to this computer
+#' only, needs no network, and keeps no upload after its tab is closed unless it was corrected. It ends
+#' with `lucas_app_stop()`, and with the R session. It was tried on Linux; on Windows and macOS it is
+#' made to work in the same way, but was not run.
+#'
+#' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model. `NULL`
+#'   means a demo model, trained on drawn photos at first use (a minute or two) and kept in the cache.
+#' @param port Of 127.0.0.1, 1024 to 65535; `NULL` is the first free one from 7860.
+#' @param corrections The review table, a `.csv` file; it is made with the first correction, its photos
+#'   beside it.
+#' @param photos The training photos (a folder or the file of a table), to show the similar ones, and to
+#'   know test points: corrections of these never enter training. Or `NULL`.
+#' @param language What the page speaks at first, `"en"` or `"da"`; it has a switch.
+#' @param open_browser Whether the page is opened in the browser.
+#'
+#' @return `lucas_app()`: the page's address, invisibly. `lucas_app_stop()`: whether there was a page to
+#'   end, invisibly.
+#' @references
+#' Selvaraju, R. R. et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+#' Localization. ICCV. \doi{10.1109/ICCV.2017.74}
+#' @examples
+#' \dontrun{
+#' lucas_app(model)
+#' lucas_app_stop()
+#' model <- lucas_train("photos.csv", corrections = "corrections.csv")
+#' }
+#' @export
+lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv", photos = NULL,
+                      language = "en", open_browser = TRUE) {
+  check_flag(open_browser, "open_browser")
+  arguments <- c(
+    "--corrections", check_file_name(corrections, "corrections"),
+    "--language", as.character(scalar(language)),
+    if (!is.null(port)) c("--port", number_text(scalar(port))),
+    if (!is.null(photos)) c("--photos", check_file_name(photos, "photos"))
+  )
+  lucas_app_stop()
+  # The page ends when its folder is gone. R removes the folder with all its temporary files when
+  # it ends, so this holds however that happens, without signals, which Windows lacks.
+  folder <- tempfile("lucas-app-")
+  dir.create(folder)
+  session_file <- file.path(folder, "session")
+  file.create(session_file)
+  if (inherits(model, "lucas_model")) {
+    lucas_save(model, file.path(folder, "model"))
+    arguments <- c("--model", file.path(folder, "model"), arguments)
+  } else if (!is.null(model)) {
+    arguments <- c("--model", model_argument(model), arguments)
+  }
+  start_app(folder, arguments)
+  session$app <- folder
+  reg.finalizer(session, function(s) lucas_app_stop(), onexit = TRUE)
+  url <- tryCatch(wait_for_app(folder, told = !is.null(model)), error = identity,
+                  interrupt = identity)
+  if (inherits(url, "condition")) {
+    lucas_app_stop()
+    if (inherits(url, "interrupt")) stop_interrupted()
+    stop(url)
+  }
+  message(structure(class = c("lucas_message", "message", "condition"), list(
+    message = paste0("The page is at ", url, "; lucas_app_stop() ends it.\n"), call = NULL)))
+  if (open_browser) utils::browseURL(url)
+  invisible(url)
+}
+
+#' @rdname lucas_app
+#' @export
+lucas_app_stop <- function() {
+  folder <- session$app
+  session$app <- NULL
+  running <- !is.null(folder) && file.exists(file.path(folder, "session"))
+  if (!is.null(folder)) unlink(folder, recursive = TRUE)
+  invisible(running)
+}
+
+start_app <- function(folder, arguments) {
+  python_bridge()
+  # A file says what to run: no shell's quoting, and no console's letters, come between.
+  words <- c("app", "--no-browser", "--session", file.path(folder, "session"), arguments)
+  con <- file(file.path(folder, "arguments"), open = "wb")
+  writeBin(charToRaw(enc2utf8(paste(words, collapse = "\n"))), con)
+  close(con)
+  code <- "import sys; from lucas_habitat.bridge import run_command; run_command(sys.argv[1])"
+  system2(
+    reticulate::py_config()$python, c("-c", shQuote(code), shQuote(file.path(folder, "arguments"))),
+    stdout = file.path(folder, "said"), stderr = file.path(folder, "errors"), wait = FALSE
+  )
+}
+
+# The address, as soon as the page is there; the reason, if it never will be.
+wait_for_app <- function(folder, told) {
+  end <- Sys.time() + if (told) 120 else 900
+  if (!told) message("The demo model may have to be trained first: a minute or two, once.")
+  repeat {
+    said <- paste(readLines(file.path(folder, "session"), warn = FALSE), collapse = "")
+    if (grepl("\"url\"", said)) return(sub(".*\"url\": *\"([^\"]*)\".*", "\\1", said))
+    if (file.exists(file.path(folder, "failed"))) {
+      said <- readLines(file.path(folder, "errors"), warn = FALSE, encoding = "UTF-8")
+      own <- grep("^lucas-habitat app: ", said)
+      why <- if (length(own)) said[own[1]:length(said)] else utils::tail(said, 3)
+      stop_lucas("app", "The page could not be started: ",
+                 in_r_words(sub("^lucas-habitat app: ", "", paste(why, collapse = "\n"))))
+    }
+    if (Sys.time() > end) stop_lucas("app", "The page did not start in time.")
+    Sys.sleep(0.1)
+  }
+}

@@ -1,0 +1,283 @@
+"""What the page shows, as HTML made from tables; no server in here.
+
+Pictures are part of the HTML, so the server hands out no files at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image, ImageOps
+
+from ._tables import column_names
+from .app_texts import TEXTS
+from .app_uploads import Refused
+from .images import CREDIT_SHARE, Preprocessing
+
+__all__ = [
+    "CSS",
+    "Words",
+    "answer",
+    "grey_photo",
+    "group_name",
+    "looked",
+    "message",
+    "picture",
+    "similar",
+    "spotlight",
+]
+
+# The pilot's classes; others take what is left, in order. Text never stands on these.
+_COLOURS = {
+    "artificial": "#882255",
+    "cropland": "#DDAA33",
+    "grassland": "#66AA55",
+    "woody": "#114477",
+}
+_MORE = ("#88CCEE", "#CC6677", "#44AA99", "#AA4499", "#999933", "#555555")
+
+CSS = """
+.gradio-container {max-width: 1180px !important; margin: 0 auto !important;}
+.lh h2 {font-size: 1.25rem; margin: .6rem 0 .4rem;}
+.lh h3 {font-size: 1.05rem; margin: 0 0 .2rem;}
+.lh, .lh p, .lh li, .lh h2, .lh h3, .lh figcaption {color: #1b1f24;}
+.lh p {margin: .2rem 0;}
+.lh .soft {color: #4a5560;}
+.lh section {border: 1px solid #c3cad1; border-radius: 8px; padding: .8rem; margin: 0 0 .9rem;
+  background: #fff;}
+.lh .photos {display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr));
+  gap: .8rem; margin-top: .6rem;}
+.lh figure {margin: 0; min-width: 0;}
+.lh img {width: 100%; height: auto; border-radius: 4px; display: block; margin: 0;}
+.lh figcaption {font-size: .9rem; margin-top: .25rem; overflow-wrap: anywhere;}
+.lh ul.bars {list-style: none; margin: .3rem 0; padding: 0; font-size: .9rem; max-width: 34rem;}
+.lh ul.bars li {display: grid; grid-template-columns: minmax(5.2rem, auto) 1fr 3rem; gap: .4rem;
+  align-items: center; margin: 0; padding: 1px 0;}
+.lh .track {background: #e6e9ec; height: .8rem; border-radius: 2px; overflow: hidden;}
+.lh .track span {display: block; height: 100%;}
+.lh .share {text-align: right; font-variant-numeric: tabular-nums;}
+.lh .warn {background: #fff3d6; border-left: 4px solid #9a5b00; padding: .3rem .5rem; color: #3d2600;
+  border-radius: 3px; margin: .3rem 0;}
+.lh .bad {background: #fde8e6; border-left: 4px solid #a3160b; padding: .4rem .6rem; color: #4a0904;
+  border-radius: 3px;}
+.lh .bad li, .lh .bad h3 {color: #4a0904; overflow-wrap: anywhere;}
+.lh .good {background: #e3f4e6; border-left: 4px solid #1c6b2c; padding: .4rem .6rem; color: #0c3314;
+  border-radius: 3px;}
+"""
+
+
+class Words:
+    """The page's sentences in one language, ready for HTML."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Give a sentence with values filled in; all values are escaped."""
+        return TEXTS[self.language][key].format(**{k: escape(str(v)) for k, v in values.items()})
+
+
+def message(kind: str, text: str) -> str:
+    """Give a message that a screen reader reads out; ``kind`` is ``good`` or ``bad``."""
+    role = "alert" if kind == "bad" else "status"
+    return f'<div class="lh"><p class="{kind}" role="{role}">{text}</p></div>'
+
+
+def group_name(words: Words, point: object, year: object, key: str = "point") -> str:
+    """Name a point in a year."""
+    if pd.isna(year):  # type: ignore[call-overload]
+        return words(key, point=point)
+    return words(f"{key}_year", point=point, year=year)
+
+
+def answer(
+    words: Words,
+    classes: Sequence[str],
+    predictions: pd.DataFrame,
+    points: pd.DataFrame,
+    unlike: npt.NDArray[np.bool_],
+    refused: Sequence[Refused],
+) -> str:
+    """Give the answer to a drop: each point with its vote, each photo with its own.
+
+    Parameters
+    ----------
+    words : Words
+    classes : sequence of str
+    predictions : pandas.DataFrame
+        What `classify` gives, and ``group``: the number of the photo's row in ``points``, or -1.
+    points : pandas.DataFrame
+        What `vote` gives.
+    unlike : numpy.ndarray
+        For each row of predictions, whether it is unlike anything in training.
+    refused : sequence of Refused
+    """
+    columns = column_names(classes)
+    ok = predictions["status"] == "ok"
+    parts = [f'<h2 tabindex="-1">{words("answer")}</h2>']
+    shown = predictions.assign(unlike=unlike)[ok]
+    for group, photos in shown.groupby(
+        shown["group"].where(shown["group"] >= 0, -1 - np.arange(len(shown))), sort=False
+    ):
+        one = len(photos) == 1
+        cards = "".join(
+            _card(words, classes, columns, row, one) for row in photos.to_dict("records")
+        )
+        if int(group) < 0 or one:
+            parts.append(f"<section>{cards}</section>")
+            continue
+        point = points.iloc[int(group)]
+        name = group_name(words, point["point_id"], point["year"])
+        of = int(point["n_photos"])
+        agree = words("agree", n=round(point["agreement"] * of), of=of)
+        seen = f'<p class="warn">{words("seen")}</p>' if (photos["split"] == "train").any() else ""
+        parts.append(
+            f'<section aria-label="{name}"><h3>{name}: {escape(str(point["predicted"]))}</h3>'
+            f'<p class="soft">{agree}</p>{_bars(classes, point[columns])}{seen}'
+            f'<div class="photos">{cards}</div><p class="soft">{words("directions")}</p></section>'
+        )
+    bad = [
+        *refused,
+        *(
+            Refused(os.path.basename(path), status)
+            for path, status in predictions.loc[~ok, ["path", "status"]].itertuples(index=False)
+        ),
+    ]
+    if bad:
+        items = "".join(f"<li>{escape(r.name)}: {words(r.why)}</li>" for r in bad[:20])
+        more = f"<li>+ {len(bad) - 20}</li>" if len(bad) > 20 else ""
+        none = "" if ok.any() else f"<p>{words('nothing')}</p>"
+        parts.append(
+            f'<section class="bad" role="alert"><h3>{words("refused")}</h3>{none}'
+            f"<ul>{items}{more}</ul></section>"
+        )
+    return f'<div class="lh" lang="{words.language}">{"".join(parts)}</div>'
+
+
+def _card(
+    words: Words, classes: Sequence[str], columns: list[str], row: Mapping[Any, Any], one: bool
+) -> str:
+    """Give one photo: picture, class, probabilities, and what to beware of."""
+    path = str(row["path"])
+    name = escape(os.path.basename(path))
+    direction = "" if pd.isna(row["direction"]) else f"{row['direction']}: "
+    alone = words("photo_says", habitat=row["predicted"])
+    notes = [
+        f'<p class="warn">{words(key)}</p>'
+        for key, holds in [
+            ("unlike", row["unlike"]),
+            ("closeup", row["direction"] == "C" and not one),
+            ("seen", one and row["split"] == "train"),
+        ]
+        if holds
+    ]
+    style = ' style="max-width: 26rem"' if one else ""
+    return (
+        f'<figure{style}><img src="{picture(path, 420 if one else 240)}" alt="{name}">'
+        f"<figcaption>{direction}{name}<br><b>{alone}</b></figcaption>"
+        f"{_bars(classes, [row[c] for c in columns])}{''.join(notes)}</figure>"
+    )
+
+
+def _bars(classes: Sequence[str], shares: Iterable[object]) -> str:
+    colours = {**dict(zip((c for c in classes if c not in _COLOURS), _MORE * 9, strict=False))}
+    colours |= _COLOURS
+    items = []
+    for habitat, share in zip(classes, shares, strict=True):
+        percent = f"{100 * float(share):.0f}"  # type: ignore[arg-type]
+        items.append(
+            f'<li><span>{escape(habitat)}</span><span class="track" aria-hidden="true"><span '
+            f'style="width:{percent}%;background:{colours[habitat]}"></span></span>'
+            f'<span class="share">{percent} %</span></li>'
+        )
+    return f'<ul class="bars">{"".join(items)}</ul>'
+
+
+def looked(words: Words, photos: Sequence[tuple[str, str, str]], cut: bool) -> str:
+    """Give the activation maps: for each photo its path, class, and the picture made by `spotlight`."""
+    figures = "".join(
+        f'<figure><img src="{source}" alt="{words("looked", habitat=habitat)}: '
+        f'{escape(os.path.basename(path))}"><figcaption>{escape(os.path.basename(path))}<br><b>'
+        f"{words('looked', habitat=habitat)}</b></figcaption></figure>"
+        for path, habitat, source in photos
+    )
+    more = f'<p class="soft">{words("at_most", n=len(photos))}</p>' if cut else ""
+    return (
+        f'<section><p class="soft">{words("looked_how")}</p><div class="photos">{figures}</div>'
+        f"{more}</section>"
+    )
+
+
+def similar(words: Words, neighbours: Sequence[tuple[str, pd.DataFrame]]) -> str:
+    """Give the most similar training photos of each photo, with thumbnails where they are here.
+
+    ``neighbours`` holds a photo's name and what `similar_photos` says of it, with ``path``.
+    """
+    parts = [f'<h3>{words("similar")}</h3><p class="soft">{words("similar_how")}</p>']
+    if all(table["path"].isna().all() for _, table in neighbours):
+        parts.append(f'<p class="soft">{words("similar_none")}</p>')
+    for name, table in neighbours:
+        figures = []
+        for row in table.to_dict("records"):
+            what = words(
+                "similar_alt", habitat=row["habitat"], distance=f"{float(row['distance']):.2f}"
+            )
+            here = "" if pd.isna(row["path"]) else picture(str(row["path"]), 200)
+            image = f'<img src="{here}" alt="{what}">' if here else ""
+            figures.append(
+                f"<figure>{image}<figcaption><b>{what}</b><br>{escape(str(row['photo']))}"
+                "</figcaption></figure>"
+            )
+        parts.append(f'<p>{escape(name)}</p><div class="photos">{"".join(figures)}</div>')
+    return f"<section>{''.join(parts)}</section>"
+
+
+def picture(path: str, side: int) -> str:
+    """Give a small upright copy of a photo as text for ``src``; empty if it cannot be read."""
+    image = _small(path, side)
+    return "" if image is None else _source(image)
+
+
+def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, side: int) -> str:
+    """Darken what did not count in an activation map; safe for every kind of colour vision."""
+    image = _small(path, side)
+    if image is None:
+        return ""
+    seen = image.height
+    if how.credit == "crop":  # the model never saw the bottom
+        seen = round(image.height * (1 - CREDIT_SHARE))
+    light = Image.fromarray(values).resize((image.width, seen), Image.Resampling.BICUBIC)
+    shade = np.zeros((image.height, image.width, 1))
+    shade[:seen, :, 0] = np.asarray(light).clip(0, 1)
+    pixels = np.asarray(image) * (0.15 + 0.85 * shade)
+    return _source(Image.fromarray(pixels.astype(np.uint8)))
+
+
+def _small(path: str, side: int) -> Image.Image | None:
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (side, side))
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            upright.thumbnail((side, side))
+            return upright
+    except Exception:  # a training photo that is no longer what it was
+        return None
+
+
+def _source(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def grey_photo(path: str | os.PathLike[str]) -> None:
+    """Write a photo of nothing, to run the network once before the first real one."""
+    Image.new("RGB", (224, 224), (128, 128, 128)).save(path)

@@ -1,0 +1,164 @@
+"""What people drop into the page: single photos and zips, taken into a folder of their session."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .photos import PHOTO_ENDINGS
+
+__all__ = ["Refused", "take_uploads"]
+
+#: Photos in one drop.
+MAX_PHOTOS = 200
+MAX_PHOTO_BYTES = 50_000_000
+#: What a zip may hold in all, unpacked; also the largest file that may be uploaded.
+MAX_ZIP_BYTES = 500_000_000
+_CHUNK = 1 << 20
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that was not taken.
+
+    Attributes
+    ----------
+    name : str
+        As the user knows it.
+    why : str
+        A key of `lucas_habitat.app_texts.TEXTS`, or a status of `lucas_habitat.images.STATUSES`.
+    """
+
+    name: str
+    why: str
+
+
+def take_uploads(files: Sequence[str | os.PathLike[str]], folder: Path) -> list[Refused]:
+    """Move uploaded photos, and the photos in uploaded zips, into a folder.
+
+    Nothing in a zip is trusted: names that lead out of it, links, encrypted files and zips in
+    zips are refused, and bytes are counted as they are unpacked, whatever the zip says.
+
+    Parameters
+    ----------
+    files : sequence of path
+        They are gone afterwards, taken or not.
+    folder : path
+        Empty; each upload gets a folder of its own in it, which keeps names apart.
+
+    Returns
+    -------
+    list of Refused
+    """
+    refused: list[Refused] = []
+    room = MAX_PHOTOS
+    for i, file in enumerate(map(Path, files)):
+        place = folder / f"u{i:04d}"
+        place.mkdir(parents=True)
+        ending = file.suffix.lower()
+        if ending == ".zip":
+            room -= _unpack(file, place, room, refused)
+            file.unlink()
+        elif ending not in PHOTO_ENDINGS:
+            refused.append(Refused(file.name, "not a photo"))
+            file.unlink()
+        elif room < 1:
+            refused.append(Refused(file.name, "too many"))
+            file.unlink()
+        elif file.stat().st_size > MAX_PHOTO_BYTES:
+            refused.append(Refused(file.name, "file too large"))
+            file.unlink()
+        else:
+            shutil.move(file, place / safe_name(file.name))
+            room -= 1
+    return refused
+
+
+def _unpack(file: Path, place: Path, room: int, refused: list[Refused]) -> int:
+    """Unpack a zip's photos; say how many."""
+    taken, budget = 0, MAX_ZIP_BYTES
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in _photos_in(archive, refused):
+                if taken == room:
+                    refused.append(Refused(entry.filename, "too many"))
+                    break
+                target = place.joinpath(*map(safe_name, _parts(entry.filename)))
+                most = min(budget, MAX_PHOTO_BYTES)
+                try:
+                    size = _copy(archive, entry, target, most)
+                except FileExistsError:
+                    refused.append(Refused(entry.filename, "twice"))
+                    continue
+                if size is None:
+                    target.unlink()
+                    refused.append(Refused(entry.filename, "file too large"))
+                    budget -= most
+                    if budget <= 0:
+                        break
+                    continue
+                budget -= size
+                taken += 1
+    # A broken zip breaks where it likes: in its list, its checksums, or zlib.
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, EOFError):
+        refused.append(Refused(file.name, "broken zip"))
+    except Exception as error:
+        if type(error).__module__ not in ("zlib", "lzma"):
+            raise
+        refused.append(Refused(file.name, "broken zip"))
+    if not taken and not any(r.name == file.name for r in refused):
+        refused.append(Refused(file.name, "zip without photos"))
+    return taken
+
+
+def _photos_in(archive: zipfile.ZipFile, refused: list[Refused]) -> Iterator[zipfile.ZipInfo]:
+    for entry in archive.infolist():
+        name = entry.filename
+        parts = _parts(name)
+        if entry.is_dir() or any(p.startswith((".", "__MACOSX")) and p != ".." for p in parts):
+            continue
+        if (
+            ".." in parts
+            or name.startswith(("/", "\\"))
+            or re.match(r"[A-Za-z]:", name)
+            or stat.S_ISLNK(entry.external_attr >> 16)
+        ):
+            refused.append(Refused(name, "unsafe name"))
+        elif entry.flag_bits & 1:
+            refused.append(Refused(name, "encrypted"))
+        elif not name.lower().endswith(PHOTO_ENDINGS):
+            refused.append(Refused(name, "not a photo"))
+        else:
+            yield entry
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.replace("\\", "/")).parts
+
+
+def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: int) -> int | None:
+    """Unpack one file; None if it is longer than allowed, whatever its header says."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    size = 0
+    with archive.open(entry) as source, target.open("xb") as out:
+        while chunk := source.read(_CHUNK):
+            size += len(chunk)
+            if size > most:
+                return None
+            out.write(chunk)
+    return size
+
+
+def safe_name(name: str) -> str:
+    """A name that every file system takes as one plain file's."""
+    name = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name).rstrip(". ")
+    stem, ending = os.path.splitext(name)
+    name = stem[:100] + ending[:10]
+    return f"_{name}" if not name or _RESERVED.fullmatch(name) else name

@@ -1,0 +1,492 @@
+"""The page's server: what it takes, what it says, what it serves, what it keeps."""
+
+import http.client
+import importlib.util
+import io
+import json
+import os
+import re
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import colour_photo
+from PIL import Image
+
+from lucas_habitat import app_page, app_uploads, run_app, save_model
+from lucas_habitat.app_texts import LANGUAGES, TEXTS
+from lucas_habitat.app_uploads import Refused, safe_name, take_uploads
+from lucas_habitat.errors import InputError, ModelError
+from lucas_habitat.images import STATUSES, Preprocessing
+
+ENGLISH = app_page.Words("en")
+DIRECTIONS = ("P", "N", "E", "S", "W")
+
+
+def jpeg(habitat="woody", seed=1, size=(96, 72)):
+    buffer = io.BytesIO()
+    colour_photo(habitat, seed, size).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def point(number="48003900", habitat="woody"):
+    return {f"{number}{d}.jpg": jpeg(habitat, 50 + i) for i, d in enumerate(DIRECTIONS)}
+
+
+def uploaded(folder, files):
+    """Files as Gradio leaves them: each in a folder of its own, under its own name."""
+    paths = []
+    for i, (name, data) in enumerate(files.items()):
+        place = folder / f"up{len(list(folder.glob('up*'))) + i}"
+        place.mkdir(parents=True)
+        (place / name).write_bytes(data)
+        paths.append(str(place / name))
+    return paths
+
+
+def zipped(files, **options):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def taken(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+# Uploads
+
+
+def test_photos_are_moved_and_keep_their_names(tmp_path):
+    files = uploaded(tmp_path, {"31603628N.jpg": b"x", "å b.JPG": b"y", "notes.txt": b"z"})
+    assert take_uploads(files, tmp_path / "in") == [Refused("notes.txt", "not a photo")]
+    assert taken(tmp_path / "in") == ["u0000/31603628N.jpg", "u0001/å b.JPG"]
+    assert not any(os.path.exists(f) for f in files)
+
+
+def test_a_zip_keeps_folders_that_tell_year_and_country(tmp_path):
+    data = zipped({
+        "2018/UK/316/036/31603628N.jpg": b"x",
+        "__MACOSX/2018/._31603628N.jpg": b"y",
+        ".hidden.jpg": b"y",
+        "leaflet.pdf": b"y",
+        "inner.zip": b"y",
+    })  # fmt: skip
+    refused = take_uploads(uploaded(tmp_path, {"points.zip": data}), tmp_path / "in")
+    assert taken(tmp_path / "in") == ["u0000/2018/UK/316/036/31603628N.jpg"]
+    assert refused == [Refused("leaflet.pdf", "not a photo"), Refused("inner.zip", "not a photo")]
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.jpg", "a/../../out.jpg", "/out.jpg", "C:/out.jpg", "..\\out.jpg", "C:out.jpg"]
+)
+def test_no_name_leads_out_of_a_zip(tmp_path, name):
+    files = uploaded(tmp_path, {"a.zip": zipped({name: b"x", "good.jpg": b"y"})})
+    assert [r.why for r in take_uploads(files, tmp_path / "in")] == ["unsafe name"]
+    assert taken(tmp_path) == ["in/u0000/good.jpg"]
+
+
+def test_links_and_locked_files_in_a_zip_are_refused(tmp_path):
+    link = zipfile.ZipInfo("link.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    data = zipped({link: b"/etc/passwd"})
+    assert [r.why for r in take_uploads(uploaded(tmp_path, {"a.zip": data}), tmp_path / "in")] == [
+        "unsafe name",
+        "zip without photos",
+    ]
+    data = bytearray(zipped({"a.jpg": b"x"}))
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    found = take_uploads(uploaded(tmp_path, {"b.zip": bytes(data)}), tmp_path / "in2")
+    assert [r.why for r in found] == ["encrypted", "zip without photos"]
+
+
+def test_a_bomb_is_counted_as_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_uploads, "MAX_PHOTO_BYTES", 1000)
+    monkeypatch.setattr(app_uploads, "MAX_ZIP_BYTES", 2500)
+    data = bytearray(
+        zipped({"bomb.jpg": bytes(5_000_000), **{f"{i}.jpg": bytes(900) for i in range(3)}})
+    )
+    # The list at its end says that the bomb is small.
+    at = data.index(b"PK\x01\x02") + 24
+    assert struct.unpack_from("<I", data, at)[0] == 5_000_000
+    struct.pack_into("<I", data, at, 10)
+    refused = take_uploads(uploaded(tmp_path, {"a.zip": bytes(data)}), tmp_path / "in")
+    assert refused
+    assert sum(p.stat().st_size for p in (tmp_path / "in").rglob("*") if p.is_file()) <= 2500
+    assert "bomb.jpg" not in str([p for p in taken(tmp_path / "in")])
+
+
+def test_single_files_that_are_too_large_or_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_uploads, "MAX_PHOTO_BYTES", 1000)
+    monkeypatch.setattr(app_uploads, "MAX_PHOTOS", 3)
+    files = {"large.jpg": bytes(1001), "a.jpg": b"x", "b.zip": zipped({f"{i}.jpg": b"x" for i in "123"}),
+             "c.jpg": b"x"}  # fmt: skip
+    refused = take_uploads(uploaded(tmp_path, files), tmp_path / "in")
+    assert [(r.name, r.why) for r in refused] == [
+        ("large.jpg", "file too large"), ("3.jpg", "too many"), ("c.jpg", "too many")
+    ]  # fmt: skip
+    assert taken(tmp_path / "in") == ["u0001/a.jpg", "u0002/1.jpg", "u0002/2.jpg"]
+
+
+@pytest.mark.parametrize("cut", [0, 30, 100, 300])
+def test_a_broken_zip_is_a_message(tmp_path, cut):
+    data = zipped({"a.jpg": jpeg(), "b.jpg": jpeg(seed=2)})
+    refused = take_uploads(uploaded(tmp_path, {"a.zip": data[:cut]}), tmp_path / "in")
+    assert refused == [Refused("a.zip", "broken zip")]
+
+
+def test_bytes_that_no_longer_match_their_checksum(tmp_path):
+    data = bytearray(zipped({"a.jpg": jpeg()}))
+    data[200] ^= 255
+    refused = take_uploads(uploaded(tmp_path, {"a.zip": bytes(data)}), tmp_path / "in")
+    assert [r.why for r in refused] == ["broken zip"]
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("a:b?.jpg", "a_b_.jpg"), ("CON.jpg", "_CON.jpg"), ("nul", "_nul"), ("x. ", "x"), ("..", "_"),
+     ("ø" * 300 + ".jpg", "ø" * 100 + ".jpg")],
+)  # fmt: skip
+def test_names_that_windows_takes_too(name, safe):
+    assert safe_name(name) == safe
+
+
+# Texts
+
+
+def test_every_language_says_everything_with_the_same_blanks():
+    assert set(TEXTS) == set(LANGUAGES)
+    for language in TEXTS:
+        assert set(TEXTS[language]) == set(TEXTS["en"])
+        for key, text in TEXTS[language].items():
+            assert set(re.findall(r"\{\w+\}", text)) == set(
+                re.findall(r"\{\w+\}", TEXTS["en"][key])
+            )
+            assert text.strip()
+    assert set(STATUSES) - {"ok"} <= set(TEXTS["en"])
+    whys = re.findall(r'Refused\([\w.]+, "([^"]+)"\)', Path(app_uploads.__file__).read_text())
+    assert len(whys) > 8
+    assert set(whys) <= set(TEXTS["en"])
+
+
+def test_a_spotlight_leaves_light_what_counted(tmp_path):
+    Image.new("RGB", (140, 70), (200, 200, 200)).save(tmp_path / "a.png")
+    values = np.zeros((7, 7), np.float32)
+    values[:, :3] = 1
+
+    def seen(how):
+        import base64
+
+        source = app_page.spotlight(str(tmp_path / "a.png"), values, how, 140)
+        data = base64.b64decode(source.removeprefix("data:image/jpeg;base64,"))
+        return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+
+    found = seen(Preprocessing())
+    assert found.shape == (70, 140)
+    assert found[:, :40].min() > 180
+    assert found[:, 90:].max() < 50
+    # A model that never saw the bottom cannot have looked there.
+    assert seen(Preprocessing(credit="crop"))[-3:].max() < 50
+
+
+# The server
+
+if importlib.util.find_spec("gradio") is None:
+    if os.environ.get("LUCAS_FORCE_TESTS") == "true":
+        raise ImportError("LUCAS_FORCE_TESTS is set, but Gradio is not installed")
+    pytest.skip("Gradio is not installed", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def app(model, photo_folder, tmp_path_factory):
+    from lucas_habitat.app import App
+
+    app = App(model, None, tmp_path_factory.mktemp("review") / "rettet.csv", photo_folder, "en")
+    yield app
+    app.close()
+    assert not app._folder.exists()
+
+
+def get(app, path, method="GET", host=None, body=None):
+    parts = urlsplit(app.url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    try:
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", host or parts.netloc)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), dict(answer.getheaders())
+    finally:
+        connection.close()
+
+
+def test_the_page_is_served_to_this_computer_only(app):
+    assert urlsplit(app.url).hostname == "127.0.0.1"
+    status, _, headers = get(app, "/")
+    assert status == 200
+    headers = {k.lower(): v for k, v in headers.items()}
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert app._blocks.server_name == "127.0.0.1"
+    assert app._blocks.allowed_paths == []
+    assert app._blocks.share is False
+    assert app._blocks.analytics_enabled is False
+    # A name of somebody else's that resolves to 127.0.0.1
+    assert get(app, "/", host="evil.example:7860")[0] == 421
+    assert get(app, "/config", host="evil.example")[0] == 421
+
+
+def test_no_file_is_served_whatever_the_path(app, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("do not tell")
+    module = Path(app_page.__file__)
+    paths = []
+    for target in (secret, module, Path("/etc/passwd")):
+        for route in ("/gradio_api/file=", "/file=", "/gradio_api/file/", "/gradio_api/proxy=",
+                      "/assets/", "/static/", "/svelte/", "/assets/../", "/static/img/..%2f..%2f",
+                      "/assets/%2e%2e/%2e%2e/", "/assets/..%5c..%5c", "/custom_component/x/",
+                      "/gradio_api/stream/", "/gradio_api/queue/../file="):  # fmt: skip
+            paths.append(route + str(target))
+            paths.append(route + "../" * 12 + str(target).lstrip("/"))
+    for path in paths:
+        status, body, _ = get(app, path)
+        assert status in (403, 404, 405, 422), path
+        assert b"do not tell" not in body
+        assert b"root:" not in body
+        assert b"def answer" not in body
+
+
+def test_what_the_page_does_not_need_is_not_there(app):
+    for path in ("/docs", "/openapi.json", "/gradio_api/info", "/gradio_api/openapi.json",
+                 "/gradio_api/runs", "/monitoring", "/gradio_api/mcp/", "/login", "/gradio_api/user",
+                 "/gradio_api/call/dropped", "/gradio_api/run/dropped", "/gradio_api/deep_link",
+                 "/gradio_api/component_server", "/gradio_api/vibe-edit/"):  # fmt: skip
+        for method in ("GET", "POST"):
+            assert get(app, path, method, body=b"{}")[0] in (404, 405), (path, method)
+
+
+def test_a_point_is_voted_on_and_each_photo_has_its_own_say(app, tmp_path):
+    app.take("tab", uploaded(tmp_path, point()))
+    html = app.answer("tab", ENGLISH)
+    assert "Point 48003900: woody" in html
+    assert re.search(r"[345] of 5 photos say so", html)
+    assert html.count("<figure") == 5
+    assert html.count("This photo alone:") == 5
+    assert html.count("data:image/jpeg;base64,") == 5
+    shares = [int(s) for s in re.findall(r'class="share">(\d+) %', html)]
+    assert len(shares) == 6 * 4
+    assert all(97 <= sum(shares[i : i + 4]) <= 103 for i in range(0, 24, 4))
+    labels = [label for label, _ in app.choices("tab", ENGLISH)]
+    assert labels == ["All photos of point 48003900", *point()]
+    assert 'lang="da"' in app.answer("tab", app_page.Words("da"))
+    assert "Punkt 48003900" in app.answer("tab", app_page.Words("da"))
+
+
+def test_looking_closer_shows_maps_and_similar_training_photos(app, tmp_path):
+    app.take("tab", uploaded(tmp_path, point()))
+    html = app.look("tab", "g0", ENGLISH)
+    assert html.count("Where the model looked for") == 10  # in alt and in caption
+    assert html.count("data:image/jpeg;base64,") == 5 + 15
+    assert "The training photos are not here" not in html
+    one = app.look("tab", "p2", ENGLISH)
+    assert one.count("data:image/jpeg;base64,") == 1 + 5
+    assert one.count("48003900E.jpg") >= 2
+    for choice in ("p99", "g7", "x", None, "p-1"):
+        assert "no longer here" in app.look("tab", choice, ENGLISH)
+    assert "no longer here" in app.look("nobody", "p0", ENGLISH)
+
+
+def test_every_bad_photo_is_answered(app, tmp_path):
+    empty_png = b"\x89PNG\r\n\x1a\n" + bytes(20)
+    files = {
+        "empty.jpg": b"",
+        "text.jpg": b"Dear Sir or Madam",
+        "cut.jpg": jpeg(size=(400, 300))[:2000],
+        "tiny.png": _png(Image.new("RGB", (5, 5))),
+        "head.png": empty_png,
+        "list.xlsx": b"PK\x03\x04",
+        "zip.zip": b"PK\x03\x04",
+        "<img src=x onerror=alert(1)>.jpg".replace("/", ""): b"",
+        "${alert(2)}.jpg": b"",
+        "good.jpg": jpeg(),
+    }
+    app.take("tab", uploaded(tmp_path, files))
+    html = app.answer("tab", ENGLISH)
+    for name, words in [
+        ("empty.jpg", "The file is empty."),
+        ("text.jpg", "This is no photo that can be read"),
+        ("cut.jpg", "The photo is damaged or cut off."),
+        ("tiny.png", "The photo is too small"),
+        ("head.png", "This is no photo that can be read"),
+        ("list.xlsx", "This is no photo that can be read"),
+        ("zip.zip", "The zip is damaged."),
+    ]:
+        assert f"<li>{name}: {words}" in html
+    assert "<img src=x" not in html
+    assert html.count("<figure") == 1
+    assert [label for label, _ in app.choices("tab", ENGLISH)] == ["good.jpg"]
+    app.take("tab", uploaded(tmp_path, {"a.txt": b"x"}))
+    html = app.answer("tab", ENGLISH)
+    assert "None of these files could be used." in html
+    assert app.choices("tab", ENGLISH) == []
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_strangers_and_known_points_are_named(app, tmp_path, parts):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    app.take("tab", uploaded(tmp_path, {"noise.png": _png(Image.fromarray(noise))}))
+    assert "unlike anything in training" in app.answer("tab", ENGLISH)
+    known = parts[0].iloc[0]
+    data = Path(known["path"]).read_bytes()
+    app.take("tab", uploaded(tmp_path, {os.path.basename(known["path"]): data}))
+    html = app.answer("tab", ENGLISH)
+    assert "trained on this point" in html
+    assert "unlike anything" not in html
+
+
+def test_closeups_do_not_vote(app, tmp_path):
+    files = {**point(), "48003900C.jpg": jpeg("artificial")}
+    app.take("tab", uploaded(tmp_path, files))
+    html = app.answer("tab", ENGLISH)
+    assert "of 5 photos say so" in html
+    assert html.count("A close-up: it does not vote.") == 1
+
+
+def test_corrections_are_kept_and_nothing_else_is(app, tmp_path):
+    app.take("tab", uploaded(tmp_path, point("48103900")))
+    folder = app._sessions["tab"].folder
+    assert "Choose the right class" in app.correct("tab", "g0", None, ENGLISH)
+    assert "Choose the right class" in app.correct("tab", "g0", "heath", ENGLISH)
+    said = app.correct("tab", "p1", "grassland", ENGLISH)
+    assert "Saved: 48103900N.jpg is grassland." in said
+    assert "Saved: 5 photos of 48103900 are cropland." in app.correct(
+        "tab", "g0", "cropland", ENGLISH
+    )
+    table = pd.read_csv(app._corrections, dtype="str")
+    assert table["habitat"].tolist() == ["grassland"] + ["cropland"] * 5
+    assert table["point_id"].unique().tolist() == ["48103900"]
+    kept = app._corrections.with_name("rettet_photos")
+    assert {p.read_bytes() for p in kept.iterdir()} == set(point().values())
+    app.forget("tab")
+    assert not folder.exists()
+    assert "no longer here" in app.correct("tab", "g0", "cropland", ENGLISH)
+    assert len(list(kept.iterdir())) == 5
+    assert not taken(app._folder)
+
+
+def test_a_new_drop_deletes_the_one_before(app, tmp_path):
+    app.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+    app.take("other", uploaded(tmp_path, {"b.jpg": jpeg()}))
+    app.take("tab", uploaded(tmp_path, {"c.jpg": jpeg()}))
+    assert [p.rpartition("/")[2] for p in taken(app._folder)] in (
+        ["b.jpg", "c.jpg"],
+        ["c.jpg", "b.jpg"],
+    )
+    assert "a.jpg" not in app.answer("tab", ENGLISH)
+    app.forget("tab")
+    app.forget("other")
+
+
+def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, parts, tmp_path):
+    from lucas_habitat.app import App
+
+    table = pd.concat(
+        [part.assign(split=name) for part, name in zip(parts, ("train", "test"), strict=True)]
+    )
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    app = App(model, None, tmp_path / "r.csv", tmp_path / "photos.csv", "da")
+    try:
+        path = parts[1]["path"].iloc[0]
+        app.take("tab", uploaded(tmp_path, {os.path.basename(path): Path(path).read_bytes()}))
+        app.correct("tab", "p0", "woody", ENGLISH)
+    finally:
+        app.close()
+    assert pd.read_csv(tmp_path / "r.csv")["split"].tolist() == ["test"]
+
+
+def test_arguments_are_checked_before_anything_is_served(model, app, tmp_path):
+    with pytest.raises(InputError, match="language must be one of 'en', 'da'"):
+        run_app(model, language="se", open_browser=False)
+    with pytest.raises(InputError, match="port must be a whole number"):
+        run_app(model, port=80, open_browser=False)
+    with pytest.raises(InputError, match=r"corrections must name a \.csv file"):
+        run_app(model, corrections=tmp_path / "r.xlsx", open_browser=False)
+    with pytest.raises(ModelError, match=r"is no folder"):
+        run_app(tmp_path / "none", open_browser=False)
+    with pytest.raises(InputError, match="cannot be served"):
+        run_app(model, port=urlsplit(app.url).port, open_browser=False)
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def command(model, tmp_path):
+    """The command line, told to keep its temporary files where a test can see them."""
+    save_model(model, tmp_path / "model")
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "session").touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lucas_habitat.cli", "app", "--model", tmp_path / "model",
+         "--no-browser", "--session", tmp_path / "session"],
+        cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(lambda: (tmp_path / "session").stat().st_size or process.poll() is not None)
+    yield process
+    process.kill()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("how", ["its file is gone", "terminated"])
+def test_the_command_serves_until_it_is_told_to_end(command, tmp_path, how):
+    told = json.loads((tmp_path / "session").read_text())
+    assert told["pid"] == command.pid
+    connection = http.client.HTTPConnection(urlsplit(told["url"]).netloc, timeout=20)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 200
+    connection.close()
+    if how == "terminated":
+        command.send_signal(signal.SIGTERM)
+    else:
+        (tmp_path / "session").unlink()
+    assert command.wait(20) == 0
+    assert not list((tmp_path / "tmp").glob("lucas-habitat-app-*"))
+
+
+def test_without_a_model_the_demo_model_is_trained_once(monkeypatch, tmp_path):
+    from lucas_habitat import app as module
+
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "_DEMO_POINTS", 40)
+    calls = []
+    whole = module._demo_model.__globals__["load_model"]
+    monkeypatch.setattr(module, "load_model", lambda folder: calls.append(folder) or whole(folder))
+    model, photos = module._demo_model(None)
+    assert len(calls) == 2  # looked, trained, loaded
+    assert model.training["n_points"] > 0
+    assert (photos / "woody").is_dir()
+    again, _ = module._demo_model(None)
+    assert len(calls) == 3
+    assert again.created == model.created
