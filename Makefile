@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export RETICULATE_PYTHON = $(CURDIR)/$(BIN)/python
 R_PACKAGES := $(shell cat tools/r-packages.txt)
 
-.PHONY: demo test test-slow lint test-python test-r check-r dist clean r-packages
+.PHONY: demo test test-slow lint test-python test-r check-r dist clean r-packages browser
 
 demo: $(VENV)/.demo
 	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -47,6 +47,10 @@ dist: $(VENV)/.dev r-packages
 r-packages:
 	@tools/install-r.sh $(R_PACKAGES)
 
+# The page is tested in a real browser.
+browser:
+	@tools/install-r.sh chromium chromium-driver
+
 $(VENV)/bin/python:
 	@tools/make-venv.sh "$(PYTHON)" "$(VENV)"
 
@@ -56,7 +60,7 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 # Debian 12's R 4.2 lacks symbols that newer rpy2-rinterface asks for.
-$(VENV)/.dev: $(VENV)/.demo | r-packages
+$(VENV)/.dev: $(VENV)/.demo | r-packages browser
 	$(BIN)/pip install --quiet --editable ".[offline,dev]" \
 	  $$(command -v R >/dev/null && echo "rpy2>=3.5 rpy2-rinterface<=3.6.5")
 	@touch $@

@@ -79,6 +79,8 @@ def main(share=0.3, n=100, seeds=range(1, 8)):
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # scenes have no points, and some demo photos are broken on purpose
+    warnings.simplefilter(
+        "ignore"
+    )  # scenes have no points, and some demo photos are broken on purpose
     given = sys.argv[1:]
     main(float(given[0]) if given else 0.3, int(given[1]) if given[1:] else 100)

@@ -15,6 +15,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   exit 0
 fi
-echo "For the R tests: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+echo "For all tests: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
 [ "${LUCAS_FORCE_TESTS:-}" = true ] && exit 1
 exit 0

@@ -28,7 +28,7 @@ from .corrections import add_corrections
 from .errors import DependencyError, InputError, LucasError, ModelError, check_choice, check_number
 from .features import cache_folder, extract_features
 from .insight import activation_map, similar_photos, unlike_training
-from .photos import landscape, list_photos
+from .photos import DIRECTIONS, landscape, list_photos
 from .voting import vote
 
 __all__ = ["run_app"]
@@ -354,6 +354,11 @@ class App:
             return _Session(
                 folder, empty, empty, np.empty((0, 0), np.float32), np.empty(0, bool), refused
             )
+        photos = photos.sort_values(
+            "direction",
+            key=lambda d: d.map({name: i for i, name in enumerate(DIRECTIONS)}),
+            kind="stable",
+        ).reset_index(drop=True)
         # Nothing of an upload may stay, so its features are not cached either.
         features = extract_features(
             photos["path"].tolist(),
@@ -517,6 +522,9 @@ class App:
             def left(request: gr.Request) -> None:
                 self.forget(str(request.session_hash))
 
+            # Gradio hands the request to what asks for it by type, and must find the type itself.
+            for function in (dropped, switched, looked, corrected, left):
+                function.__annotations__["request"] = gr.Request
             hidden = {"api_visibility": "private"}
             files.upload(
                 dropped,
@@ -537,6 +545,7 @@ class App:
             save.click(corrected, [choice, right, language], saved, **hidden)
             choice.change(lambda: ["", ""], None, [closer, saved], **hidden)
             blocks.unload(left)
+            blocks.load(js=_START.replace("LANGUAGE", self._language), **hidden)
         return blocks
 
 
@@ -545,6 +554,12 @@ _HEAD = (
     "<script>if (new URLSearchParams(location.search).get('__theme') !== 'light') "
     "history.replaceState(null, '', '?__theme=light')</script>"
 )
+# What changes is read out to those who cannot see it.
+_START = """() => {
+  document.documentElement.lang = "LANGUAGE";
+  for (const id of ["answer", "closer", "saved"])
+    document.getElementById(id)?.setAttribute("aria-live", "polite");
+}"""
 
 
 def _gradio() -> Any:
@@ -552,6 +567,11 @@ def _gradio() -> Any:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["GRADIO_SHARE"] = "False"
+    # Gradio asks its own page whether it is there, which a company's proxy would not know.
+    for name in ("NO_PROXY", "no_proxy"):
+        if "127.0.0.1" not in os.environ.get(name, ""):
+            known = filter(None, [os.environ.get(name), "127.0.0.1,localhost"])
+            os.environ[name] = ",".join(known)
     try:
         import gradio
     except ImportError as error:

@@ -61,6 +61,10 @@ CSS = """
 .lh ul.bars {list-style: none; margin: .3rem 0; padding: 0; font-size: .9rem; max-width: 34rem;}
 .lh ul.bars li {display: grid; grid-template-columns: minmax(5.2rem, auto) 1fr 3rem; gap: .4rem;
   align-items: center; margin: 0; padding: 1px 0;}
+.lh figure.one {display: grid; grid-template-columns: minmax(0, 26rem) minmax(14rem, 1fr); gap: 1.2rem;
+  align-items: start;}
+@media (max-width: 700px) {.lh figure.one {grid-template-columns: 1fr;}}
+#language {max-width: 250px;}
 .lh .track {background: #e6e9ec; height: .8rem; border-radius: 2px; overflow: hidden;}
 .lh .track span {display: block; height: 100%;}
 .lh .share {text-align: right; font-variant-numeric: tabular-nums;}
@@ -179,11 +183,11 @@ def _card(
         ]
         if holds
     ]
-    style = ' style="max-width: 26rem"' if one else ""
+    kind = ' class="one"' if one else ""
     return (
-        f'<figure{style}><img src="{picture(path, 420 if one else 240)}" alt="{name}">'
-        f"<figcaption>{direction}{name}<br><b>{alone}</b></figcaption>"
-        f"{_bars(classes, [row[c] for c in columns])}{''.join(notes)}</figure>"
+        f'<figure{kind}><img src="{picture(path, 420 if one else 240)}" alt="{name}">'
+        f"<div><figcaption>{direction}{name}<br><b>{alone}</b></figcaption>"
+        f"{_bars(classes, [row[c] for c in columns])}{''.join(notes)}</div></figure>"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +23,9 @@ MAX_PHOTO_BYTES = 50_000_000
 #: What a zip may hold in all, unpacked; also the largest file that may be uploaded.
 MAX_ZIP_BYTES = 500_000_000
 _CHUNK = 1 << 20
+# A broken zip breaks where it likes: in its list, its checksums, or in what unpacks it.
+_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, EOFError,
+           zlib.error, lzma.LZMAError)  # fmt: skip
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 
 
@@ -91,27 +96,18 @@ def _unpack(file: Path, place: Path, room: int, refused: list[Refused]) -> int:
                     refused.append(Refused(entry.filename, "too many"))
                     break
                 target = place.joinpath(*map(safe_name, _parts(entry.filename)))
-                most = min(budget, MAX_PHOTO_BYTES)
-                try:
-                    size = _copy(archive, entry, target, most)
-                except FileExistsError:
+                if target.exists():
                     refused.append(Refused(entry.filename, "twice"))
                     continue
-                if size is None:
-                    target.unlink()
+                used = _copy(archive, entry, target, min(budget, MAX_PHOTO_BYTES))
+                budget -= used
+                if target.exists():
+                    taken += 1
+                else:
                     refused.append(Refused(entry.filename, "file too large"))
-                    budget -= most
-                    if budget <= 0:
-                        break
-                    continue
-                budget -= size
-                taken += 1
-    # A broken zip breaks where it likes: in its list, its checksums, or zlib.
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, EOFError):
-        refused.append(Refused(file.name, "broken zip"))
-    except Exception as error:
-        if type(error).__module__ not in ("zlib", "lzma"):
-            raise
+                if budget <= 0:
+                    break
+    except _BROKEN:
         refused.append(Refused(file.name, "broken zip"))
     if not taken and not any(r.name == file.name for r in refused):
         refused.append(Refused(file.name, "zip without photos"))
@@ -143,16 +139,19 @@ def _parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name.replace("\\", "/")).parts
 
 
-def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: int) -> int | None:
-    """Unpack one file; None if it is longer than allowed, whatever its header says."""
+def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: int) -> int:
+    """Unpack one file, or nothing if it is longer than allowed; say how many bytes were read."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    size = 0
-    with archive.open(entry) as source, target.open("xb") as out:
-        while chunk := source.read(_CHUNK):
-            size += len(chunk)
-            if size > most:
-                return None
-            out.write(chunk)
+    size, whole = 0, False
+    try:
+        with archive.open(entry) as source, target.open("wb") as out:
+            while size <= most and (chunk := source.read(_CHUNK)):
+                size += len(chunk)
+                out.write(chunk)
+        whole = size <= most
+    finally:
+        if not whole:
+            target.unlink(missing_ok=True)
     return size
 
 

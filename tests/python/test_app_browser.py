@@ -95,7 +95,7 @@ def point(tmp_path_factory):
     folder = tmp_path_factory.mktemp("point")
     for i, direction in enumerate("PNESW"):
         habitat = "cropland" if direction == "W" else "woody"
-        colour_photo(habitat, 70 + i, (480, 360)).save(folder / f"48003900{direction}.jpg")
+        colour_photo(habitat, 70 + i).save(folder / f"48003900{direction}.jpg")
     return sorted(folder.iterdir())
 
 
