@@ -36,6 +36,7 @@ __all__ = ["run_app"]
 _DEMO_POINTS = 80
 #: So many photos of a point are looked at closer; a point has six at most, close-up included.
 _MOST_LOOKED_AT = 6
+_SIMILAR = 3
 # Everything the page itself asks for. All else, Gradio's file routes and API pages among it, is not
 # served: pictures are part of the answers, so the page never asks for a file.
 _SERVED = ("/assets/", "/static/", "/svelte/", "/gradio_api/queue/", "/gradio_api/heartbeat/")
@@ -288,26 +289,22 @@ class App:
         if found is None:
             return page.message("bad", words("gone"))
         shown = rows[:_MOST_LOOKED_AT]
-        paths = found.predictions["path"].iloc[shown].tolist()
-        maps = []
-        try:
-            for path, habitat in zip(
-                paths, found.predictions["predicted"].iloc[shown], strict=True
-            ):
-                values = activation_map(path, self._model, str(habitat))
-                lit = page.spotlight(path, values, self._model.preprocessing, 420)
-                maps.append((path, str(habitat), lit))
-            where = page.looked(words, maps, len(rows) > len(shown))
-        except InputError:
-            where = page.message("bad", words("no_map"))
-        near = similar_photos(found.features[shown], self._model, k=5 if len(shown) == 1 else 3)
+        near = similar_photos(found.features[shown], self._model, k=_SIMILAR)
         near["path"] = [
             self._training_paths.get(key)
             for key in zip(near["photo"], near["point_id"].fillna(""), strict=True)
         ]
-        names = [os.path.basename(path) for path in paths]
-        like = [(name, near[near["row"] == i]) for i, name in enumerate(names)]
-        return f'<div class="lh" lang="{words.language}">{where}{page.similar(words, like)}</div>'
+        photos = []
+        for i, row in enumerate(found.predictions.iloc[shown].itertuples()):
+            path, habitat = str(row.path), str(row.predicted)
+            try:
+                values = activation_map(path, self._model, habitat)
+                lit = page.spotlight(path, values, self._model.preprocessing, 260)
+            except InputError:  # a vision transformer, for example
+                lit = None
+            like = near[near["row"] == i]
+            photos.append(page.Closer(os.path.basename(path), habitat, lit, like))
+        return page.closer(words, photos, len(rows) > len(shown))
 
     def correct(self, tab: str, choice: str | None, habitat: str | None, words: page.Words) -> str:
         """Keep the chosen photos with their right class."""
@@ -435,7 +432,7 @@ class App:
                 told.append(words("uncalibrated"))
             demo = f'<p class="warn">{words("demo")}</p>' if self._demo else ""
             return (
-                f'<div class="lh"><h1>{words("title")}</h1><p>{told[0]}</p>'
+                f'<div class="lh" data-drop="{words("drop")}"><h1>{words("title")}</h1><p>{told[0]}</p>'
                 f'<p class="soft">{" ".join(told[1:])}</p>{demo}</div>'
             )
 
@@ -453,15 +450,15 @@ class App:
             title=words("title"), analytics_enabled=False, delete_cache=(600, 3600)
         ) as blocks:
             with gr.Row(equal_height=False):
-                head = gr.HTML(intro(words), scale=4)
-                language = gr.Radio(
-                    [(name, code) for code, name in LANGUAGES.items()],
-                    value=self._language,
-                    label=words("language"),
-                    scale=1,
-                    min_width=200,
-                    elem_id="language",
-                )
+                with gr.Column(scale=4):
+                    head = gr.HTML(intro(words))
+                with gr.Column(scale=1, min_width=230):
+                    language = gr.Radio(
+                        [(name, code) for code, name in LANGUAGES.items()],
+                        value=self._language,
+                        label=words("language"),
+                        elem_id="language",
+                    )
             files = gr.File(
                 file_count="multiple",
                 label=upload_label(words),
@@ -554,11 +551,21 @@ _HEAD = (
     "<script>if (new URLSearchParams(location.search).get('__theme') !== 'light') "
     "history.replaceState(null, '', '?__theme=light')</script>"
 )
-# What changes is read out to those who cannot see it.
+# What changes is read out to those who cannot see it. Gradio's own words in the box for uploads come
+# in the browser's language and return with every upload; the page's take their place.
 _START = """() => {
   document.documentElement.lang = "LANGUAGE";
   for (const id of ["answer", "closer", "saved"])
     document.getElementById(id)?.setAttribute("aria-live", "polite");
+  const name = () => {
+    const words = document.querySelector("[data-drop]")?.dataset.drop;
+    const box = document.querySelector("#upload button");
+    if (!words || !box || box.ariaLabel === words) return;
+    box.ariaLabel = words;
+    document.documentElement.style.setProperty("--lh-drop", JSON.stringify(words));
+  };
+  name();
+  new MutationObserver(name).observe(document.body, {subtree: true, childList: true});
 }"""
 
 

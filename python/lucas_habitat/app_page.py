@@ -9,6 +9,7 @@ import base64
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -24,14 +25,14 @@ from .images import CREDIT_SHARE, Preprocessing
 
 __all__ = [
     "CSS",
+    "Closer",
     "Words",
     "answer",
+    "closer",
     "grey_photo",
     "group_name",
-    "looked",
     "message",
     "picture",
-    "similar",
     "spotlight",
 ]
 
@@ -64,7 +65,9 @@ CSS = """
 .lh figure.one {display: grid; grid-template-columns: minmax(0, 26rem) minmax(14rem, 1fr); gap: 1.2rem;
   align-items: start;}
 @media (max-width: 700px) {.lh figure.one {grid-template-columns: 1fr;}}
-#language {max-width: 250px;}
+#upload [data-testid=upload-text] {font-size: 0;}
+#upload .or {display: none;}
+#upload [data-testid=upload-text]::after {content: var(--lh-drop); font-size: 1rem;}
 .lh .track {background: #e6e9ec; height: .8rem; border-radius: 2px; overflow: hidden;}
 .lh .track span {display: block; height: 100%;}
 .lh .share {text-align: right; font-variant-numeric: tabular-nums;}
@@ -76,6 +79,26 @@ CSS = """
 .lh .good {background: #e3f4e6; border-left: 4px solid #1c6b2c; padding: .4rem .6rem; color: #0c3314;
   border-radius: 3px;}
 """
+
+
+@dataclass(frozen=True)
+class Closer:
+    """A photo looked at closer.
+
+    Attributes
+    ----------
+    name, habitat : str
+        File name and predicted class.
+    map : str or None
+        What `spotlight` gives, or None where the backbone has no map.
+    similar : pandas.DataFrame
+        What `similar_photos` gives, and ``path``, missing where the photo is not here.
+    """
+
+    name: str
+    habitat: str
+    map: str | None
+    similar: pd.DataFrame
 
 
 class Words:
@@ -205,43 +228,38 @@ def _bars(classes: Sequence[str], shares: Iterable[object]) -> str:
     return f'<ul class="bars">{"".join(items)}</ul>'
 
 
-def looked(words: Words, photos: Sequence[tuple[str, str, str]], cut: bool) -> str:
-    """Give the activation maps: for each photo its path, class, and the picture made by `spotlight`."""
-    figures = "".join(
-        f'<figure><img src="{source}" alt="{words("looked", habitat=habitat)}: '
-        f'{escape(os.path.basename(path))}"><figcaption>{escape(os.path.basename(path))}<br><b>'
-        f"{words('looked', habitat=habitat)}</b></figcaption></figure>"
-        for path, habitat, source in photos
-    )
-    more = f'<p class="soft">{words("at_most", n=len(photos))}</p>' if cut else ""
-    return (
-        f'<section><p class="soft">{words("looked_how")}</p><div class="photos">{figures}</div>'
-        f"{more}</section>"
-    )
+def closer(words: Words, photos: Sequence[Closer], cut: bool) -> str:
+    """Give for each photo where the model looked, beside the training photos most like it.
 
-
-def similar(words: Words, neighbours: Sequence[tuple[str, pd.DataFrame]]) -> str:
-    """Give the most similar training photos of each photo, with thumbnails where they are here.
-
-    ``neighbours`` holds a photo's name and what `similar_photos` says of it, with ``path``.
+    ``cut`` says that there were more photos than are shown.
     """
-    parts = [f'<h3>{words("similar")}</h3><p class="soft">{words("similar_how")}</p>']
-    if all(table["path"].isna().all() for _, table in neighbours):
+    parts = [f'<p class="soft">{words("looked_how")} {words("similar_how")}</p>']
+    if any(photo.map is None for photo in photos):
+        parts.append(f'<p class="warn">{words("no_map")}</p>')
+    if all(photo.similar["path"].isna().all() for photo in photos):
         parts.append(f'<p class="soft">{words("similar_none")}</p>')
-    for name, table in neighbours:
+    if cut:
+        parts.append(f'<p class="soft">{words("at_most", n=len(photos))}</p>')
+    for photo in photos:
         figures = []
-        for row in table.to_dict("records"):
-            what = words(
-                "similar_alt", habitat=row["habitat"], distance=f"{float(row['distance']):.2f}"
-            )
-            here = "" if pd.isna(row["path"]) else picture(str(row["path"]), 200)
-            image = f'<img src="{here}" alt="{what}">' if here else ""
-            figures.append(
-                f"<figure>{image}<figcaption><b>{what}</b><br>{escape(str(row['photo']))}"
-                "</figcaption></figure>"
-            )
-        parts.append(f'<p>{escape(name)}</p><div class="photos">{"".join(figures)}</div>')
-    return f"<section>{''.join(parts)}</section>"
+        if photo.map is not None:
+            what = words("looked", habitat=photo.habitat)
+            figures.append(_figure(photo.map, what, ""))
+        for row in photo.similar.to_dict("records"):
+            here = "" if pd.isna(row["path"]) else picture(str(row["path"]), 260)
+            what = words("similar", habitat=row["habitat"], distance=f"{row['distance']:.2f}")
+            figures.append(_figure(here, what, str(row["photo"])))
+        parts.append(
+            f'<section><h3>{escape(photo.name)}</h3><div class="photos">{"".join(figures)}</div>'
+            "</section>"
+        )
+    return f'<div class="lh" lang="{words.language}">{"".join(parts)}</div>'
+
+
+def _figure(source: str, what: str, name: str) -> str:
+    image = f'<img src="{source}" alt="{what}">' if source else ""
+    below = f"<br>{escape(name)}" if name else ""
+    return f"<figure>{image}<figcaption><b>{what}</b>{below}</figcaption></figure>"
 
 
 def picture(path: str, side: int) -> str:
@@ -261,7 +279,7 @@ def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, si
     light = Image.fromarray(values).resize((image.width, seen), Image.Resampling.BICUBIC)
     shade = np.zeros((image.height, image.width, 1))
     shade[:seen, :, 0] = np.asarray(light).clip(0, 1)
-    pixels = np.asarray(image) * (0.15 + 0.85 * shade)
+    pixels = np.asarray(image) * (0.3 + 0.7 * shade)
     return _source(Image.fromarray(pixels.astype(np.uint8)))
 
 

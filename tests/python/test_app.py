@@ -196,9 +196,9 @@ def test_a_spotlight_leaves_light_what_counted(tmp_path):
     found = seen(Preprocessing())
     assert found.shape == (70, 140)
     assert found[:, :40].min() > 180
-    assert found[:, 90:].max() < 50
+    assert found[:, 90:].max() < 75
     # A model that never saw the bottom cannot have looked there.
-    assert seen(Preprocessing(credit="crop"))[-3:].max() < 50
+    assert seen(Preprocessing(credit="crop"))[-3:].max() < 75
 
 
 # The server
@@ -300,11 +300,11 @@ def test_looking_closer_shows_maps_and_similar_training_photos(app, tmp_path):
     app.take("tab", uploaded(tmp_path, point()))
     html = app.look("tab", "g0", ENGLISH)
     assert html.count("Where the model looked for") == 10  # in alt and in caption
-    assert html.count("data:image/jpeg;base64,") == 5 + 15
+    assert html.count("data:image/jpeg;base64,") == 5 * (1 + 3)
     assert "The training photos are not here" not in html
     one = app.look("tab", "p2", ENGLISH)
-    assert one.count("data:image/jpeg;base64,") == 1 + 5
-    assert one.count("48003900E.jpg") >= 2
+    assert one.count("data:image/jpeg;base64,") == 1 + 3
+    assert "<h3>48003900E.jpg</h3>" in one
     for choice in ("p99", "g7", "x", None, "p-1"):
         assert "no longer here" in app.look("tab", choice, ENGLISH)
     assert "no longer here" in app.look("nobody", "p0", ENGLISH)

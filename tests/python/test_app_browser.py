@@ -162,7 +162,7 @@ def test_one_photo(page, point, app):
     )
     assert ["48003900E.jpg", True] in loaded
     page.click("Show where the model looked")
-    page.says("Most similar photos in training")
+    page.says("In training: ")
     page.readable()
     page.picture("one")
 
@@ -176,7 +176,7 @@ def test_five_photos_of_a_point(page, point):
     page.picture("five")
     page.click("Show where the model looked")
     page.says("Where the model looked for cropland")
-    assert len(page.browser.find_elements(By.CSS_SELECTOR, "#closer img")) == 5 + 15
+    assert len(page.browser.find_elements(By.CSS_SELECTOR, "#closer img")) == 5 * (1 + 3)
     page.readable()
     page.picture("five-closer")
 
@@ -223,9 +223,16 @@ def test_switch_language(page, point):
     text = page.text()
     for words in ("Se nærmere", "Ret modellen", "Rigtig klasse", "Gem rettelsen", "Sprog"):
         assert words in text
-    for words in ("Look closer", "Correct", "Save", "Language", "Photo or point", "Drop"):
+    for words in ("Look closer", "Correct", "Save", "Language", "Photo or point"):
         assert words not in text
     assert page.find("html").get_attribute("lang") == "da"
+    box = page.find("#upload button")
+    page.wait(
+        lambda: box.get_attribute("aria-label") == "Træk fotos hertil, eller klik for at vælge dem"
+    )
+    shown = "return getComputedStyle(arguments[0], '::after').content"
+    label = page.find("#upload [data-testid=upload-text]")
+    assert "Træk fotos hertil" in page.browser.execute_script(shown, label)
     page.readable()
     page.picture("danish")
 
@@ -282,7 +289,7 @@ def test_two_tabs_at_once(page, point, app, browser, tmp_path):
     # What the closed tab had dropped is gone, what the open one had is there.
     other.wait(lambda: sum(folder.exists() for folder in folders) < len(folders), 30)
     page.click("Show where the model looked")
-    page.says("Most similar photos in training")
+    page.says("In training: ")
     page.picture("first-tab")
     kept = {p.name for p in app._corrections.with_name("rettet_photos").iterdir()}
     assert len(kept) == 6
