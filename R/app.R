@@ -91,7 +91,8 @@ start_app <- function(folder, arguments) {
   code <- "import sys; from lucas_habitat.bridge import run_command; run_command(sys.argv[1])"
   system2(
     reticulate::py_config()$python, c("-c", shQuote(code), shQuote(file.path(folder, "arguments"))),
-    stdout = file.path(folder, "said"), stderr = file.path(folder, "errors"), wait = FALSE
+    stdout = file.path(folder, "said"), stderr = file.path(folder, "errors"), wait = FALSE,
+    env = if (.Platform$OS.type != "windows") own_libraries()
   )
 }
 

@@ -160,10 +160,15 @@ run_python <- function(python, arguments, verbose, advice) {
   if (status != 0) stop_lucas("install", advice)
 }
 
-# What R and reticulate set for themselves must not leak into another program: with the system's
-# libraries first in LD_LIBRARY_PATH, Pythons that bring their own OpenSSL have no HTTPS.
+# What R and reticulate set for themselves must not leak into another program.
 own_environment <- function(libraries = Sys.getenv("LD_LIBRARY_PATH")) {
+  c("PYTHONPATH=", "PYTHONHOME=", own_libraries(libraries))
+}
+
+# With the system's libraries first in LD_LIBRARY_PATH, as R has it, Pythons that bring their own
+# OpenSSL have no HTTPS.
+own_libraries <- function(libraries = Sys.getenv("LD_LIBRARY_PATH")) {
   folders <- strsplit(libraries, ":", fixed = TRUE)[[1]]
   ours <- grepl("^(/usr)?/lib", folders) | folders == R.home("lib")
-  c("PYTHONPATH=", "PYTHONHOME=", paste0("LD_LIBRARY_PATH=", shQuote(paste(folders[!ours], collapse = ":"))))
+  paste0("LD_LIBRARY_PATH=", shQuote(paste(folders[!ours], collapse = ":")))
 }

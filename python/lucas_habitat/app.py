@@ -583,7 +583,8 @@ def _gradio() -> Any:
         import gradio
     except ImportError as error:
         raise DependencyError(
-            "The page needs Gradio, which is not installed: pip install 'lucas-habitat[app]'."
+            f"The page needs Gradio, which cannot be imported ({error}): "
+            "pip install 'lucas-habitat[app]'."
         ) from error
     return gradio
 
