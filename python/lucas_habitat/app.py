@@ -195,9 +195,10 @@ class App:
         # Whatever Gradio and the tabs keep lies in here, and goes with it.
         self._folder = Path(tempfile.mkdtemp(prefix="lucas-habitat-app-"))
         os.environ["GRADIO_TEMP_DIR"] = str(self._folder / "uploads")
-        self._warm_up()
-        self._blocks = self._build(gradio)
+        self._blocks: Any = None
         try:
+            self._warm_up()
+            self._blocks = self._build(gradio)
             # queue() would let anyone call the functions past the page's own queue.
             self._blocks.queue(api_open=False, default_concurrency_limit=2)
             _, self.url, _ = self._blocks.launch(
@@ -218,15 +219,19 @@ class App:
                 app_kwargs={"middleware": _middleware(), "docs_url": None, "openapi_url": None},
                 theme=_theme(gradio),
                 css=page.CSS,
-                head=_HEAD,
             )
-        except OSError as error:
+        except BaseException as error:
             self.close()
-            raise InputError(f"The page cannot be served: {error}") from error
+            if isinstance(error, OSError) and not isinstance(
+                error, LucasError
+            ):  # the port is taken
+                raise InputError(f"The page cannot be served: {error}") from error
+            raise
 
     def close(self) -> None:
         """End serving, and delete every upload."""
-        self._blocks.close(verbose=False)
+        if self._blocks is not None:
+            self._blocks.close(verbose=False)
         self._sessions.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -546,11 +551,6 @@ class App:
         return blocks
 
 
-# Light, whatever the system's colours: contrast is only checked for one of them.
-_HEAD = (
-    "<script>if (new URLSearchParams(location.search).get('__theme') !== 'light') "
-    "history.replaceState(null, '', '?__theme=light')</script>"
-)
 # What changes is read out to those who cannot see it. Gradio's own words in the box for uploads come
 # in the browser's language and return with every upload; the page's take their place.
 _START = """() => {
@@ -592,7 +592,7 @@ def _gradio() -> Any:
 def _theme(gr: Any) -> Any:
     """Use the system's own letters, and colours that can be read."""
     letters = ["system-ui", "Segoe UI", "Arial", "sans-serif"]
-    return gr.themes.Base(
+    theme = gr.themes.Base(
         primary_hue="blue", neutral_hue="slate", font=letters, font_mono=["monospace"]
     ).set(
         button_primary_background_fill="#14508c",
@@ -609,6 +609,10 @@ def _theme(gr: Any) -> Any:
         input_border_color="#5b6670",
         block_border_color="#8a949e",
     )
+    # Light, whatever the system's colours are: the contrast of one page is enough to look after.
+    for name in [name for name in vars(theme) if name.endswith("_dark")]:
+        setattr(theme, name, getattr(theme, name.removesuffix("_dark"), None))
+    return theme
 
 
 def _middleware() -> list[Any]:
@@ -620,8 +624,8 @@ def _middleware() -> list[Any]:
 class _Guard:
     """Serves only what the page needs, to this computer's own names only, with safe headers.
 
-    Without the check of names, a page of the internet could have its own name resolve to
-    127.0.0.1 and read what is here.
+    Without the checks of names, a page of the internet could have its own name resolve to
+    127.0.0.1 and read what is here, or send files.
     """
 
     def __init__(self, app: Any) -> None:
@@ -632,10 +636,13 @@ class _Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").rpartition(":")[0]
-        path = scope["path"]
-        if host not in ("127.0.0.1", "localhost"):
+        headers = {k: v.decode("latin-1") for k, v in scope["headers"]}
+        host, path = headers.get(b"host", ""), scope["path"]
+        if host.rpartition(":")[0] not in ("127.0.0.1", "localhost"):
             await _refuse(send, 421, b"Unknown host")
+            return
+        if headers.get(b"origin", f"http://{host}") != f"http://{host}":
+            await _refuse(send, 403, b"Another page may not ask")
             return
         if ".." in path or not (path in _SERVED_EXACTLY or path.startswith(_SERVED)):
             await _refuse(send, 404, b"Not found")

@@ -46,6 +46,7 @@ _COLOURS = {
 _MORE = ("#88CCEE", "#CC6677", "#44AA99", "#AA4499", "#999933", "#555555")
 
 CSS = """
+:root, .dark {color-scheme: light;}
 .gradio-container {max-width: 1180px !important; margin: 0 auto !important;}
 .lh h2 {font-size: 1.25rem; margin: .6rem 0 .4rem;}
 .lh h3 {font-size: 1.05rem; margin: 0 0 .2rem;}
@@ -214,9 +215,13 @@ def _card(
     )
 
 
+def _class_colours(classes: Sequence[str]) -> dict[str, str]:
+    others = [c for c in classes if c not in _COLOURS]
+    return _COLOURS | {c: _MORE[i % len(_MORE)] for i, c in enumerate(others)}
+
+
 def _bars(classes: Sequence[str], shares: Iterable[object]) -> str:
-    colours = {**dict(zip((c for c in classes if c not in _COLOURS), _MORE * 9, strict=False))}
-    colours |= _COLOURS
+    colours = _class_colours(classes)
     items = []
     for habitat, share in zip(classes, shares, strict=True):
         percent = f"{100 * float(share):.0f}"  # type: ignore[arg-type]

@@ -76,9 +76,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "demo": "Dette er demomodellen: den er trænet på tegnede billeder, og det, den siger om "
         "rigtige fotos, betyder ingenting.",
         "model": "Model: {arch}, trænet på {n} fotos fra {points} punkter.",
-        "uncalibrated": "Den er ikke kalibreret: procenterne er point, ikke andele.",
+        "uncalibrated": "Den er ikke kalibreret: procenterne er vurderinger, ikke andele.",
         "language": "Sprog",
-        "upload": "Fotos eller en zip-fil (højst {photos} fotos på hver {mb} MB)",
+        "upload": "Fotos eller en zip-fil (højst {photos} fotos, hvert på højst {mb} MB)",
         "drop": "Træk fotos hertil, eller klik for at vælge dem",
         "answer": "Svar",
         "point": "Punkt {point}",

@@ -21,11 +21,12 @@ import pandas as pd
 import pytest
 from conftest import colour_photo
 from PIL import Image
+from test_images import png_claiming
 
 from lucas_habitat import app_page, app_uploads, run_app, save_model
 from lucas_habitat.app_texts import LANGUAGES, TEXTS
 from lucas_habitat.app_uploads import Refused, safe_name, take_uploads
-from lucas_habitat.errors import InputError, ModelError
+from lucas_habitat.errors import DependencyError, InputError, ModelError
 from lucas_habitat.images import STATUSES, Preprocessing
 
 ENGLISH = app_page.Words("en")
@@ -219,12 +220,14 @@ def app(model, photo_folder, tmp_path_factory):
     assert not app._folder.exists()
 
 
-def get(app, path, method="GET", host=None, body=None):
+def get(app, path, method="GET", host=None, body=None, **headers):
     parts = urlsplit(app.url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", host or parts.netloc)
+        for name, value in headers.items():
+            connection.putheader(name, value)
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
@@ -248,6 +251,10 @@ def test_the_page_is_served_to_this_computer_only(app):
     # A name of somebody else's that resolves to 127.0.0.1
     assert get(app, "/", host="evil.example:7860")[0] == 421
     assert get(app, "/config", host="evil.example")[0] == 421
+    # A page from elsewhere that sends files here
+    assert get(app, "/gradio_api/upload", "POST", body=b"", Origin="http://evil.example")[0] == 403
+    own = app.url.rstrip("/")
+    assert get(app, "/gradio_api/upload", "POST", body=b"", Origin=own)[0] not in (403, 404, 421)
 
 
 def test_no_file_is_served_whatever_the_path(app, tmp_path):
@@ -318,6 +325,7 @@ def test_every_bad_photo_is_answered(app, tmp_path):
         "cut.jpg": jpeg(size=(400, 300))[:2000],
         "tiny.png": _png(Image.new("RGB", (5, 5))),
         "head.png": empty_png,
+        "bomb.png": png_claiming(30_000, 30_000),
         "list.xlsx": b"PK\x03\x04",
         "zip.zip": b"PK\x03\x04",
         "<img src=x onerror=alert(1)>.jpg".replace("/", ""): b"",
@@ -331,6 +339,7 @@ def test_every_bad_photo_is_answered(app, tmp_path):
         ("text.jpg", "This is no photo that can be read"),
         ("cut.jpg", "The photo is damaged or cut off."),
         ("tiny.png", "The photo is too small"),
+        ("bomb.png", "The photo has more pixels than are safe to read."),
         ("head.png", "This is no photo that can be read"),
         ("list.xlsx", "This is no photo that can be read"),
         ("zip.zip", "The zip is damaged."),
@@ -434,6 +443,12 @@ def test_arguments_are_checked_before_anything_is_served(model, app, tmp_path):
         run_app(tmp_path / "none", open_browser=False)
     with pytest.raises(InputError, match="cannot be served"):
         run_app(model, port=urlsplit(app.url).port, open_browser=False)
+
+
+def test_without_gradio_the_way_to_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(DependencyError, match=r"needs Gradio.*pip install 'lucas-habitat\[app\]'"):
+        run_app(open_browser=False)
 
 
 def wait_for(condition, seconds=60):

@@ -95,7 +95,7 @@ def point(tmp_path_factory):
     folder = tmp_path_factory.mktemp("point")
     for i, direction in enumerate("PNESW"):
         habitat = "cropland" if direction == "W" else "woody"
-        colour_photo(habitat, 70 + i).save(folder / f"48003900{direction}.jpg")
+        colour_photo(habitat, 70 + i).save(folder / f"48003900{direction}.jpg", quality=90)
     return sorted(folder.iterdir())
 
 
@@ -136,9 +136,9 @@ class Page:
                 return
         raise AssertionError(f"nothing to click says {words!r}: {self.text()}")
 
-    def picture(self, name):
+    def picture(self, name, width=1200):
         height = self.browser.execute_script("return document.documentElement.scrollHeight")
-        self.browser.set_window_size(1200, max(900, min(height + 150, 4000)))
+        self.browser.set_window_size(width, max(900, min(height + 150, 4000)))
         time.sleep(0.3)
         assert self.browser.save_screenshot(str(self.folder / f"{name}.png"))
         self.browser.set_window_size(1200, 1500)
@@ -329,6 +329,22 @@ def test_with_the_keyboard_alone(page, point, browser):
     )
     assert levels[0] == 1
     assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_a_dark_system_and_a_narrow_window_can_read_it_too(page, point, app, browser):
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    browser.set_window_size(520, 1500)
+    browser.get(app.url)
+    page.wait(lambda: browser.find_elements(By.CSS_SELECTOR, "#upload input[type=file]"))
+    assert browser.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches")
+    page.upload(*point)
+    page.says("Point 48003900: woody")
+    page.readable()
+    sideways = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.execute_script(sideways) <= 0
+    page.picture("dark-narrow", 520)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_no_request_left_this_computer_and_nothing_was_missing(browser):

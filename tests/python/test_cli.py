@@ -26,6 +26,7 @@ COMMANDS = (
     "evaluate",
     "covariates",
     "report",
+    "app",
     "demo",
 )
 
