@@ -126,9 +126,9 @@ def serve(
     removal ends the app, on every system and also when R ends without a word.
     """
     app = App(model, port, corrections, photos, language)
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _interrupt) if main else None
     try:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, _interrupt)
         print(f"{TEXTS[language]['title']}: {app.url}  (Ctrl-C ends it)", flush=True)
         if session is not None:
             write_text(json.dumps({"url": app.url, "pid": os.getpid()}), session)
@@ -142,6 +142,8 @@ def serve(
         pass
     finally:
         app.close()
+        if main:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(*_: object) -> None:

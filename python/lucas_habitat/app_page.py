@@ -38,12 +38,12 @@ __all__ = [
 
 # The pilot's classes; others take what is left, in order. Text never stands on these.
 _COLOURS = {
-    "artificial": "#882255",
-    "cropland": "#DDAA33",
-    "grassland": "#66AA55",
-    "woody": "#114477",
+    "artificial": "#A8325E",
+    "cropland": "#F2CF5B",
+    "grassland": "#6DB56A",
+    "woody": "#17402F",
 }
-_MORE = ("#88CCEE", "#CC6677", "#44AA99", "#AA4499", "#999933", "#555555")
+_MORE = ("#0066AA", "#FF77FF", "#DD1100", "#660066", "#AA88AA", "#440099")
 
 CSS = """
 :root, .dark {color-scheme: light;}
@@ -55,7 +55,7 @@ CSS = """
 .lh .soft {color: #4a5560;}
 .lh section {border: 1px solid #c3cad1; border-radius: 8px; padding: .8rem; margin: 0 0 .9rem;
   background: #fff;}
-.lh .photos {display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr));
+.lh .photos {display: grid; grid-template-columns: repeat(auto-fill, minmax(155px, 1fr));
   gap: .8rem; margin-top: .6rem;}
 .lh figure {margin: 0; min-width: 0;}
 .lh img {width: 100%; height: auto; border-radius: 4px; display: block; margin: 0;}

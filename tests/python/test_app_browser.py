@@ -154,6 +154,9 @@ def test_one_photo(page, point, app):
     page.upload(point[0])
     page.says("This photo alone: woody")
     assert "48003900E.jpg" in page.text()
+    # Of the upload there is one copy, the tab's; Gradio leaves a file of 0 bytes besides.
+    kept = [p.name for p in app._folder.rglob("*") if p.is_file() and p.stat().st_size]
+    assert kept == ["48003900E.jpg"]
     assert "Point 48003900" not in page.text().split("Look closer")[0]
     shares = page.browser.find_elements(By.CSS_SELECTOR, "#answer .share")
     assert len(shares) == 4
