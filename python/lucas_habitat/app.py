@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -418,6 +419,8 @@ class App:
             progress=False,
         )
         unlike_training(found.values, self._model)
+        with suppress(InputError):  # no map; looking closer says so
+            activation_map(grey, self._model)
         grey.unlink()
 
     def _build(self, gr: Any) -> Any:
