@@ -69,14 +69,15 @@ def activation_map(
     """
     if habitat is not None:
         check_choice("habitat", habitat, model.classes)
-    network: Any = model.backbone.network
+    backbone = model.backbone.load()
+    network: Any = backbone.network
     spec = model.backbone.spec
     if not (hasattr(network, "forward_features") and hasattr(network, "forward_head")):
         raise InputError(f"The backbone {spec['arch']} does not give its feature map.")
     pixels = torch.from_numpy(decode_photo(read_bytes(os.fspath(photo)), model.preprocessing))
     with torch.no_grad():
         batch = pixels.permute(2, 0, 1)[None].float() / 255
-        maps = network.forward_features((batch - model.backbone.mean) / model.backbone.std)
+        maps = network.forward_features((batch - backbone.mean) / backbone.std)
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3]:
         raise InputError(
             f"The last layer of {spec['arch']} has the shape {tuple(maps.shape)}; an activation map "

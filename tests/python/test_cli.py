@@ -25,6 +25,7 @@ COMMANDS = (
     "vote",
     "evaluate",
     "covariates",
+    "cache",
     "report",
     "app",
     "demo",
