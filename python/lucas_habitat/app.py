@@ -24,10 +24,11 @@ from . import app_page as page
 from ._tables import write_text
 from .app_texts import LANGUAGES, TEXTS
 from .app_uploads import MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_ZIP_BYTES, Refused, take_uploads
-from .classifier import HabitatModel, _predictions, _target_for, load_model, trained_on
+from .cache import cache_folder
+from .classifier import HabitatModel, _target_for, load_model, p_of, predictions_of, trained_on
 from .corrections import add_corrections
 from .errors import DependencyError, InputError, LucasError, ModelError, check_choice, check_number
-from .features import cache_folder, extract_features
+from .features import extract_features
 from .insight import activation_map, similar_photos, unlike_training
 from .photos import DIRECTIONS, landscape, list_photos
 from .voting import vote
@@ -373,8 +374,9 @@ class App:
             cache=False,
             progress=False,
         )
-        table = _predictions(
-            photos, self._model, features.values, features.status, features.error, self._target
+        p = p_of(self._model, features)
+        table = predictions_of(
+            photos, self._model, p, features.status, features.error, self._target
         )
         table["split"] = table["split"].mask(trained_on(self._model, photos), "train")
         table["split"] = table["split"].mask(table["point_id"].isin(self._test_points), "test")

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -34,7 +35,7 @@ from .errors import (
     check_number,
     inform,
 )
-from .features import iter_features
+from .features import Features, iter_features
 from .images import Preprocessing, preprocessing_from
 from .photos import as_photos, check_labels
 
@@ -260,10 +261,16 @@ def classify(
         cache=cache,
         progress=progress,
     ):
-        ok = part.ok
-        p[rows[ok]] = probabilities_of(logits_of(model, part.values[ok]), model.temperature)
-        status[rows], error[rows] = part.status, part.error
-    return _predictions(photos, model, p, status, error, target)
+        p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
+    return predictions_of(photos, model, p, status, error, target)
+
+
+def p_of(model: HabitatModel, features: Features) -> npt.NDArray[np.float64]:
+    """Class probabilities, shape (n, classes); NaN where a photo could not be read."""
+    p = np.full((len(features.status), len(model.classes)), np.nan)
+    ok = features.ok
+    p[ok] = probabilities_of(logits_of(model, features.values[ok]), model.temperature)
+    return p
 
 
 def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
@@ -294,16 +301,19 @@ def _target_for(model: HabitatModel, device: str, precision: str | None) -> Targ
         return target
 
 
-def _predictions(
+def predictions_of(
     photos: pd.DataFrame,
     model: HabitatModel,
     p: npt.NDArray[np.float64],
-    status: npt.NDArray[np.object_],
-    error: npt.NDArray[np.object_],
+    status: Sequence[str] | npt.NDArray[np.object_],
+    error: Sequence[str] | npt.NDArray[np.object_],
     target: Target,
 ) -> pd.DataFrame:
+    """The table that `classify` returns."""
     columns = column_names(model.classes)
-    codes = np.where(status == "ok", np.nan_to_num(p, nan=-1.0).argmax(axis=1), -1)
+    codes = np.where(
+        np.asarray(status, object) == "ok", np.nan_to_num(p, nan=-1.0).argmax(axis=1), -1
+    )
     # What an earlier classification left in the table gives way.
     stale = [
         c
