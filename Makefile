@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export RETICULATE_PYTHON = $(CURDIR)/$(BIN)/python
 R_PACKAGES := $(shell cat tools/r-packages.txt)
 
-.PHONY: demo test test-slow lint test-python test-r check-r dist clean r-packages browser
+.PHONY: demo test test-slow bench lint test-python test-r check-r dist clean r-packages browser
 
 demo: $(VENV)/.demo
 	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -24,6 +24,11 @@ test: lint test-python test-r check-r
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 	LUCAS_TEST_SIGNALS=true tools/with-r.sh Rscript tools/test-r.R interrupt
+
+# Speed, beside others' (benchmarks/README.md); TensorFlow is for the comparison only.
+bench: $(VENV)/.demo
+	$(BIN)/pip install --quiet --editable ".[offline,bench]"
+	$(BIN)/python benchmarks/speed.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
