@@ -21,6 +21,7 @@ from PIL import Image, ImageOps
 from ._tables import column_names
 from .app_texts import TEXTS
 from .app_uploads import Refused
+from .figure_tables import class_colours
 from .images import CREDIT_SHARE, Preprocessing
 
 __all__ = [
@@ -35,15 +36,6 @@ __all__ = [
     "picture",
     "spotlight",
 ]
-
-# The pilot's classes; others take what is left, in order. Text never stands on these.
-_COLOURS = {
-    "artificial": "#A8325E",
-    "cropland": "#F2CF5B",
-    "grassland": "#6DB56A",
-    "woody": "#17402F",
-}
-_MORE = ("#0066AA", "#FF77FF", "#DD1100", "#660066", "#AA88AA", "#440099")
 
 CSS = """
 :root, .dark {color-scheme: light;}
@@ -215,13 +207,8 @@ def _card(
     )
 
 
-def _class_colours(classes: Sequence[str]) -> dict[str, str]:
-    others = [c for c in classes if c not in _COLOURS]
-    return _COLOURS | {c: _MORE[i % len(_MORE)] for i, c in enumerate(others)}
-
-
 def _bars(classes: Sequence[str], shares: Iterable[object]) -> str:
-    colours = _class_colours(classes)
+    colours = class_colours(classes)
     items = []
     for habitat, share in zip(classes, shares, strict=True):
         percent = f"{100 * float(share):.0f}"  # type: ignore[arg-type]

@@ -1,0 +1,20 @@
+test_that("the cache tells what it holds and can be emptied", {
+  skip_without_core()
+  python_bridge()
+  cache <- normalizePath(tempfile("cache"), mustWork = FALSE)
+  old <- Sys.getenv("LUCAS_HABITAT_CACHE")
+  set_cache <- function(folder) {
+    reticulate::py_eval("__import__('os').environ.__setitem__")("LUCAS_HABITAT_CACHE", folder)
+  }
+  set_cache(cache)
+  on.exit(set_cache(old))
+  expect_identical(nrow(lucas_cache_info()), 0L)
+  n <- sum(lucas_classify(demo_parts()$test, demo_model(), verbose = FALSE)$status == "ok")
+  found <- lucas_cache_info()
+  expect_identical(class(found), "data.frame")
+  expect_identical(as.integer(found$photos), n)
+  expect_identical(attr(found, "folder"), cache)
+  expect_lt(attr(found, "megabytes"), attr(found, "limit"))
+  expect_gt(withVisible(lucas_cache_clear())$value, 0)
+  expect_identical(nrow(lucas_cache_info()), 0L)
+})
