@@ -309,7 +309,7 @@ def retrain(results, table, speeds):
 
 
 CLASSIFY = """
-import json, resource, sys, time
+import json, re, resource, sys, time
 import lucas_habitat as lh, pandas as pd
 photos, model = pd.read_csv(sys.argv[1], dtype=str), lh.load_model(sys.argv[2])
 photos = photos.head(int(sys.argv[3])).drop(columns="habitat")
@@ -317,7 +317,10 @@ lh.classify(photos.head(8), model, cache=False, progress=False)
 start = time.perf_counter()
 lh.classify(photos, model, cache=False, progress=False)
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+try:  # of this program alone; what getrusage() tells begins with the parent's
+    peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+except OSError:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps([seconds, peak]))
 """
 

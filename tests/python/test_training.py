@@ -246,3 +246,18 @@ def test_calibrating_on_training_photos_without_points_is_refused(tmp_path):
     model = train(photos, epochs=1, **LITE0)
     with pytest.raises(CalibrationError, match="16 points were trained on"):
         calibrate(model, photos, progress=False)
+
+
+def test_training_leaves_torchs_settings_as_they_were(parts):
+    import torch
+
+    tiny = torch.tensor(1e-38)
+    before = torch.get_num_threads()
+    for flush in (False, True):
+        torch.set_flush_denormal(flush)
+        try:
+            train(parts[0], epochs=1, **LITE0)
+            assert (float(tiny * 0.1) == 0) == flush
+            assert torch.get_num_threads() == before
+        finally:
+            torch.set_flush_denormal(False)
