@@ -505,7 +505,7 @@ def draw(results):
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.set_xlabel(
-        "full-size photos classified a second (1600 x 1200 JPEG, two cores)", fontsize=8
+        f"full-size photos classified a second (1600 x 1200 JPEG, {cores()} cores)", fontsize=8
     )
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

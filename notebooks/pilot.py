@@ -19,7 +19,7 @@
 # habitats become covariates of a species distribution model. The R vignette
 # `vignette("pilot", "lucashabitat")` is its twin.
 #
-# It needs no network: `pip install "lucas-habitat[offline]" jupyter` brings what it uses.
+# It needs no network. From a checkout, `pip install ".[offline]" jupyter` brings what it uses.
 
 # %%
 import tempfile

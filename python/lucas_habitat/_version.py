@@ -1,3 +1,17 @@
 """The version, the same in pyproject.toml and DESCRIPTION."""
 
 __version__ = "0.1.0"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what changes numbers."""
+    import platform
+    from importlib import metadata
+
+    found = {"python": platform.python_version(), "lucas-habitat": __version__}
+    for name in ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -92,7 +92,7 @@ class _Rows:
                     contextlib.suppress(OSError, SafetensorError),  # cleared in the meantime
                     safe_open(self._files[s], "np") as segment,
                 ):
-                    rows[hits[mine]] = segment.get_tensor("rows")[where[mine] - self._starts[s]]
+                    rows[hits[mine]] = _rows_of(segment, where[mine] - self._starts[s])
                     known[hits[mine]] = True
         for i in np.flatnonzero(~known):
             new = self._new.get(keys[i].tobytes())
@@ -134,6 +134,15 @@ class _Rows:
                 f"again. {CACHE_FOLDER} names another folder."
             )
         self._new = {}
+
+
+def _rows_of(segment: Any, places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Some of a file's rows; the file is mapped, so others are not read where these are few."""
+    stored, first, last = segment.get_slice("rows"), int(places.min()), int(places.max())
+    if last - first < 8 * len(places):
+        found: npt.NDArray[Any] = stored[first : last + 1][places - first]
+        return found
+    return np.concatenate([stored[i : i + 1] for i in places.tolist()])
 
 
 class FeatureCache:
@@ -220,7 +229,8 @@ def file_key(path: str) -> bytes | None:
     """A file's key without reading it: path, size, times, inode; None if it is gone or just made.
 
     The times of a file that changed differ, but for one that changes twice within their
-    resolution: so young a file has no key yet.
+    resolution: so young a file has no key yet. On Windows, where a file's own times can all be
+    set, another photo of the same size to the byte, written over it with the old times, goes unnoticed.
     """
     try:
         s = os.stat(path)
@@ -246,10 +256,15 @@ def _limit() -> float:
     return value * 1e9
 
 
-def _files() -> list[tuple[float, int, Path]]:
-    """Time of last use, size and path of everything that is kept."""
+#: What the limit may delete file by file, and all that is kept: the page's demo model too.
+_LIMITED = ("features", "files", "networks")
+_ALL = (*_LIMITED, "app-demo")
+
+
+def _files(parts: Sequence[str] = _ALL) -> list[tuple[float, int, Path]]:
+    """Time of last use, size and path of what is kept."""
     found = []
-    for part in ("features", "files", "networks"):
+    for part in parts:
         for file in (cache_folder() / part).rglob("*"):
             with contextlib.suppress(OSError):
                 s = file.stat()
@@ -260,7 +275,7 @@ def _files() -> list[tuple[float, int, Path]]:
 
 def _keep_below(limit: float) -> None:
     """Delete what was not used for longest."""
-    files = sorted(_files())
+    files = sorted(_files(_LIMITED))
     total = sum(size for _, size, _ in files)
     if total <= limit:
         return
@@ -335,6 +350,6 @@ def clear_cache() -> float:
         Megabytes (10^6 bytes) that were freed. What another process uses may stay on Windows.
     """
     before = sum(size for _, size, _ in _files())
-    for part in ("features", "files", "networks"):
+    for part in _ALL:
         shutil.rmtree(cache_folder() / part, ignore_errors=True)
     return (before - sum(size for _, size, _ in _files())) / 1e6

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from torch import nn
 
 from ._progress import Progress
 from ._tables import EXACT, column_names, write_json
-from ._version import __version__
+from ._version import __version__, library_versions
 from .backbones import Backbone, StoredBackbone, make_head
 from .engines import PRECISIONS, Target, choose_target
 from .errors import (
@@ -151,17 +149,6 @@ class HabitatModel:
         return "\n".join(lines)
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of what changes numbers."""
-    found = {"python": platform.python_version(), "lucas-habitat": __version__}
-    for name in ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """The head's output, shape (n, classes), before calibration."""
     with torch.inference_mode():
@@ -207,7 +194,8 @@ def classify(
     device : str, default "auto"
         See `lucas_habitat.engines.choose_target`.
     precision : {"auto", "float32", "bfloat16"}, optional
-        Default: the model's own. ``"float32"`` gives the same answer on every machine.
+        Default: the model's own. ``"float32"`` gives the same answer
+        on every machine, to within rounding.
     cache : bool, default True
         Whether features are looked up and kept on disk.
     progress : bool or callable, default True

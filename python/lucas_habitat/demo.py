@@ -14,7 +14,7 @@ from ._progress import Progress
 from ._tables import write_json, write_table, write_text
 from ._version import __version__
 from .classifier import classify, save_model
-from .demo_photos import draw_demo_photos
+from .demo_photos import DRAWN, draw_demo_photos
 from .evaluation import evaluate
 from .photos import describe_photos, list_photos
 from .reporting import report
@@ -119,16 +119,16 @@ def run_demo(
 
 def _drawn(folder: Path, n_points: int, seed: int, progress: Progress) -> Path:
     """Draw the demo photos, unless the same ones are there."""
-    photos, note = folder / "photos", folder / "photos.json"
+    photos = folder / "photos"
+    note = photos / DRAWN
     made = {"lucas_habitat": __version__, "n_points": n_points, "seed": seed}
-    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == made:
-        return photos
-    if note.is_file():  # ours, but other ones
-        note.unlink()
-        shutil.rmtree(photos, ignore_errors=True)
+    if note.is_file():
+        if json.loads(note.read_text(encoding="utf-8")) == made:
+            return photos
+        shutil.rmtree(photos)  # ours, but other ones
     unfinished = folder / "photos-unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     draw_demo_photos(unfinished, n_points=n_points, seed=seed, progress=progress)
+    write_json(made, unfinished / DRAWN)
     os.replace(unfinished, photos)
-    write_json(made, note)
     return photos

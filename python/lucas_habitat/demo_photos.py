@@ -27,6 +27,8 @@ _Array = NDArray[Any]
 _Rng = np.random.Generator
 _Shape = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]
 
+#: A note that the demo leaves beside the folders of photos it draws.
+DRAWN = "drawn.json"
 _CLASSES = ("artificial", "cropland", "grassland", "woody")
 _DIRECTIONS = ("point", "north", "east", "south", "west")
 _YEARS = (2009, 2012, 2015, 2018)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._progress import Progress, report
+from ._version import library_versions
 from .backbones import Backbone, StoredBackbone
 from .cache import FeatureCache, content_key, file_key
 from .engines import Target, cores, make_runner
@@ -161,7 +162,11 @@ def iter_features(
 def _spec(
     backbone: Backbone | StoredBackbone, preprocessing: Preprocessing, target: Target
 ) -> dict[str, object]:
-    return {"backbone": backbone.spec, "preprocessing": preprocessing.as_dict(), **asdict(target)}
+    """Everything that changes features: libraries round differently from version to version."""
+    computing = ("numpy", "pillow", "simplejpeg", "timm", target.engine)
+    versions = {k: v for k, v in library_versions().items() if k in computing}
+    how = {"backbone": backbone.spec, "preprocessing": preprocessing.as_dict()}
+    return {**how, **asdict(target), "versions": versions}
 
 
 def _width(backbone: Backbone | StoredBackbone) -> int:

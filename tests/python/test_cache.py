@@ -66,6 +66,18 @@ def test_rows_are_found_by_their_whole_key(cache):
     assert store.get(key(5)[:8] + b"\1" * 8) is None
 
 
+def test_rows_far_apart_are_found_in_one_look(cache, old_enough, tmp_path):
+    store = FeatureCache(SPEC, 8)
+    paths = [settled(tmp_path / f"{i}.jpg", str(i).encode()) for i in range(600)]
+    for i, path in enumerate(paths):
+        store.add(key(i), np.full(8, i, np.float32), file_key(path))
+    store.close()
+    asked = [599, 3, 3, 400, 0, 511]
+    known, rows = FeatureCache(SPEC, 8).find([*(paths[i] for i in asked), "gone.jpg"])
+    assert known.tolist() == [True] * 6 + [False]
+    assert rows[:6, 5].tolist() == asked
+
+
 def test_features_are_kept_to_the_last_bit(cache):
     row = np.random.default_rng(0).random(8, dtype=np.float32)
     store = FeatureCache(SPEC, 8)
@@ -154,7 +166,7 @@ def test_the_oldest_goes_when_the_limit_is_reached(cache, monkeypatch):
     store = FeatureCache(SPEC, 1000)
     store.get(key(600))
     store.close()
-    fill(512, 1024, 1000, other)
+    fill(512, 0, 1000, {**SPEC, "precision": "r"})
     assert files[1].exists()
 
 

@@ -102,6 +102,14 @@ def test_another_precision_scaling_or_weights_is_another_entry(paths, backbone, 
     assert calls["run"] == 24
 
 
+def test_another_version_of_a_library_is_another_entry(paths, backbone, cache, calls, monkeypatch):
+    extract(paths, backbone)
+    versions = module.library_versions() | {"openvino": "9.9"}
+    monkeypatch.setattr(module, "library_versions", lambda: versions)
+    extract(paths, backbone)
+    assert calls["run"] == 12
+
+
 def test_a_changed_file_is_another_photo(paths, backbone, cache, calls, tmp_path):
     photo = tmp_path / "a.jpg"
     photo.write_bytes(Path(paths[0]).read_bytes())
@@ -270,9 +278,7 @@ def test_no_file_of_the_cache_stays_open(paths, backbone, cache):
     for path in paths:
         extract([path], backbone)
     assert len(list(cache.glob("features/*/*.safetensors"))) == len(paths)
-    store = FeatureCache(
-        {"backbone": backbone.spec, "preprocessing": HOW.as_dict(), **CPU.__dict__}, 1280
-    )
+    store = FeatureCache(module._spec(backbone, HOW, CPU), 1280)
     opened = {str(p) for p in cache.rglob("*.safetensors")}
     mapped = Path("/proc/self/maps")
     if mapped.exists():

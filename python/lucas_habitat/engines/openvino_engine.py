@@ -83,7 +83,9 @@ def _network(backbone: Backbone | StoredBackbone) -> Any:
 
 def _read(file: Path) -> Any:
     """A network that was kept, or None."""
-    with contextlib.suppress(RuntimeError):  # gone, damaged, or half of it deleted
+    if not file.is_file():
+        return None
+    with contextlib.suppress(RuntimeError):  # damaged, or half of it deleted
         network = _core().read_model(file)
         for part in (file, file.with_suffix(".bin")):
             with contextlib.suppress(OSError):

@@ -31,20 +31,26 @@ class TorchRunner:
         self._backbone.to(memory_format=torch.channels_last)
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)  # other threads' streams do not wait for copies
+            if precision == "float32":
+                # Torch's default rounds convolutions to ten bits. It knows only one setting a
+                # process, so this cannot be undone after each batch while other threads run.
+                torch.backends.cudnn.allow_tf32 = False
 
     def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the backbone over one batch; a batch too large for the GPU is run in parts."""
         most = min(self._most or len(photos), len(photos))
-        try:
-            with self._turn:
-                parts = [self._run(photos[i : i + most]) for i in range(0, len(photos), most)]
-        except torch.OutOfMemoryError:
-            if most == 1:
-                raise
-            torch.cuda.empty_cache()
-            self._most = most // 2
-            return self(photos)
-        return np.concatenate(parts)
+        while True:
+            try:
+                with self._turn:
+                    parts = [self._run(photos[i : i + most]) for i in range(0, len(photos), most)]
+                return np.concatenate(parts)
+            except RuntimeError as error:  # CUDA has a class of its own for it, MPS has none
+                if most == 1 or "out of memory" not in str(error).lower():
+                    raise
+            # Only here, where the failed batch is let go of.
+            most = self._most = min(most // 2, self._most or most)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
 
     def _run(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         batch = torch.from_numpy(photos)
