@@ -26,6 +26,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from IPython.display import display
 
 import lucas_habitat as lh
 
@@ -33,8 +34,9 @@ import lucas_habitat as lh
 # ## Photos
 #
 # **With photos of your own, change this one line** to their folder (a folder a class, the survey's
-# folders, or a table with a column `path`). As it stands, photos are drawn: they show that the way works,
-# and say nothing about real land.
+# folders, or a table with a column `path`). What needs points (votes) or their places (map, covariates)
+# is left out where your photos have none. As it stands, photos are drawn: they show that the way works, and
+# say nothing about real land.
 
 # %%
 PHOTOS = None
@@ -88,8 +90,10 @@ points = lh.vote(predictions)
 points[["point_id", "n_photos", "predicted", "agreement", "habitat"]].head()
 
 # %%
-one = points.loc[points["n_photos"].idxmax()]
-lh.plot_point(predictions, one["point_id"], one["year"])
+have_points = points["n_photos"].max() > 1
+if have_points:
+    one = points.loc[points["n_photos"].idxmax()]
+    display(lh.plot_point(predictions, one["point_id"], one["year"]))
 
 # %% [markdown]
 # ## Evaluate
@@ -104,33 +108,36 @@ by_point
 lh.plot_confusion(by_point)
 
 # %%
-lh.plot_votes(predictions)
+if have_points:
+    display(lh.plot_votes(predictions))
 
 # %%
 lh.plot_reliability(predictions)
 
 # %%
-lh.plot_map(points)
+located = "x" in points and points["x"].notna().any()
+if located:
+    display(lh.plot_map(points))
 
 # %% [markdown]
 # ## Covariates of a species distribution model
 #
 # Occurrences seldom lie where the survey's points do, so the proportions are needed at *your* sites: here
 # the mean of the three nearest points, weighted by the inverse of the squared distance. Shares sum to one,
-# so one class is left out. `support()` tells what stands behind each row.
+# so the last class is left out. `support()` tells what stands behind each row.
 
 # %%
-first = points.dropna(subset=["x"]).head(5)
-sites = pd.DataFrame(
-    {"plot": [f"plot {i}" for i in range(1, 6)], "x": first["x"] + 1000, "y": first["y"] - 1000}
-)
-proportions = lh.covariates(
-    points, sites, crs="EPSG:3035", id="plot", year="latest", k=3, drop="woody"
-)
-proportions
+if located:
+    near = points.dropna(subset=["x"]).head(5)
+    plots = [f"plot {i}" for i in range(1, len(near) + 1)]
+    sites = pd.DataFrame({"plot": plots, "x": near["x"] + 1000, "y": near["y"] - 1000})
+    year = "latest" if points["year"].notna().all() else None
+    proportions = lh.covariates(points, sites, crs="EPSG:3035", id="plot", year=year, k=3)
+    display(proportions)
 
 # %%
-lh.support(proportions)
+if located:
+    display(lh.support(proportions))
 
 # %% [markdown]
 # The table goes into any model. For biomod2 in R, `lh.save_rds(proportions, "env.rds")` (extra `r`) writes

@@ -29,6 +29,9 @@ def main():
             if output.output_type == "stream":
                 # Warnings name a file of the kernel's, which tells nobody anything.
                 output.text = re.sub(r"^/\S+\.py:\d+: (.*)\n  .*$", r"\1", output.text, flags=re.M)
+        # A library's advice on the progress bars of notebooks, which are not used here.
+        if cell.cell_type == "code":
+            cell["outputs"] = [o for o in cell["outputs"] if "IProgress" not in o.get("text", "")]
     nbformat.write(notebook, HERE / "pilot.ipynb")
 
 

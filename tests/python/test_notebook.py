@@ -31,7 +31,7 @@ def test_it_runs(tmp_path):
         output.data.get("text/plain", "")
         for cell in notebook.cells
         for output in cell.get("outputs", [])
-        if output.output_type == "execute_result"
+        if output.output_type in ("execute_result", "display_data")
     ]
     assert any("kappa" in text for text in shown)
     assert any("p_artificial" in text and "p_woody" not in text for text in shown)  # covariates
