@@ -29,7 +29,8 @@ class_styles <- function(classes) {
 #' Draw what a model learnt, how good it is, and where points are, with base graphics. Where the
 #' package ggplot2 is attached (`library(ggplot2)`), the functions return a ggplot instead, to
 #' change as you like; only sheets of photos stay base graphics. With `out` they write a file as
-#' journals print it, with 8 pt text.
+#' journals print it, with 8 pt text. Base graphics of one plot fill the next panel of `par(mfrow)`;
+#' those of two (history, votes, reliability) take a page of their own.
 #'
 #' * `lucas_plot_history()`: loss, accuracy and kappa by epoch.
 #' * `lucas_plot_confusion()`: rows predicted, columns reference; counts, and shares of the reference
@@ -40,7 +41,8 @@ class_styles <- function(classes) {
 #' * `lucas_plot_map()`: points by class (colour and shape) and its probability (size), in EPSG:3035,
 #'   with a light coastline (Natural Earth) that comes with the package. Of a point with several
 #'   years the latest is drawn.
-#' * `lucas_plot_point()`: the photos of a point with their probabilities, and their mean.
+#' * `lucas_plot_point()`: the photos of a point with their probabilities, and their mean, in which
+#'   close-ups (direction C) do not count, as in [lucas_vote()].
 #' * `lucas_plot_photos()`: a sheet of photos classified right, or wrong. Publish photos of the LUCAS
 #'   survey with the line that [lucas_credit()] gives.
 #'
@@ -190,7 +192,7 @@ lucas_plot_map <- function(points, width = "double", out = NULL) {
   sign <- match(table$predicted, classes)
   edge <- unlist(found$extent)
   coast <- found$coast
-  drawn <- order(-table$confidence)  # small signs last, so that none is hidden altogether
+  drawn <- order(-table$confidence)  # small signs last, so that no larger one covers them
   seen <- classes %in% table$predicted
   base <- function() {
     old <- picture_par(mar = c(3, 0.5, 0.5, 0.5))
@@ -217,8 +219,7 @@ lucas_plot_map <- function(points, width = "double", out = NULL) {
     graphics::box(col = PALE)
     graphics::legend("topright", sprintf("p = %.1f", c(0.4, 0.7, 1)), pch = 21, pt.bg = "white",
                      pt.cex = 0.4 + c(0.4, 0.7, 1), bg = "white", box.col = PALE)
-    graphics::par(xpd = NA)
-    graphics::legend(window[1], window[3], labels, pch = styles$pch[seen], bty = "n",
+    graphics::legend(window[1], window[3], labels, pch = styles$pch[seen], bty = "n", xpd = NA,
                      pt.bg = styles$colour[seen],
                      col = ifelse(styles$pch > 20, INK, styles$colour)[seen],
                      ncol = per_row)
@@ -296,12 +297,13 @@ lucas_plot_point <- function(predictions, point_id, year = NULL, width = "double
   columns <- probability_columns(rows)
   p <- as.matrix(rows[columns])
   shown <- rowSums(!is.finite(p)) == 0
+  voting <- shown & !rows$direction %in% "C"
   sides <- c(P = "point", N = "north", E = "east", S = "south", W = "west", C = "close-up")
   side <- ifelse(is.na(rows$direction), "photo", sides[rows$direction])
   label <- unique(stats::na.omit(as.character(rows$habitat)))
   title <- paste0("Point ", point_id, if (!anyNA(rows$year)) paste0(", ", rows$year[1]),
                   if (length(label) == 1) paste0("; reference ", short(label)))
-  lines <- nrow(rows) + (sum(shown) > 1)
+  lines <- nrow(rows) + (sum(voting) > 1)
   height <- function(mm) 12 + 17.5 * lines + key_places(styles, mm)$height
   base <- function(mm = 170) {
     sheet(mm, height(mm), function() {
@@ -319,10 +321,11 @@ lucas_plot_point <- function(predictions, point_id, year = NULL, width = "double
                          col = SOFT)
         }
       }
-      if (sum(shown) > 1) {
+      if (sum(voting) > 1) {
         y <- 9 + 17.5 * nrow(rows)
-        graphics::text(3, y + 7.5, "mean of the photos", adj = c(0, 0.5), font = 2)
-        draw_stack(colMeans(p[shown, , drop = FALSE]), styles, 41, y + 4.5, mm - 44, 6,
+        said <- if (all(voting == shown)) "mean of the photos" else "mean, no close-ups"
+        graphics::text(3, y + 7.5, said, adj = c(0, 0.5), font = 2)
+        draw_stack(colMeans(p[voting, , drop = FALSE]), styles, 41, y + 4.5, mm - 44, 6,
                    numbers = TRUE)
       }
       draw_keys(styles, mm, height(mm))
@@ -347,12 +350,10 @@ lucas_plot_reliability <- function(predictions, width = "single", out = NULL) {
   seen <- table[table$n > 0, ]
   error <- sprintf("expected calibration error %.3f", attr(table, "ece"))
   base <- function() {
-    old <- picture_par()
+    # Also mfrow, because restoring it ends the layout.
+    old <- picture_par(mfrow = c(1, 1))
+    on.exit(graphics::par(old))
     graphics::layout(1:2, heights = c(3, 1.3))
-    on.exit({
-      graphics::layout(1)
-      graphics::par(old)
-    })
     graphics::par(mar = c(1, 4.2, 0.5, 0.5))
     graphics::plot(NA, xlim = 0:1, ylim = c(0, 1.05), xlab = "", ylab = "", bty = "l",
                    xaxt = "n")
@@ -526,7 +527,11 @@ show_picture <- function(table, base, modern, width, out, height) {
   })
   if (use_modern) print(modern()) else if ("mm" %in% names(formals(base))) base(mm) else base()
   close()
-  file.rename(made, out)
+  moved <- suppressWarnings(file.rename(made, out))
+  if (!moved) {
+    stop_lucas("input", "The picture cannot be put at ", out,
+               ". Is that a folder, or open in another program?")
+  }
   invisible(table)
 }
 
@@ -540,13 +545,16 @@ picture_width <- function(width) {
   width
 }
 
-# Sets parameters and returns what they were, to be restored.
+# Sets parameters and returns what they were, to be restored. Only those: restoring all of them would
+# also restore which panel of a user's par(mfrow) comes next. Every parameter that a picture changes
+# must be among them.
 picture_par <- function(...) {
-  old <- graphics::par(no.readonly = TRUE)
-  # mfrow shrinks text, so cex comes after it.
-  graphics::par(...)
-  graphics::par(cex = 1, mgp = c(2, 0.6, 0), tcl = -0.3, las = 1, fg = INK, col.axis = INK)
-  if (!"mar" %in% names(list(...))) graphics::par(mar = c(3.2, 4.2, 0.8, 0.8))
+  # mfrow changes cex and mex, so it stands before them, for setting and for restoring.
+  wanted <- c(list(...), list(cex = 1, mex = 1, mgp = c(2, 0.6, 0), tcl = -0.3, las = 1, fg = INK,
+                              col.axis = INK))
+  if (is.null(wanted$mar)) wanted$mar <- c(3.2, 4.2, 0.8, 0.8)
+  old <- graphics::par(names(wanted))
+  graphics::par(wanted)
   old
 }
 

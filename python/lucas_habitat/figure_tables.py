@@ -229,7 +229,7 @@ def point_table(predictions: Table, point_id: object, year: int | None = None) -
         known = table["point_id"].dropna().unique().tolist()
         raise InputError(f"There is no point {point_id!r} in the table; it has {some(known)}.")
     years = sorted(rows["year"].dropna().unique().tolist())
-    if year is not None:
+    if pd.notna(year):
         rows = rows[(rows["year"] == year).fillna(False)]
         if rows.empty:
             raise InputError(
@@ -392,7 +392,7 @@ def map_table(points: Table) -> pd.DataFrame:
 
 
 def extent(points: pd.DataFrame) -> tuple[float, float, float, float]:
-    """What a map shows: west, east, south and north, no slimmer than 2 to 3, at least 40 km."""
+    """What a map shows: west, east, south and north, from 4:5 to 9:5, at least 40 km."""
     low, high = points[["x", "y"]].min().to_numpy(), points[["x", "y"]].max().to_numpy()
     middle = (low + high) / 2
     span = np.maximum((high - low) * 1.16, 40_000.0)

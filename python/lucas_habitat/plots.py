@@ -22,6 +22,7 @@ from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
 
 from ._tables import probability_columns, write_atomically
@@ -42,6 +43,7 @@ from .figure_tables import (
     vote_gain,
 )
 from .images import thumbnail
+from .photos import landscape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -292,7 +294,11 @@ def plot_votes(
         If there are no labels, or points do not have several photos.
     """
     mm, out = _size(width, out)
-    table = vote_gain(predictions, seed=seed)
+    return _finish(draw_votes(vote_gain(predictions, seed=seed), mm), out)
+
+
+def draw_votes(table: pd.DataFrame, mm: float) -> Figure:
+    """The picture of what `vote_gain` returned."""
     wide = mm >= 120
     figure = _figure(mm, 65 if wide else 105)
     axes: Any = figure.subplots(1 if wide else 2, 2 if wide else 1)
@@ -317,7 +323,7 @@ def plot_votes(
         ax.set_xticks(x)
         ax.set_xlim(0.6, x[-1] + 0.4)
     _note(figure, f"{table['n_points'].iloc[0]} points; bars hold 95 % of draws")
-    return _finish(figure, out)
+    return figure
 
 
 def plot_reliability(
@@ -352,7 +358,12 @@ def plot_reliability(
         If there are no labels or no probabilities.
     """
     mm, out = _size(width, out)
-    table = reliability(predictions)
+    unit = "points" if "n_photos" in probabilities(predictions, "")[0] else "photos"
+    return _finish(draw_reliability(reliability(predictions), mm, unit), out)
+
+
+def draw_reliability(table: pd.DataFrame, mm: float, unit: str) -> Figure:
+    """The picture of what `reliability` returned for so many photos or points, the unit."""
     seen = table[table["n"] > 0]
     figure = _figure(mm, min(mm, 110) * 1.2)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -370,7 +381,6 @@ def plot_reliability(
         fontsize=_POINTS,
         color=_INK,
     )
-    unit = "points" if "n_photos" in probabilities(predictions, "")[0] else "photos"
     _style(bottom, "probability of the predicted class", unit)
     bottom.bar(
         (seen["low"] + seen["high"]) / 2, seen["n"], width=0.094, color=_PALE, edgecolor=_SOFT
@@ -379,7 +389,7 @@ def plot_reliability(
     for middle, n in zip((seen["low"] + seen["high"]) / 2, seen["n"], strict=True):
         bottom.text(middle, n, f"{n}", ha="center", va="bottom", fontsize=_POINTS, color=_INK)
     bottom.yaxis.get_major_locator().set_params(integer=True, nbins=3)
-    return _finish(figure, out)
+    return figure
 
 
 def plot_map(
@@ -413,7 +423,11 @@ def plot_map(
         If no point has coordinates and a class.
     """
     mm, out = _size(width, out)
-    table = map_table(points)
+    return _finish(draw_map(map_table(points), mm), out)
+
+
+def draw_map(table: pd.DataFrame, mm: float) -> Figure:
+    """The picture of what `map_table` returned."""
     classes = table["predicted"].cat.categories.tolist()
     styles = class_styles(classes)
     colours = dict(zip(styles["class"], styles["colour"], strict=True))
@@ -445,26 +459,27 @@ def plot_map(
         ):
             ax.plot(line["x"], line["y"], color="#A8A8A8", linewidth=0.6, zorder=1)
     crowd = float(np.clip((400 / len(table)) ** 0.5, 0.35, 1))
-    # Small signs last, so that none is hidden altogether.
-    for name, rows_of in table.sort_values("confidence", ascending=False).groupby(
-        "predicted", observed=True
-    ):
-        ax.scatter(
-            rows_of["x"],
-            rows_of["y"],
-            s=_area(rows_of["confidence"].to_numpy()) * crowd,
-            color=colours[str(name)],
-            marker=markers[str(name)],
-            edgecolors=_INK,
-            linewidths=0.4,
-            zorder=2,
-        )
+    # Small signs last, whatever their class, so that no larger one covers them.
+    drawn = table.sort_values("confidence", ascending=False, kind="stable")
+    signs = ax.scatter(
+        drawn["x"],
+        drawn["y"],
+        s=_area(drawn["confidence"].to_numpy()) * crowd,
+        c=[colours[c] for c in drawn["predicted"]],
+        edgecolors=_INK,
+        linewidths=0.4,
+        zorder=2,
+    )
+    # scatter() itself takes one shape for all.
+    shapes = {c: MarkerStyle(m) for c, m in markers.items()}
+    paths = {c: s.get_path().transformed(s.get_transform()) for c, s in shapes.items()}
+    signs.set_paths([paths[c] for c in drawn["predicted"]])
     _scale_bar(ax, west, east, south, north)
     handles = [_sign(markers[c], colours[c], float(_area(np.array(1.0)))) for c in seen]
     _legend(figure, handles, seen, loc="outside lower left", ncols=per_row)
     handles = [_sign("o", "#FFFFFF", float(_area(np.array(s))) * crowd) for s in sizes]
     _legend(ax, handles, names[len(seen) :], loc="upper right", framed=True)
-    return _finish(figure, out)
+    return figure
 
 
 def plot_point(
@@ -476,6 +491,8 @@ def plot_point(
     out: str | os.PathLike[str] | None = None,
 ) -> Figure:
     """Draw the photos of a point and their probabilities, a bar each, and their mean.
+
+    As in `vote`, close-ups (direction C) are shown but do not count in the title and the mean.
 
     Parameters
     ----------
@@ -510,7 +527,8 @@ def plot_point(
     tall, wide = (15.0, 20.0) if mm >= 120 else (11.25, 15.0)
     step, top = tall + 2.5, _LINE * len(title) + 5
     shown = np.isfinite(p).all(axis=1)
-    height = top + step * len(rows) + (step if shown.sum() > 1 else 0) + 5 * len(keys) + 3
+    voting = _voting(rows, p)
+    height = top + step * len(rows) + (step if voting.sum() > 1 else 0) + 5 * len(keys) + 3
     figure, ax = _sheet(mm, height)
     for i, line in enumerate(title):
         _write(ax, 3, 4 + i * _LINE, line)
@@ -528,10 +546,11 @@ def plot_point(
         else:
             status = getattr(row, "status", "") or "no probabilities"
             _write(ax, left, y + tall / 2, f"not classified: {status}", colour=_SOFT)
-    if shown.sum() > 1:
+    if voting.sum() > 1:
         y = top + step * len(rows)
-        _write(ax, 3, y + tall / 2, "mean of the photos", bold=True)
-        _stack(ax, p[shown].mean(axis=0), styles, (left, y + tall / 2 - 3, right - left, 6))
+        said = "mean of the photos" if (voting == shown).all() else "mean, no close-ups"
+        _write(ax, 3, y + tall / 2, said, bold=True)
+        _stack(ax, p[voting].mean(axis=0), styles, (left, y + tall / 2 - 3, right - left, 6))
     _keys(ax, keys, styles, height - 5 * len(keys) + 0.5)
     return _finish(figure, out)
 
@@ -845,10 +864,15 @@ def _keys(ax: Axes, rows: list[list[tuple[int, float]]], styles: pd.DataFrame, y
             _write(ax, x + 4.2, y + 5 * i + 1.5, _short(styles["class"].iloc[number]))
 
 
+def _voting(rows: pd.DataFrame, p: Any) -> Any:
+    """Which photos of a point vote by default: readable ones that are no close-ups."""
+    return np.isfinite(p).all(axis=1) & landscape(rows).to_numpy(dtype=bool)
+
+
 def _point_title(rows: pd.DataFrame, p: Any, classes: Sequence[str]) -> str:
     year = f", {rows.attrs['year']}" if "year" in rows.attrs else ""
     title = f"Point {rows.attrs['point_id']}{year}"
-    votes = p[np.isfinite(p).all(axis=1) & (rows["direction"] != "C").to_numpy()].argmax(axis=1)
+    votes = p[_voting(rows, p)].argmax(axis=1)
     if len(votes):
         counts = pd.Series(votes).value_counts()
         title += ": " + ", ".join(

@@ -36,6 +36,7 @@ from ._tables import (
     write_text,
 )
 from ._version import __version__
+from .demo_photos import DRAWN
 from .errors import InputError, PhotoError, some
 from .evaluation import Evaluation, evaluate
 from .figure_tables import (
@@ -48,15 +49,15 @@ from .figure_tables import (
     vote_gain,
 )
 from .images import STATUSES, thumbnail
-from .photos import as_photos
+from .photos import as_photos, landscape
 from .plots import (
     as_svg,
+    draw_map,
+    draw_reliability,
+    draw_votes,
     plot_confusion,
     plot_history,
-    plot_map,
     plot_point,
-    plot_reliability,
-    plot_votes,
 )
 from .voting import vote
 
@@ -159,7 +160,6 @@ def report(
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"out must end in .html; got {page.name!r} instead.")
     check_data_folder(page)
-    drawn = False
     if not isinstance(predictions, pd.DataFrame) and Path(predictions).is_dir():
         run = Path(predictions)
         found = [f for e in (".csv", ".parquet") if (f := run / f"predictions{e}").is_file()]
@@ -172,12 +172,11 @@ def report(
         kept = [f for e in (".csv", ".parquet") if (f := run / f"points{e}").is_file()]
         points = kept[0] if points is None and kept else points
         model = run / "model" if model is None and (run / "model").is_dir() else model
-        drawn = (run / "photos.json").is_file()
     from .classifier import HabitatModel, load_model
 
     if model is not None and not isinstance(model, HabitatModel):
         model = load_model(model)
-    sections = run_sections(predictions, model=model, points=points, drawn=drawn)
+    sections = run_sections(predictions, model=model, points=points)
     return write_page(sections, page, title or "Habitats from ground photos")
 
 
@@ -186,12 +185,8 @@ def run_sections(
     *,
     model: HabitatModel | None,
     points: pd.DataFrame | str | os.PathLike[str] | None,
-    drawn: bool = False,
 ) -> list[Section]:
-    """The sections of a run, in the order of the page; arguments as for `report`.
-
-    ``drawn`` says that the photos are the demo's.
-    """
+    """The sections of a run, in the order of the page; arguments as for `report`."""
     table, _, classes = probabilities(predictions, "report()")
     require_columns(table, ["path"], "report()", "Give the table that classify() made.")
     # A label that no photo got is known to the model only.
@@ -199,6 +194,8 @@ def run_sections(
         classes = list(model.classes)
         table = table.assign(predicted=pd.Categorical(table["predicted"], categories=classes))
     table = as_photos(table)
+    # The demo leaves a note beside the folders of the photos it draws.
+    drawn = any((Path(p).parent.parent / DRAWN).is_file() for p in table["path"].dropna().head())
     with warnings.catch_warnings():
         # What was left out is counted on the page.
         warnings.simplefilter("ignore")
@@ -533,7 +530,7 @@ def _gain(table: pd.DataFrame) -> Section:
         )
     )
     section.add_picture(
-        lambda: plot_votes(table, width=_WIDTH),
+        lambda: draw_votes(numbers, _WIDTH),
         "vote_gain",
         numbers,
         "Accuracy and kappa by the number of photos that vote, and what each further photo gains; "
@@ -556,7 +553,7 @@ def _trust(table: pd.DataFrame) -> Section:
         )
     )
     section.add_picture(
-        lambda: plot_reliability(table, width=100.0),
+        lambda: draw_reliability(numbers, 100.0, "photos"),
         "reliability",
         numbers,
         "Share of photos that is right by the probability of their predicted class, and how many "
@@ -575,7 +572,7 @@ def _places(points: pd.DataFrame) -> Section:
     counts = numbers["predicted"].value_counts(sort=False)
     said = ", ".join(f"{n} {c}" for c, n in counts.items() if n)
     section.add_picture(
-        lambda: plot_map(points, width=_WIDTH),
+        lambda: draw_map(numbers, _WIDTH),
         "map",
         numbers,
         f"Points by predicted class and its probability: {said}. EPSG:3035; coast: Natural Earth.",
@@ -613,14 +610,14 @@ def _examples(table: pd.DataFrame, points: pd.DataFrame, labelled: bool) -> list
 
 
 def _telling_point(table: pd.DataFrame) -> tuple[str, int | None] | None:
-    """The point, and year, whose photos disagree most; ties go to the first."""
-    seen = table[table["point_id"].notna() & table["predicted"].notna()]
+    """The point, and year, whose photos disagree most; ties go to the first. Close-ups do not vote."""
+    seen = table[table["point_id"].notna() & table["predicted"].notna() & landscape(table)]
     if seen.empty:
         return None
+    seen = seen.assign(predicted=seen["predicted"].astype("str"))
     groups = seen.groupby(["point_id", "year"], dropna=False, sort=False)["predicted"]
-    found = groups.agg(lambda c: c.astype("str").nunique()).to_frame("kinds")
-    found["photos"] = groups.size()
-    best = found[found["photos"] == found["photos"].max()]["kinds"].idxmax()
+    found = groups.agg(["size", "nunique"])
+    best = found[found["size"] == found["size"].max()]["nunique"].idxmax()
     point, year = best
     return str(point), None if pd.isna(year) else int(year)
 
@@ -686,7 +683,7 @@ def _refused(table: pd.DataFrame, model: HabitatModel | None) -> Section:
 
 
 def _about(table: pd.DataFrame, model: HabitatModel | None, drawn: bool) -> Section:
-    from .classifier import library_versions
+    from ._version import library_versions
     from .download import credit
     from .survey import CAMPAIGNS
 

@@ -21,6 +21,7 @@ from lucas_habitat.figure_tables import (
     coastline,
     confusion_table,
     examples_table,
+    extent,
     map_table,
     point_table,
 )
@@ -244,6 +245,21 @@ def test_a_points_photos_come_in_order_and_of_its_latest_year():
         point_table(table, "x")
 
 
+@pytest.mark.parametrize("year", [pd.NA, np.nan, None])
+def test_a_missing_year_is_the_latest(year):
+    table = pd.concat([made(), made().assign(year=2012)])
+    assert point_table(table, "42303540", year).attrs["year"] == 2018
+
+
+@pytest.mark.parametrize(("away", "shape"), [((9000, 1), 9 / 5), ((1, 9000), 4 / 5)])
+def test_a_map_is_neither_slim_nor_flat(away, shape):
+    ends = pd.DataFrame(
+        {"x": [4.3e6, 4.3e6 + 1000 * away[0]], "y": [3.5e6, 3.5e6 + 1000 * away[1]]}
+    )
+    west, east, south, north = extent(ends)
+    assert (east - west) / (north - south) == pytest.approx(shape)
+
+
 def test_examples_are_right_or_wrong_and_there(predictions):
     table = predictions.copy()
     table.loc[table.index[:3], "habitat"] = "woody"
@@ -355,6 +371,46 @@ def test_a_photo_without_probabilities_says_why():
     texts = [t.get_text() for t in lp.plot_point(table, "42303540").axes[0].texts]
     assert "not classified: damaged" in texts
     assert any("of 4 photos" in t for t in texts)
+
+
+def test_closeups_are_shown_but_do_not_count():
+    table = made(n_points=1)
+    closeup = table.iloc[:1].assign(path="nowhere/c.jpg", direction="C", predicted="artificial")
+    closeup[column_names(list(PILOT))] = [1.0, 0.0, 0.0, 0.0]
+    table = pd.concat([table, closeup], ignore_index=True)
+    for width in ("single", "double"):
+        figure = lp.plot_point(table, "42303540", width=width)
+        ax = figure.axes[0]
+        texts = [t.get_text() for t in ax.texts]
+        assert "close-up" in texts
+        assert "mean, no close-ups" in texts
+        assert cut_off(figure) == []
+        assert overlapping(ax.texts, figure.canvas.get_renderer()) == []
+        # The last bar; the keys, squares of 3 mm, come after it.
+        bar = [r.get_width() for r in ax.patches if r.get_height() == 6][-len(PILOT) :]
+        voted = vote(table.iloc[:5])[column_names(list(PILOT))].to_numpy()[0]
+        assert np.array(bar) / sum(bar) == pytest.approx(voted)
+    alone = lp.plot_point(table.iloc[4:], "42303540")  # one vote has no mean
+    assert not [t for t in alone.axes[0].texts if t.get_text().startswith("mean")]
+
+
+def test_no_sign_on_the_map_covers_a_smaller_one():
+    points = vote(made(skill=1.0))
+    signs = lp.plot_map(points).axes[0].collections
+    sizes = np.concatenate([s.get_sizes() for s in signs])
+    assert len(sizes) == 40
+    assert (np.diff(sizes) <= 0).all()
+    # Each keeps its place, colour and shape.
+    table = map_table(points).sort_values("confidence", ascending=False)
+    places = np.concatenate([np.asarray(s.get_offsets()) for s in signs])
+    assert places == pytest.approx(table[["x", "y"]].to_numpy())
+    styles = class_styles(PILOT).set_index("class").loc[table["predicted"].astype(str)]
+    (signs,) = signs
+    colours = [matplotlib.colors.to_hex(c).upper() for c in signs.get_facecolors()]
+    assert colours == styles["colour"].tolist()
+    corners = [len(path.vertices) for path in signs.get_paths()]
+    alone = {m: matplotlib.markers.MarkerStyle(m).get_path() for m in styles["marker"]}
+    assert corners == [len(alone[m].vertices) for m in styles["marker"]]
 
 
 def test_the_shade_is_the_share_and_the_number_the_count():

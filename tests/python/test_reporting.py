@@ -6,16 +6,26 @@ import html.parser
 import json
 import re
 import warnings
+from collections import Counter
 
 import pandas as pd
 import pytest
 from test_plots import HARD, made
 
-from lucas_habitat import classify, evaluate, report, save_model, vote
+from lucas_habitat import (
+    classify,
+    evaluate,
+    figure_tables,
+    plots,
+    report,
+    reporting,
+    save_model,
+    vote,
+)
 from lucas_habitat._tables import write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, ModelError
-from lucas_habitat.reporting import Section, paragraph, write_page
+from lucas_habitat.reporting import Section, _telling_point, paragraph, write_page
 
 EVIL = "<script>alert('x')</script>"
 
@@ -160,6 +170,39 @@ def test_numbers_lie_beside_it(run, predictions, tmp_path):
     for name in re.findall(r"Numbers: (\S+\.csv)", text):
         assert name in files
     assert sorted(p.name for p in tmp_path.iterdir()) == ["my report.html", "my report_data"]
+
+
+def test_each_table_is_made_once(predictions, tmp_path, monkeypatch):
+    calls = Counter()
+
+    def counted(name, make):
+        def count(*given, **options):
+            calls[name] += 1
+            return make(*given, **options)
+
+        return count
+
+    # Both modules have the functions under names of their own.
+    for module in (reporting, plots):
+        for name in ("vote_gain", "reliability", "map_table"):
+            monkeypatch.setattr(module, name, counted(name, getattr(figure_tables, name)))
+    report(predictions, tmp_path / "r.html")
+    assert calls == {"vote_gain": 1, "reliability": 1, "map_table": 1}
+
+
+def test_the_telling_point_is_chosen_by_photos_that_vote():
+    table = pd.DataFrame(
+        {
+            "point_id": [*"aaa", *"bb", *"cc", "d", None],
+            "year": pd.array([2018] * 7 + [pd.NA] * 2, dtype="Int64"),
+            # Point a has most photos and kinds, b and c more that vote.
+            "direction": [*"PCC", *"PN", "P", None, "P", "P"],
+            "predicted": ["x", "y", "z", "x", "x", "x", "y", "x", "x"],
+        }
+    )
+    assert _telling_point(table) == ("c", 2018)
+    assert _telling_point(table[table["point_id"] == "d"]) == ("d", None)
+    assert _telling_point(table[table["direction"] == "C"]) is None
 
 
 def test_hostile_names_are_only_text(tmp_path):

@@ -53,6 +53,12 @@ pictures <- function(table) {
   )
 }
 
+# par(), less what every plot() sets.
+settings <- function() {
+  all <- graphics::par(no.readonly = TRUE)
+  all[setdiff(names(all), c("usr", "xaxp", "yaxp", "mfg", "fig", "fin", "plt", "pin"))]
+}
+
 test_that("pictures are drawn, with par() as it was, for easy and hard names", {
   skip_without_core()
   hard <- c("woody vegetation", "$cost", "_hidden", "a <b> & c", paste("class number", 5:12))
@@ -61,13 +67,68 @@ test_that("pictures are drawn, with par() as it was, for easy and hard names", {
     for (name in names(all)) {
       pdf(NULL, 7, 7)
       graphics::plot(1)
-      before <- graphics::par(no.readonly = TRUE)
+      before <- settings()
       expect_silent(table <- all[[name]]())
-      expect_identical(graphics::par(no.readonly = TRUE), before, info = name)
+      expect_equal(settings(), before, info = name)
       expect_s3_class(table, "data.frame")
       dev.off()
     }
   }
+})
+
+test_that("pictures fill the panels of par(mfrow), one after the other", {
+  skip_without_core()
+  all <- pictures(made_predictions())
+  pdf(NULL, 14, 14)
+  on.exit(dev.off())
+  graphics::par(mfrow = c(2, 2))
+  before <- settings()
+  places <- list(confusion = c(1, 1), map = c(1, 2), point = c(2, 1))
+  for (name in names(places)) {
+    all[[name]]()
+    expect_equal(graphics::par("mfg"), c(places[[name]], 2, 2), info = name)
+  }
+  # Two plots take a page; after it the panels begin anew.
+  for (name in c("votes", "reliability")) {
+    all[[name]]()
+    expect_equal(settings(), before, info = name)
+    graphics::plot(1)
+    expect_equal(graphics::par("mfg"), c(1, 1, 2, 2))
+  }
+})
+
+test_that("close-ups are shown but do not count in the mean, as they do not vote", {
+  skip_without_core()
+  table <- made_predictions(n = 1)
+  closeup <- table[1, ]
+  closeup[c("path", "direction")] <- list("nowhere/c.jpg", "C")
+  closeup[paste0("p_", four)] <- c(1, 0, 0, 0)
+  table <- rbind(table, closeup)
+  bars <- list()
+  real <- draw_stack
+  utils::assignInNamespace("draw_stack", function(p, ...) bars[[length(bars) + 1]] <<- unname(p),
+                           "lucashabitat")
+  pdf(NULL)
+  on.exit({
+    utils::assignInNamespace("draw_stack", real, "lucashabitat")
+    dev.off()
+  })
+  lucas_plot_point(table, table$point_id[1])
+  expect_length(bars, 7)
+  expect_equal(bars[[7]], unname(unlist(suppressMessages(lucas_vote(table))[paste0("p_", four)])))
+  bars <- list()
+  lucas_plot_point(table[5:6, ], table$point_id[1])
+  expect_length(bars, 2)
+})
+
+test_that("a picture that cannot be put in its place is an error", {
+  skip_without_core()
+  folder <- tempfile("pictures ")
+  taken <- file.path(folder, "a.png")
+  dir.create(file.path(taken, "full"), recursive = TRUE)
+  expect_error(lucas_plot_reliability(made_predictions(), out = taken), "cannot be put at",
+               class = "lucas_input_error")
+  expect_identical(list.files(folder, all.files = TRUE, no.. = TRUE), "a.png")
 })
 
 test_that("files have the size asked for, and nothing else is left", {
