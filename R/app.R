@@ -7,9 +7,12 @@
 #' [lucas_train()] takes as `corrections`.
 #'
 #' The page runs in a process of its own, so the console stays free. It is served to this computer
-#' only, needs no network, and keeps no upload after its tab is closed unless it was corrected. It ends
-#' with `lucas_app_stop()`, and with the R session. It was tried on Linux; on Windows and macOS it is
-#' made to work in the same way, but was not run.
+#' only, and needs no network. It ends with `lucas_app_stop()`, and with the R session. It was tried on
+#' Linux; on Windows and macOS it is made to work in the same way, but was not run.
+#'
+#' What was dropped and not corrected is deleted with the next drop, when its tab is closed, and at the
+#' latest when the page ends. A process that is killed cannot do so: the next start, a minute later or
+#' more, deletes what it left.
 #'
 #' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model. `NULL`
 #'   means a demo model, trained on drawn photos at first use (a minute or two) and kept in the cache.
@@ -55,11 +58,12 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
   } else if (!is.null(model)) {
     arguments <- c("--model", model_argument(model), arguments)
   }
-  start_app(folder, arguments)
   session$app <- folder
   reg.finalizer(session, function(s) lucas_app_stop(), onexit = TRUE)
-  url <- tryCatch(wait_for_app(folder, told = !is.null(model)), error = identity,
-                  interrupt = identity)
+  url <- tryCatch({
+    process <- start_app(folder, arguments)
+    wait_for_app(folder, process, told = !is.null(model))
+  }, error = identity, interrupt = identity)
   if (inherits(url, "condition")) {
     lucas_app_stop()
     if (inherits(url, "interrupt")) stop_interrupted()
@@ -77,11 +81,14 @@ lucas_app_stop <- function() {
   folder <- session$app
   session$app <- NULL
   running <- !is.null(folder) && file.exists(file.path(folder, "session"))
-  if (!is.null(folder)) unlink(folder, recursive = TRUE)
+  # What ends the page goes first: Windows does not delete the files that Python still writes to.
+  if (!is.null(folder)) unlink(c(file.path(folder, "session"), folder), recursive = TRUE)
   invisible(running)
 }
 
-start_app <- function(folder, arguments) {
+# Python starts it, because a process that R starts in the background cannot be asked later whether
+# it still runs.
+start_app <- function(folder, arguments, python = reticulate::py_config()$python) {
   python_bridge()
   # A file says what to run: no shell's quoting, and no console's letters, come between.
   words <- c("app", "--no-browser", "--session", file.path(folder, "session"), arguments)
@@ -89,28 +96,46 @@ start_app <- function(folder, arguments) {
   writeBin(charToRaw(enc2utf8(paste(words, collapse = "\n"))), con)
   close(con)
   code <- "import sys; from lucas_habitat.bridge import run_command; run_command(sys.argv[1])"
-  system2(
-    reticulate::py_config()$python, c("-c", shQuote(code), shQuote(file.path(folder, "arguments"))),
-    stdout = file.path(folder, "said"), stderr = file.path(folder, "errors"), wait = FALSE,
-    env = if (.Platform$OS.type != "windows") own_libraries()
-  )
+  command <- c(python, "-c", code, file.path(folder, "arguments"))
+  windows <- .Platform$OS.type == "windows"
+  if (!windows) {
+    command <- c("/bin/sh", "-c", paste("export", own_libraries(), "&& exec \"$@\""), "sh", command)
+  }
+  run <- reticulate::py_eval(paste(
+    "lambda command, said, errors, how: __import__('subprocess').Popen(command, stdout=open(said, 'wb'),",
+    "stderr=open(errors, 'wb'), stdin=__import__('subprocess').DEVNULL, **how)"))
+  # Ctrl-C is meant for R alone; and on Windows no console is to open: CREATE_NO_WINDOW and
+  # CREATE_NEW_PROCESS_GROUP.
+  how <- if (windows) list(creationflags = 0x08000200L) else list(start_new_session = TRUE)
+  run(as.list(command), file.path(folder, "said"), file.path(folder, "errors"), how)
 }
 
 # The address, as soon as the page is there; the reason, if it never will be.
-wait_for_app <- function(folder, told) {
+wait_for_app <- function(folder, process, told) {
   end <- Sys.time() + if (told) 120 else 900
   if (!told) message("The demo model may have to be trained first: a minute or two, once.")
+  address <- file.path(folder, "address")
   repeat {
-    said <- paste(readLines(file.path(folder, "session"), warn = FALSE), collapse = "")
-    if (grepl("\"url\"", said)) return(sub(".*\"url\": *\"([^\"]*)\".*", "\\1", said))
-    if (file.exists(file.path(folder, "failed"))) {
-      said <- readLines(file.path(folder, "errors"), warn = FALSE, encoding = "UTF-8")
-      own <- grep("^lucas-habitat app: ", said)
-      why <- if (length(own)) said[own[1]:length(said)] else utils::tail(said, 3)
-      stop_lucas("app", "The page could not be started: ",
-                 in_r_words(sub("^lucas-habitat app: ", "", paste(why, collapse = "\n"))))
+    ended <- !is.null(process$poll())
+    # Asked for after that: it may have ended in between.
+    if (file.exists(address)) {
+      said <- paste(readLines(address, warn = FALSE), collapse = "")
+      return(sub(".*\"url\": *\"([^\"]*)\".*", "\\1", said))
     }
-    if (Sys.time() > end) stop_lucas("app", "The page did not start in time.")
+    if (ended) stop_lucas("app", "The page could not be started", why_app_ended(folder, process))
+    if (Sys.time() > end) {
+      stop_lucas("app", "The page did not start in time", why_app_ended(folder, process))
+    }
     Sys.sleep(0.1)
   }
+}
+
+why_app_ended <- function(folder, process) {
+  said <- readLines(file.path(folder, "errors"), warn = FALSE, encoding = "UTF-8")
+  own <- grep("^lucas-habitat app: ", said)
+  why <- if (length(own)) said[own[1]:length(said)] else utils::tail(said, 3)
+  code <- process$poll()
+  if (!length(why) && is.null(code)) return(".")
+  if (!length(why)) why <- paste0("its process ended with code ", code, ".")
+  paste0(": ", in_r_words(sub("^lucas-habitat app: ", "", paste(why, collapse = "\n"))))
 }

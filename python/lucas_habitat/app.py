@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from . import app_page as page
 from ._tables import write_text
@@ -39,6 +40,8 @@ _DEMO_POINTS = 80
 #: So many photos of a point are looked at closer; a point has six at most, close-up included.
 _MOST_LOOKED_AT = 6
 _SIMILAR = 3
+_FOLDER = "lucas-habitat-app-"
+_LOCK = "lock"
 # Everything the page itself asks for. All else, Gradio's file routes and API pages among it, is not
 # served: pictures are part of the answers, so the page never asks for a file.
 _SERVED = ("/assets/", "/static/", "/svelte/", "/gradio_api/queue/", "/gradio_api/heartbeat/")
@@ -77,8 +80,12 @@ def run_app(
     The page shows each photo's class probabilities, the vote of a point's photos, where the model
     looked, the most similar training photos, and a warning where a photo is unlike anything in
     training. Corrected photos are kept in a review table, which `train` takes as
-    ``corrections=``. The page is served to this computer only, needs no network, and keeps no
-    upload after its tab is closed unless it was corrected. Runs until it is interrupted (Ctrl-C).
+    ``corrections=``. The page is served to this computer only and needs no network. Runs until it
+    is interrupted (Ctrl-C).
+
+    What was dropped and not corrected is deleted with the next drop, when its tab is closed, and at
+    the latest when the page ends. A process that is killed cannot do so: the next start, a minute
+    later or more, deletes what it left.
 
     Parameters
     ----------
@@ -124,8 +131,9 @@ def serve(
 ) -> None:
     """Run the app until it is interrupted, or until a file is gone.
 
-    ``session`` is how R holds on to the app: a file that the address is written into, and whose
-    removal ends the app, on every system and also when R ends without a word.
+    ``session`` is how R holds on to the app: a file whose removal ends the app, on every system
+    and also when R ends without a word. The address appears beside it in a file ``address``, whole
+    or not at all: Windows would not let a file be replaced that R is reading.
     """
     app = App(model, port, corrections, photos, language)
     main = threading.current_thread() is threading.main_thread()
@@ -133,7 +141,8 @@ def serve(
     try:
         print(f"{TEXTS[language]['title']}: {app.url}  (Ctrl-C ends it)", flush=True)
         if session is not None:
-            write_text(json.dumps({"url": app.url, "pid": os.getpid()}), session)
+            told = json.dumps({"url": app.url, "pid": os.getpid()})
+            write_text(told, Path(session).with_name("address"))
         if open_browser:
             import webbrowser
 
@@ -197,7 +206,11 @@ class App:
         self._language = language
         self._sessions: dict[str, _Session] = {}
         # Whatever Gradio and the tabs keep lies in here, and goes with it.
-        self._folder = Path(tempfile.mkdtemp(prefix="lucas-habitat-app-"))
+        _delete_leftovers()
+        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
+        # The system lets go of it when this process dies, however it dies: so others can tell.
+        self._alive = FileLock(self._folder / _LOCK, thread_local=False)
+        self._alive.acquire()
         os.environ["GRADIO_TEMP_DIR"] = str(self._folder / "uploads")
         self._blocks: Any = None
         try:
@@ -237,6 +250,7 @@ class App:
         if self._blocks is not None:
             self._blocks.close(verbose=False)
         self._sessions.clear()
+        self._alive.release()  # Windows deletes no file that is open
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # ---- what the page asks for ----
@@ -251,6 +265,9 @@ class App:
             found = self._classified(photos, folder, refused)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            for file in files:  # those that were not moved yet
+                with suppress(OSError):
+                    os.unlink(file)
             raise
         self.forget(tab)
         self._sessions[tab] = found
@@ -285,7 +302,7 @@ class App:
         for i, point in enumerate(found.points.itertuples()):
             if sizes.get(i, 0) > 1:
                 points.append(
-                    (page.group_name(words, point.point_id, point.year, "all_of"), f"g{i}")
+                    (page.group_name(words.plain, point.point_id, point.year, "all_of"), f"g{i}")
                 )
         for i, row in enumerate(found.predictions.itertuples()):
             if row.status == "ok":
@@ -300,8 +317,8 @@ class App:
         shown = rows[:_MOST_LOOKED_AT]
         near = similar_photos(found.features[shown], self._model, k=_SIMILAR)
         near["path"] = [
-            self._training_paths.get(key)
-            for key in zip(near["photo"], near["point_id"].fillna(""), strict=True)
+            self._training_paths.get(exact, self._training_paths.get(rough))
+            for exact, rough in _identities(near["photo"], near)
         ]
         photos = []
         for i, row in enumerate(found.predictions.iloc[shown].itertuples()):
@@ -398,13 +415,14 @@ class App:
 
     def _know_photos(self, photos: str | os.PathLike[str] | None) -> None:
         """Remember where training photos are and which points are for testing."""
-        self._training_paths: dict[tuple[str, str], str] = {}
+        self._training_paths: dict[tuple[str, ...] | None, str | None] = {}
         self._test_points: set[str] = set()
         if photos is not None:
             table = list_photos(photos)
             names = table["path"].map(os.path.basename)
-            keys = zip(names, table["point_id"].fillna(""), strict=True)
-            self._training_paths = dict(zip(keys, table["path"], strict=True))
+            for path, keys in zip(table["path"], _identities(names, table), strict=True):
+                for key in filter(None, keys):  # no picture rather than perhaps the wrong one
+                    self._training_paths[key] = None if key in self._training_paths else path
             self._test_points = set(table.loc[table["split"] == "test", "point_id"].dropna())
 
     def _warm_up(self) -> None:
@@ -669,6 +687,34 @@ async def _refuse(send: Any, status: int, text: bytes) -> None:
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})
+
+
+def _identities(
+    names: pd.Series, photos: pd.DataFrame
+) -> Sequence[tuple[tuple[str, ...], tuple[str, ...] | None]]:
+    """Tell what a photo is known by: with its label, and, if it has a point, without it.
+
+    A model keeps no paths, and file names alone come again: in each year of the survey, and as a
+    camera's IMG_1.jpg in each class. With a point and a year the label may have been corrected
+    since, or not be known where the photos are.
+    """
+    found: list[tuple[tuple[str, ...], tuple[str, ...] | None]] = []
+    columns = [photos[c].astype("object") for c in ("point_id", "year", "habitat")]
+    for name, *known in zip(names, *columns, strict=True):
+        point, year, habitat = ("" if pd.isna(value) else str(value) for value in known)
+        found.append(((name, point, year, habitat), (name, point, year) if point else None))
+    return found
+
+
+def _delete_leftovers() -> None:
+    """Delete the uploads of pages whose process was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        # Other people's may not be read, and a page that starts right now may not hold its lock yet.
+        with suppress(OSError, Timeout):
+            if time.time() - folder.stat().st_mtime > 60 and (folder / _LOCK).is_file():
+                with FileLock(folder / _LOCK, timeout=0):
+                    pass  # so nobody holds it
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _any_photo(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ._tables import column_names
 from .app_texts import TEXTS
 from .app_uploads import Refused
+from .errors import PhotoError
 from .figure_tables import class_colours
-from .images import CREDIT_SHARE, Preprocessing
+from .images import CREDIT_SHARE, Preprocessing, thumbnail
 
 __all__ = [
     "CSS",
@@ -40,6 +41,7 @@ __all__ = [
 CSS = """
 :root, .dark {color-scheme: light;}
 .gradio-container {max-width: 1180px !important; margin: 0 auto !important;}
+.html-container {padding-left: 0 !important; padding-right: 0 !important;}
 .lh h2 {font-size: 1.25rem; margin: .6rem 0 .4rem;}
 .lh h3 {font-size: 1.05rem; margin: 0 0 .2rem;}
 .lh, .lh p, .lh li, .lh h2, .lh h3, .lh figcaption {color: #1b1f24;}
@@ -52,9 +54,12 @@ CSS = """
 .lh figure {margin: 0; min-width: 0;}
 .lh img {width: 100%; height: auto; border-radius: 4px; display: block; margin: 0;}
 .lh figcaption {font-size: .9rem; margin-top: .25rem; overflow-wrap: anywhere;}
-.lh ul.bars {list-style: none; margin: .3rem 0; padding: 0; font-size: .9rem; max-width: 34rem;}
-.lh ul.bars li {display: grid; grid-template-columns: minmax(5.2rem, auto) 1fr 3rem; gap: .4rem;
-  align-items: center; margin: 0; padding: 1px 0;}
+.lh ul.bars {list-style: none; margin: .3rem 0; padding: 0; font-size: .9rem; max-width: 34rem;
+  display: grid; grid-template-columns: minmax(0, max-content) minmax(2.5rem, 1fr) max-content;
+  column-gap: .4rem;}
+.lh ul.bars li {display: grid; grid-column: 1 / -1; grid-template-columns: subgrid;
+  align-items: center; margin: 0; padding: 1px 0; overflow-wrap: anywhere;}
+.lh .photos ul.bars {font-size: .8rem; column-gap: .3rem;}
 .lh figure.one {display: grid; grid-template-columns: minmax(0, 26rem) minmax(14rem, 1fr); gap: 1.2rem;
   align-items: start;}
 @media (max-width: 700px) {.lh figure.one {grid-template-columns: 1fr;}}
@@ -63,7 +68,7 @@ CSS = """
 #upload [data-testid=upload-text]::after {content: var(--lh-drop); font-size: 1rem;}
 .lh .track {background: #e6e9ec; height: .8rem; border-radius: 2px; overflow: hidden;}
 .lh .track span {display: block; height: 100%;}
-.lh .share {text-align: right; font-variant-numeric: tabular-nums;}
+.lh .share {text-align: right; min-width: 3.2em; font-variant-numeric: tabular-nums;}
 .lh .warn {background: #fff3d6; border-left: 4px solid #9a5b00; padding: .3rem .5rem; color: #3d2600;
   border-radius: 3px; margin: .3rem 0;}
 .lh .bad {background: #fde8e6; border-left: 4px solid #a3160b; padding: .4rem .6rem; color: #4a0904;
@@ -102,7 +107,11 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """Give a sentence with values filled in; all values are escaped."""
-        return TEXTS[self.language][key].format(**{k: escape(str(v)) for k, v in values.items()})
+        return self.plain(key, **{k: escape(str(v)) for k, v in values.items()})
+
+    def plain(self, key: str, **values: object) -> str:
+        """Give a sentence for what shows text as it is; nothing is escaped."""
+        return TEXTS[self.language][key].format(**values)
 
 
 def message(kind: str, text: str) -> str:
@@ -111,11 +120,11 @@ def message(kind: str, text: str) -> str:
     return f'<div class="lh"><p class="{kind}" role="{role}">{text}</p></div>'
 
 
-def group_name(words: Words, point: object, year: object, key: str = "point") -> str:
-    """Name a point in a year."""
+def group_name(say: Callable[..., str], point: object, year: object, key: str = "point") -> str:
+    """Name a point in a year; ``say`` is `Words` or its ``plain``."""
     if pd.isna(year):  # type: ignore[call-overload]
-        return words(key, point=point)
-    return words(f"{key}_year", point=point, year=year)
+        return say(key, point=point)
+    return say(f"{key}_year", point=point, year=year)
 
 
 def answer(
@@ -250,40 +259,33 @@ def closer(words: Words, photos: Sequence[Closer], cut: bool) -> str:
 
 def _figure(source: str, what: str, name: str) -> str:
     image = f'<img src="{source}" alt="{what}">' if source else ""
-    below = f"<br>{escape(name)}" if name else ""
+    # A long name breaks between its parts first.
+    below = f"<br>{escape(name)}".replace("_", "_<wbr>") if name else ""
     return f"<figure>{image}<figcaption><b>{what}</b>{below}</figcaption></figure>"
 
 
 def picture(path: str, side: int) -> str:
     """Give a small upright copy of a photo as text for ``src``; empty if it cannot be read."""
-    image = _small(path, side)
-    return "" if image is None else _source(image)
+    try:
+        return _source(Image.fromarray(thumbnail(path, side)))
+    except PhotoError:  # a training photo that is no longer what it was
+        return ""
 
 
 def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, side: int) -> str:
     """Darken what did not count in an activation map; safe for every kind of colour vision."""
-    image = _small(path, side)
-    if image is None:
-        return ""
-    seen = image.height
-    if how.credit == "crop":  # the model never saw the bottom
-        seen = round(image.height * (1 - CREDIT_SHARE))
-    light = Image.fromarray(values).resize((image.width, seen), Image.Resampling.BICUBIC)
-    shade = np.zeros((image.height, image.width, 1))
-    shade[:seen, :, 0] = np.asarray(light).clip(0, 1)
-    pixels = np.asarray(image) * (0.3 + 0.7 * shade)
-    return _source(Image.fromarray(pixels.astype(np.uint8)))
-
-
-def _small(path: str, side: int) -> Image.Image | None:
     try:
-        with Image.open(path) as image:
-            image.draft("RGB", (side, side))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            upright.thumbnail((side, side))
-            return upright
-    except Exception:  # a training photo that is no longer what it was
-        return None
+        image = thumbnail(path, side)
+    except PhotoError:
+        return ""
+    height, width = image.shape[:2]
+    seen = height
+    if how.credit == "crop":  # the model never saw the bottom
+        seen = round(height * (1 - CREDIT_SHARE))
+    light = Image.fromarray(values).resize((width, seen), Image.Resampling.BICUBIC)
+    shade = np.zeros((height, width, 1))
+    shade[:seen, :, 0] = np.asarray(light).clip(0, 1)
+    return _source(Image.fromarray((image * (0.3 + 0.7 * shade)).astype(np.uint8)))
 
 
 def _source(image: Image.Image) -> str:

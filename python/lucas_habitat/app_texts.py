@@ -63,11 +63,14 @@ TEXTS: dict[str, dict[str, str]] = {
         "too small": "The photo is too small to show anything.",
         "too many": "Too many photos at once: this one and what follows was left out.",
         "file too large": "The file is too large.",
+        "zip too large": "The zip unpacks to more than is safe: this photo and what follows was left "
+        "out.",
+        "hidden": "Its name, or its folder's, begins with a dot: hidden files are left out.",
         "unsafe name": "Its name leads out of the zip, or it is a link.",
         "encrypted": "It is encrypted.",
         "twice": "Another file in the zip has the same name.",
         "broken zip": "The zip is damaged.",
-        "zip without photos": "There is no photo in the zip.",
+        "zip without photos": "There is no photo in the zip that can be used.",
     },
     "da": {
         "title": "Naturtyper fra fotos",
@@ -124,10 +127,13 @@ TEXTS: dict[str, dict[str, str]] = {
         "too small": "Fotoet er for lille til at vise noget.",
         "too many": "For mange fotos på én gang: dette og de følgende blev udeladt.",
         "file too large": "Filen er for stor.",
+        "zip too large": "Zip-filen fylder udpakket mere, end det er sikkert: dette foto og de "
+        "følgende blev udeladt.",
+        "hidden": "Dens eller dens mappes navn begynder med et punktum: skjulte filer udelades.",
         "unsafe name": "Navnet fører ud af zip-filen, eller det er et link.",
         "encrypted": "Den er krypteret.",
         "twice": "En anden fil i zip-filen har samme navn.",
         "broken zip": "Zip-filen er beskadiget.",
-        "zip without photos": "Der er intet foto i zip-filen.",
+        "zip without photos": "I zip-filen er der intet foto, der kan bruges.",
     },
 }

@@ -74,6 +74,9 @@ def take_uploads(files: Sequence[str | os.PathLike[str]], folder: Path) -> list[
         elif ending not in PHOTO_ENDINGS:
             refused.append(Refused(file.name, "not a photo"))
             file.unlink()
+        elif file.name.startswith("."):  # list_photos() passes over these without a word
+            refused.append(Refused(file.name, "hidden"))
+            file.unlink()
         elif room < 1:
             refused.append(Refused(file.name, "too many"))
             file.unlink()
@@ -88,10 +91,11 @@ def take_uploads(files: Sequence[str | os.PathLike[str]], folder: Path) -> list[
 
 def _unpack(file: Path, place: Path, room: int, refused: list[Refused]) -> int:
     """Unpack a zip's photos; say how many."""
-    taken, budget = 0, MAX_ZIP_BYTES
+    taken, budget, any_photo = 0, MAX_ZIP_BYTES, False
     try:
         with zipfile.ZipFile(file) as archive:
             for entry in _photos_in(archive, refused):
+                any_photo = True
                 if taken == room:
                     refused.append(Refused(entry.filename, "too many"))
                     break
@@ -99,17 +103,18 @@ def _unpack(file: Path, place: Path, room: int, refused: list[Refused]) -> int:
                 if target.exists():
                     refused.append(Refused(entry.filename, "twice"))
                     continue
-                used = _copy(archive, entry, target, min(budget, MAX_PHOTO_BYTES))
-                budget -= used
+                most = min(budget, MAX_PHOTO_BYTES)
+                budget -= _copy(archive, entry, target, most)
                 if target.exists():
                     taken += 1
+                elif most < MAX_PHOTO_BYTES:  # what is left of the zip's share, not the photo's own
+                    refused.append(Refused(entry.filename, "zip too large"))
+                    break
                 else:
                     refused.append(Refused(entry.filename, "file too large"))
-                if budget <= 0:
-                    break
     except _BROKEN:
         refused.append(Refused(file.name, "broken zip"))
-    if not taken and not any(r.name == file.name for r in refused):
+    if not any_photo and not any(r.name == file.name for r in refused):
         refused.append(Refused(file.name, "zip without photos"))
     return taken
 
@@ -118,7 +123,7 @@ def _photos_in(archive: zipfile.ZipFile, refused: list[Refused]) -> Iterator[zip
     for entry in archive.infolist():
         name = entry.filename
         parts = _parts(name)
-        if entry.is_dir() or any(p.startswith((".", "__MACOSX")) and p != ".." for p in parts):
+        if entry.is_dir() or any(p.startswith("__MACOSX") for p in parts):
             continue
         if (
             ".." in parts
@@ -129,6 +134,9 @@ def _photos_in(archive: zipfile.ZipFile, refused: list[Refused]) -> Iterator[zip
             refused.append(Refused(name, "unsafe name"))
         elif entry.flag_bits & 1:
             refused.append(Refused(name, "encrypted"))
+        elif any(p.startswith(".") for p in parts):
+            if name.lower().endswith(PHOTO_ENDINGS):  # nobody misses a .DS_Store
+                refused.append(Refused(name, "hidden"))
         elif not name.lower().endswith(PHOTO_ENDINGS):
             refused.append(Refused(name, "not a photo"))
         else:

@@ -1,5 +1,6 @@
 """The page's server: what it takes, what it says, what it serves, what it keeps."""
 
+import base64
 import http.client
 import importlib.util
 import io
@@ -11,6 +12,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -23,6 +25,7 @@ from conftest import colour_photo
 from PIL import Image
 from test_images import png_claiming
 
+from lucas_habitat import app as app_module
 from lucas_habitat import app_page, app_uploads, run_app, save_model
 from lucas_habitat.app_texts import LANGUAGES, TEXTS
 from lucas_habitat.app_uploads import Refused, safe_name, take_uploads
@@ -80,13 +83,26 @@ def test_a_zip_keeps_folders_that_tell_year_and_country(tmp_path):
     data = zipped({
         "2018/UK/316/036/31603628N.jpg": b"x",
         "__MACOSX/2018/._31603628N.jpg": b"y",
-        ".hidden.jpg": b"y",
+        "2018/.DS_Store": b"y",
         "leaflet.pdf": b"y",
         "inner.zip": b"y",
     })  # fmt: skip
     refused = take_uploads(uploaded(tmp_path, {"points.zip": data}), tmp_path / "in")
     assert taken(tmp_path / "in") == ["u0000/2018/UK/316/036/31603628N.jpg"]
     assert refused == [Refused("leaflet.pdf", "not a photo"), Refused("inner.zip", "not a photo")]
+
+
+def test_a_photo_that_would_not_be_listed_is_refused_with_a_reason(tmp_path):
+    data = zipped({"._b.jpg": b"x", ".thumbs/c.jpg": b"x"})
+    files = uploaded(tmp_path, {"._IMG_1.jpg": b"x", "a.zip": data})
+    refused = take_uploads(files, tmp_path / "in")
+    assert [(r.name, r.why) for r in refused] == [
+        ("._IMG_1.jpg", "hidden"),
+        ("._b.jpg", "hidden"),
+        (".thumbs/c.jpg", "hidden"),
+        ("a.zip", "zip without photos"),
+    ]
+    assert taken(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -118,7 +134,7 @@ def test_a_bomb_is_counted_as_it_is_unpacked(tmp_path, monkeypatch):
     more = {f"{i}.jpg": bytes(900) for i in range(3)}
     data = bytearray(zipped({"a.jpg": bytes(900), "bomb.jpg": bytes(5_000_000), **more}))
     refused = take_uploads(uploaded(tmp_path, {"a.zip": data}), tmp_path / "in")
-    assert refused[0] == Refused("bomb.jpg", "file too large")
+    assert refused == [Refused("bomb.jpg", "file too large"), Refused("0.jpg", "zip too large")]
     assert taken(tmp_path / "in") == ["u0000/a.jpg"]
     # Its list says that the bomb is small.
     at = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1) + 24
@@ -127,6 +143,28 @@ def test_a_bomb_is_counted_as_it_is_unpacked(tmp_path, monkeypatch):
     refused = take_uploads(uploaded(tmp_path, {"a.zip": data}), tmp_path / "in2")
     assert [(r.name, r.why) for r in refused] == [("a.zip", "broken zip")]
     assert taken(tmp_path / "in2") == ["u0000/a.jpg"]
+
+
+def test_a_photo_that_meets_the_end_of_the_zips_share_is_not_called_too_large(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(app_uploads, "MAX_PHOTO_BYTES", 1000)
+    monkeypatch.setattr(app_uploads, "MAX_ZIP_BYTES", 2500)
+    data = zipped({f"{i}.jpg": bytes(900) for i in range(5)})
+    refused = take_uploads(uploaded(tmp_path, {"a.zip": data}), tmp_path / "in")
+    assert refused == [Refused("2.jpg", "zip too large")]
+    assert taken(tmp_path / "in") == ["u0000/0.jpg", "u0000/1.jpg"]
+    # What it may hold to the byte, and then one photo more.
+    data = zipped({"a.jpg": bytes(1000), "b.jpg": bytes(1000), "c.jpg": bytes(500), "d.jpg": b"x"})
+    refused = take_uploads(uploaded(tmp_path, {"b.zip": data}), tmp_path / "in2")
+    assert refused == [Refused("d.jpg", "zip too large")]
+
+
+def test_a_good_zip_that_comes_too_late_is_not_said_to_be_without_photos(tmp_path, monkeypatch):
+    monkeypatch.setattr(app_uploads, "MAX_PHOTOS", 1)
+    files = {"a.jpg": b"x", "b.zip": zipped({"1.jpg": b"x", "2.jpg": b"x"})}
+    refused = take_uploads(uploaded(tmp_path, files), tmp_path / "in")
+    assert refused == [Refused("1.jpg", "too many")]
 
 
 def test_single_files_that_are_too_large_or_too_many(tmp_path, monkeypatch):
@@ -188,11 +226,7 @@ def test_a_spotlight_leaves_light_what_counted(tmp_path):
     values[:, :3] = 1
 
     def seen(how):
-        import base64
-
-        source = app_page.spotlight(str(tmp_path / "a.png"), values, how, 140)
-        data = base64.b64decode(source.removeprefix("data:image/jpeg;base64,"))
-        return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+        return shown(app_page.spotlight(str(tmp_path / "a.png"), values, how, 140))
 
     found = seen(Preprocessing())
     assert found.shape == (70, 140)
@@ -200,6 +234,34 @@ def test_a_spotlight_leaves_light_what_counted(tmp_path):
     assert found[:, 90:].max() < 75
     # A model that never saw the bottom cannot have looked there.
     assert seen(Preprocessing(credit="crop"))[-3:].max() < 75
+
+
+def shown(source):
+    data = base64.b64decode(source.removeprefix("data:image/jpeg;base64,"))
+    return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+
+
+def test_pictures_of_odd_photos_are_what_the_model_sees(tmp_path):
+    grey = np.full((60, 80), 30_000, np.uint16)
+    Image.fromarray(grey).save(tmp_path / "16.png")
+    Image.fromarray(np.tile(np.linspace(0, 1, 80, dtype=np.float32), (60, 1))).save(
+        tmp_path / "float.tif"
+    )
+    Image.new("RGBA", (80, 60), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    found = shown(app_page.picture(str(tmp_path / "16.png"), 80))
+    assert found.shape == (60, 80)
+    assert abs(found.mean() - 30_000 / 257) < 3
+    found = shown(app_page.picture(str(tmp_path / "float.tif"), 80))
+    assert found[:, :5].mean() < 30
+    assert found[:, -5:].mean() > 225
+    assert shown(app_page.picture(str(tmp_path / "clear.png"), 80)).min() > 250
+    light = np.ones((7, 7), np.float32)
+    found = shown(app_page.spotlight(str(tmp_path / "16.png"), light, Preprocessing(), 80))
+    assert abs(found.mean() - 30_000 / 257) < 3
+    (tmp_path / "text.jpg").write_text("Dear Sir or Madam")
+    for name in ("text.jpg", "none.jpg"):
+        assert app_page.picture(str(tmp_path / name), 80) == ""
+        assert app_page.spotlight(str(tmp_path / name), light, Preprocessing(), 80) == ""
 
 
 # The server
@@ -317,6 +379,79 @@ def test_looking_closer_shows_maps_and_similar_training_photos(app, tmp_path):
     assert "no longer here" in app.look("nobody", "p0", ENGLISH)
 
 
+def table_of(folder, rows):
+    """Training photos' table, one file a row."""
+    for row in rows:
+        (folder / row["path"]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / row["path"]).write_bytes(jpeg())
+    pd.DataFrame(rows).to_csv(folder / "photos.csv", index=False)
+    return folder / "photos.csv"
+
+
+def test_similar_training_photos_are_the_right_ones_or_none(app, tmp_path, monkeypatch):
+    rows = [
+        # One point in two years, under one name.
+        ("2015/31603628N.jpg", "31603628", 2015, "woody"),
+        ("2018/31603628N.jpg", "31603628", 2018, "woody"),
+        # A camera's name in two classes.
+        ("cropland/IMG_1.jpg", None, None, "cropland"),
+        ("woody/IMG_1.jpg", None, None, "woody"),
+        # Two that nothing tells apart.
+        ("a/IMG_2.jpg", None, None, "woody"),
+        ("b/IMG_2.jpg", None, None, "woody"),
+        # One whose label has been corrected since.
+        ("48003900N.jpg", "48003900", 2018, "cropland"),
+        ("corrected/IMG_3.jpg", None, None, "cropland"),
+    ]
+    columns = ["path", "point_id", "year", "habitat"]
+    table = table_of(tmp_path, [dict(zip(columns, row, strict=True)) for row in rows])
+    asked = [
+        ("31603628N.jpg", "31603628", 2015, "woody", "2015/31603628N.jpg"),
+        ("31603628N.jpg", "31603628", 2018, "woody", "2018/31603628N.jpg"),
+        ("31603628N.jpg", "31603628", 2022, "woody", None),
+        ("IMG_1.jpg", None, None, "cropland", "cropland/IMG_1.jpg"),
+        ("IMG_1.jpg", None, None, "woody", "woody/IMG_1.jpg"),
+        ("IMG_1.jpg", None, None, "grassland", None),
+        ("IMG_2.jpg", None, None, "woody", None),
+        ("48003900N.jpg", "48003900", 2018, "woody", "48003900N.jpg"),
+        ("IMG_3.jpg", None, None, "woody", None),
+    ]
+    near = pd.DataFrame(asked, columns=["photo", "point_id", "year", "habitat", "right"])
+    near["year"] = near["year"].astype("Int64")
+    near["row"], near["distance"] = 0, 0.1
+    looked = []
+    monkeypatch.setattr(app_module, "similar_photos", lambda *args, **kwargs: near)
+    monkeypatch.setattr(app_page, "closer", lambda words, photos, cut: looked.extend(photos))
+    monkeypatch.setattr(app, "_training_paths", {})
+    app._know_photos(table)
+    app.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+    app.look("tab", "p0", ENGLISH)
+    app.forget("tab")
+    paths = [None if pd.isna(p) else p for p in looked[0].similar["path"]]
+    assert paths == [None if pd.isna(r) else str(tmp_path / r) for r in near["right"]]
+
+
+def test_choices_are_plain_text_and_the_answer_is_html(app, tmp_path):
+    name = "Bob's & plot"
+    app.take("tab", uploaded(tmp_path, {f"{name}_{d}_2018.jpg": jpeg() for d in ("north", "east")}))
+    assert app.choices("tab", ENGLISH)[0][0] == f"All photos of point {name}, 2018"
+    assert "Point Bob&#x27;s &amp; plot, 2018" in app.answer("tab", ENGLISH)
+    app.forget("tab")
+
+
+def test_nothing_stays_when_a_drop_fails(app, tmp_path, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    files = uploaded(tmp_path, {"a.jpg": jpeg(), "b.zip": zipped({"c.jpg": jpeg()}), "d.jpg": b"x"})
+    monkeypatch.setattr(app_uploads, "_unpack", fail)
+    before = taken(app._folder)
+    with pytest.raises(MemoryError):
+        app.take("tab", files)
+    assert taken(tmp_path) == []
+    assert taken(app._folder) == before
+
+
 def test_every_bad_photo_is_answered(app, tmp_path):
     empty_png = b"\x89PNG\r\n\x1a\n" + bytes(20)
     files = {
@@ -352,6 +487,8 @@ def test_every_bad_photo_is_answered(app, tmp_path):
     html = app.answer("tab", ENGLISH)
     assert "None of these files could be used." in html
     assert app.choices("tab", ENGLISH) == []
+    app.take("tab", uploaded(tmp_path, {"._IMG_1.jpg": jpeg()}))
+    assert "<li>._IMG_1.jpg: Its name, or its folder's" in app.answer("tab", ENGLISH)
 
 
 def _png(image):
@@ -399,17 +536,15 @@ def test_corrections_are_kept_and_nothing_else_is(app, tmp_path):
     assert not folder.exists()
     assert "no longer here" in app.correct("tab", "g0", "cropland", ENGLISH)
     assert len(list(kept.iterdir())) == 5
-    assert not taken(app._folder)
+    assert taken(app._folder) == ["lock"]
 
 
 def test_a_new_drop_deletes_the_one_before(app, tmp_path):
     app.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
     app.take("other", uploaded(tmp_path, {"b.jpg": jpeg()}))
     app.take("tab", uploaded(tmp_path, {"c.jpg": jpeg()}))
-    assert [p.rpartition("/")[2] for p in taken(app._folder)] in (
-        ["b.jpg", "c.jpg"],
-        ["c.jpg", "b.jpg"],
-    )
+    names = [p.rpartition("/")[2] for p in taken(app._folder)]
+    assert sorted(names) == ["b.jpg", "c.jpg", "lock"]
     assert "a.jpg" not in app.answer("tab", ENGLISH)
     app.forget("tab")
     app.forget("other")
@@ -469,7 +604,7 @@ def command(model, tmp_path):
          "--no-browser", "--session", tmp_path / "session"],
         cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, stdout=subprocess.PIPE,
     )  # fmt: skip
-    wait_for(lambda: (tmp_path / "session").stat().st_size or process.poll() is not None)
+    wait_for(lambda: (tmp_path / "address").exists() or process.poll() is not None)
     yield process
     process.kill()
     process.stdout.close()
@@ -477,8 +612,9 @@ def command(model, tmp_path):
 
 @pytest.mark.parametrize("how", ["its file is gone", "terminated"])
 def test_the_command_serves_until_it_is_told_to_end(command, tmp_path, how):
-    told = json.loads((tmp_path / "session").read_text())
+    told = json.loads((tmp_path / "address").read_text())
     assert told["pid"] == command.pid
+    assert (tmp_path / "session").stat().st_size == 0  # R may be reading it
     connection = http.client.HTTPConnection(urlsplit(told["url"]).netloc, timeout=20)
     connection.request("GET", "/")
     assert connection.getresponse().status == 200
@@ -491,21 +627,44 @@ def test_the_command_serves_until_it_is_told_to_end(command, tmp_path, how):
     assert not list((tmp_path / "tmp").glob("lucas-habitat-app-*"))
 
 
+def test_the_next_start_deletes_what_a_killed_one_left(command, tmp_path, monkeypatch):
+    tmp = tmp_path / "tmp"
+    (folder,) = tmp.glob("lucas-habitat-app-*")
+    (folder / "uploads").mkdir(exist_ok=True)
+    (folder / "uploads" / "a.jpg").write_bytes(b"x")
+    other = tmp / "lucas-habitat-app-of-somebody"  # without a lock: not known to be a page's
+    other.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp))
+    for path in (folder, other):
+        os.utime(path, (0, 0))
+    app_module._delete_leftovers()
+    assert (folder / "uploads" / "a.jpg").exists()  # it runs
+    command.kill()
+    command.wait(20)
+    os.utime(folder)
+    app_module._delete_leftovers()
+    assert folder.exists()  # it may just be starting
+    os.utime(folder, (0, 0))
+    app_module._delete_leftovers()
+    assert not folder.exists()
+    assert other.exists()
+
+
 @pytest.mark.filterwarnings(
     "ignore::lucas_habitat.errors.LucasWarning"
 )  # some are broken on purpose
 def test_without_a_model_the_demo_model_is_trained_once(monkeypatch, tmp_path):
-    from lucas_habitat import app as module
-
     monkeypatch.setenv("LUCAS_HABITAT_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "_DEMO_POINTS", 40)
+    monkeypatch.setattr(app_module, "_DEMO_POINTS", 40)
     calls = []
-    whole = module._demo_model.__globals__["load_model"]
-    monkeypatch.setattr(module, "load_model", lambda folder: calls.append(folder) or whole(folder))
-    model, photos = module._demo_model(None)
+    whole = app_module._demo_model.__globals__["load_model"]
+    monkeypatch.setattr(
+        app_module, "load_model", lambda folder: calls.append(folder) or whole(folder)
+    )
+    model, photos = app_module._demo_model(None)
     assert len(calls) == 2  # looked, trained, loaded
     assert model.training["n_points"] > 0
     assert (photos / "woody").is_dir()
-    again, _ = module._demo_model(None)
+    again, _ = app_module._demo_model(None)
     assert len(calls) == 3
     assert again.created == model.created

@@ -176,6 +176,11 @@ def test_five_photos_of_a_point(page, point):
     page.says("4 of 5 photos say so")
     assert page.text().count("This photo alone: woody") == 4
     assert page.text().count("This photo alone: cropland") == 1
+    widths = page.browser.execute_script(
+        "return [...document.querySelectorAll('.photos .track')].map(e => e.offsetWidth)"
+    )
+    assert min(widths) >= 50  # a bar is there to be compared
+    assert max(widths) - min(widths) <= 2
     page.picture("five")
     page.click("Show where the model looked")
     page.says("Where the model looked for cropland")

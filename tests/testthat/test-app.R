@@ -24,6 +24,9 @@ test_that("the page runs beside R, and ends when it is told", {
   )
   expect_match(url, "^http://127\\.0\\.0\\.1:[0-9]+/?$")
   expect_true(answers(url))
+  # Python never replaces what R may be reading; Windows would not let it.
+  expect_equal(file.size(file.path(session$app, "session")), 0)
+  expect_match(readLines(file.path(session$app, "address"), warn = FALSE), url, fixed = TRUE)
   expect_true(lucas_app_stop())
   wait_until(!answers(url), 20)
   expect_false(lucas_app_stop())
@@ -54,6 +57,23 @@ test_that("why the page cannot start is said in R's words", {
   expect_error(lucas_app(1), "model must be what lucas_train", class = "lucas_input_error")
   expect_error(lucas_app(open_browser = 1), "open_browser must be TRUE or FALSE")
   expect_false(lucas_app_stop())
+})
+
+test_that("a process that ends without a word of its own is noticed, and what it said is shown", {
+  skip_without_gradio()
+  skip_on_os("windows")
+  folder <- tempfile("lucas-app-")
+  dir.create(folder)
+  file.create(file.path(folder, "session"))
+  began <- Sys.time()
+  none <- start_app(folder, character(), python = "/no/such/python")
+  expect_error(wait_for_app(folder, none, told = TRUE), "could not be started: .*/no/such/python",
+               class = "lucas_app_error")
+  killed <- start_app(folder, character())
+  killed$kill()
+  expect_error(wait_for_app(folder, killed, told = TRUE), "its process ended with code -9",
+               class = "lucas_app_error")
+  expect_lt(as.numeric(Sys.time() - began, units = "secs"), 20)
 })
 
 test_that("corrections are taken into training", {
