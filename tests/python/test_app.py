@@ -16,7 +16,7 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -329,8 +329,8 @@ def test_no_file_is_served_whatever_the_path(app, tmp_path):
                       "/assets/", "/static/", "/svelte/", "/assets/../", "/static/img/..%2f..%2f",
                       "/assets/%2e%2e/%2e%2e/", "/assets/..%5c..%5c", "/custom_component/x/",
                       "/gradio_api/stream/", "/gradio_api/queue/../file="):  # fmt: skip
-            paths.append(route + str(target))
-            paths.append(route + "../" * 12 + str(target).lstrip("/"))
+            paths.append(route + quote(str(target)))
+            paths.append(route + "../" * 12 + quote(str(target)).lstrip("/"))
     for path in paths:
         status, body, _ = get(app, path)
         assert status in (403, 404, 405, 422), path
