@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,11 @@ class HabitatModel:
         """What logits are divided by; 1 without calibration."""
         return float(self.calibration["temperature"]) if self.calibration else 1.0
 
+    @cached_property
+    def exact_head(self) -> nn.Module:
+        """The head in float64, whose answer for a photo no other photo beside it can round."""
+        return copy.deepcopy(self.head).double().eval()
+
     def card(self) -> dict[str, Any]:
         """Everything needed to trust and repeat the model, as plain values."""
         last = self.history.iloc[-1].to_dict() if len(self.history) else {}
@@ -152,9 +159,9 @@ class HabitatModel:
 def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """The head's output, shape (n, classes), before calibration."""
     with torch.inference_mode():
-        logits: npt.NDArray[np.float64] = (
-            model.head.eval()(torch.from_numpy(features)).double().numpy()
-        )
+        logits: npt.NDArray[np.float64] = model.exact_head(
+            torch.from_numpy(features).double()
+        ).numpy()
     return logits
 
 

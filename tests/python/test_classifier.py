@@ -279,3 +279,10 @@ def test_photos_of_training_points_are_marked_so_that_accuracy_is_not_overstated
     assert found["split"].eq("train").sum() == len(parts[0])
     for table in (found, vote(found)):
         assert any("accuracy is overstated" in note for note in evaluate(table).notes)
+
+
+def test_the_same_photo_gets_the_same_answer_in_any_company(model, parts):
+    """Features come from the cache; what is computed from them must not depend on batches."""
+    together = classify(parts[1], model, progress=False)
+    alone = [classify(parts[1].iloc[[i]], model, progress=False) for i in range(len(parts[1]))]
+    assert np.abs(pd.concat(alone)[P].to_numpy() - together[P].to_numpy()).max() < 1e-12
