@@ -23,7 +23,7 @@ from .app_texts import TEXTS
 from .app_uploads import Refused
 from .errors import PhotoError
 from .figure_tables import class_colours
-from .images import CREDIT_SHARE, Preprocessing, thumbnail
+from .images import Preprocessing, thumbnail
 
 __all__ = [
     "CSS",
@@ -281,7 +281,7 @@ def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, si
     height, width = image.shape[:2]
     seen = height
     if how.credit == "crop":  # the model never saw the bottom
-        seen = round(height * (1 - CREDIT_SHARE))
+        seen = round(height * (1 - how.credit_share))
     light = Image.fromarray(values).resize((width, seen), Image.Resampling.BICUBIC)
     shade = np.zeros((height, width, 1))
     shade[:seen, :, 0] = np.asarray(light).clip(0, 1)

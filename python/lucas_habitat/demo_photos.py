@@ -500,10 +500,18 @@ def _view(photo: _Photo, rng: _Rng, visit: list[int], w: int, h: int) -> Image.I
 
 
 def _credit(year: int, high: int) -> Image.Image:
-    """The line burnt in at the bottom left of photos ``high`` pixels high, with its mask."""
+    """The line burnt in at the bottom left of photos ``high`` pixels high, with its mask.
+
+    As in the survey's photos it changed its look over the years: one line, two since 2015.
+    """
     font = ImageFont.load_default(size=max(6, 0.022 * high))
-    text, rim = f"(c) lucas-habitat demo {year}", max(1, high // 600)
-    x0, y0, x1, y1 = font.getbbox(text, stroke_width=rim)
+    text, rim = (
+        f"(c) lucas-habitat{' ' if year < 2015 else chr(10)}demo {year}",
+        max(1, high // 600),
+    )
+    x0, y0, x1, y1 = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox(
+        (0, 0), text, font, stroke_width=rim
+    )
     patch = Image.new("LA", (int(x1 - x0), int(y1 - y0)))
     draw = ImageDraw.Draw(patch)
     draw.text((-x0, -y0), text, (255, 255), font, stroke_width=rim, stroke_fill=(40, 255))

@@ -379,18 +379,27 @@ def test_a_file_that_may_not_be_read(tmp_path):
 # The credit line, size and filters
 
 
-def test_mask_paints_the_bottom_seven_percent_grey_and_nothing_else():
+def test_mask_paints_the_bottom_nine_percent_grey_and_nothing_else():
     data = encoded(smooth())
     kept, masked = decode_photo(data, KEEP), decode_photo(data)
-    edge = round(224 * 0.93)
+    edge = round(224 * 0.91)
     assert (masked[edge:] == 128).all()
     assert (masked[:edge] == kept[:edge]).all()
     assert not (kept[edge:] == 128).all()
 
 
+def test_a_card_without_the_share_meant_seven_percent():
+    card = Preprocessing().as_dict()
+    assert preprocessing_from(card) == Preprocessing()
+    del card["credit_share"]
+    masked = decode_photo(encoded(smooth()), preprocessing_from(card))
+    assert (masked[round(224 * 0.93) :] == 128).all()
+    assert not (masked[round(224 * 0.91) : round(224 * 0.93)] == 128).all()
+
+
 def test_crop_stretches_the_rest_over_the_whole():
     image = Image.new("RGB", (400, 400), RED)
-    image.paste(BLUE, (0, 372, 400, 400))
+    image.paste(BLUE, (0, 364, 400, 400))
     array = decode_photo(encoded(image, "PNG"), Preprocessing(credit="crop"))
     assert (array == RED).all()
     kept = decode_photo(encoded(image, "PNG"), KEEP)
@@ -449,6 +458,7 @@ def test_a_photo_is_squashed_not_cropped():
         ({"resize": "cubic"}, "resize must be one of 'antialias', 'nearest'; got 'cubic' instead"),
         ({"decoder": "opencv"}, "decoder must be one of 'simplejpeg', 'pillow'"),
         ({"credit": "blur"}, "credit must be one of 'mask', 'crop', 'keep'"),
+        ({"credit_share": 0.6}, "credit_share must be a number, at least 0 and at most 0.5"),
     ],
 )
 def test_unknown_options(options, message):
