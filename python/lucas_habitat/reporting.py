@@ -297,7 +297,8 @@ def html_table(table: pd.DataFrame, caption: str) -> str:
     )
 
 
-def _facts(values: dict[str, object]) -> str:
+def fact_list(values: Mapping[str, object]) -> str:
+    """Names and their values."""
     rows = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items()
     )
@@ -337,7 +338,7 @@ def _summary(
     years = sorted(table["year"].dropna().unique())
     if years:
         facts["Years"] = ", ".join(map(str, years))
-    section.parts.append(_facts(facts))
+    section.parts.append(fact_list(facts))
     if evaluations:
         section.parts.append(
             html_table(
@@ -459,7 +460,7 @@ def _training(model: HabitatModel) -> Section:
         else "none",
         "Made": model.created,
     }
-    section = Section("What was trained on what", [_facts(facts)])
+    section = Section("What was trained on what", [fact_list(facts)])
     counts = pd.Series(t["photos_per_class"]).reindex(model.classes)
     shares = pd.DataFrame(
         {"class": counts.index, "photos": counts.to_numpy(), "share": counts / counts.sum()}
@@ -688,9 +689,9 @@ def _about(table: pd.DataFrame, model: HabitatModel | None, drawn: bool) -> Sect
     from .survey import CAMPAIGNS
 
     section = Section("Versions, citation, licence")
-    section.parts.append(_facts({"This page": _versions(library_versions())}))
+    section.parts.append(fact_list({"This page": _versions(library_versions())}))
     if model is not None:
-        section.parts.append(_facts({"Training": _versions(model.versions)}))
+        section.parts.append(fact_list({"Training": _versions(model.versions)}))
     section.parts.append(paragraph(f"Please cite: {_CITE}"))
     years = sorted(set(table["year"].dropna().astype(int)) & set(CAMPAIGNS))
     if not drawn and years and on_lucas_grid(table["point_id"].dropna()).any():

@@ -400,7 +400,7 @@ def select_points(
     if only_years is None:
         keep(~table["point_id"].duplicated(keep="last"), "one year a point")
     if n_per_class is not None or n is not None:
-        table = _sample(table, n_per_class, n, seed)
+        table = draw_rows(table, n_per_class, n, seed)
         steps["drawn"] = len(table)
     table = table.reset_index(drop=True)
     table.attrs = {"selection": steps}
@@ -428,7 +428,10 @@ def _counts(steps: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in steps.items())
 
 
-def _sample(table: pd.DataFrame, n_per_class: int | None, n: int | None, seed: int) -> pd.DataFrame:
+def draw_rows(
+    table: pd.DataFrame, n_per_class: int | None, n: int | None, seed: int
+) -> pd.DataFrame:
+    """Draw so many rows of each class, or so many in all with the classes in proportion."""
     counts = table["habitat"].value_counts().sort_index()
     if n_per_class is not None:
         if counts.min() < n_per_class:

@@ -1,0 +1,562 @@
+"""The pilot in one call: the survey's table, points, photos, model, votes, accuracy, one page."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from ._progress import Progress
+from ._tables import read_table, write_json, write_table
+from ._version import __version__
+from .classifier import classify, load_model, save_model
+from .download import BASE, DOWNLOAD_STATUSES, download_photos, download_table
+from .errors import InputError, check_number, check_seed, inform, some
+from .evaluation import Evaluation, evaluate
+from .reporting import (
+    Section,
+    check_data_folder,
+    fact_list,
+    html_table,
+    paragraph,
+    run_sections,
+    write_page,
+)
+from .splits import split_photos
+from .survey import check_directions, draw_rows, read_survey, select_points
+from .training import train
+from .voting import vote
+
+__all__ = ["pilot"]
+
+#: Where the survey's harmonised tables lie, one of all campaigns and one of 2018.
+TABLES = "https://jeodpp.jrc.ec.europa.eu/ftp/jrc-opendata/LUCAS/LUCAS_harmonised/1_table"
+#: The pilot's two samples: photos, whether classes were balanced, share to test on.
+SAMPLES = {"small": (1_093, True, 0.2), "large": (15_676 + 4_297, False, 4_297 / 19_973)}
+#: What the pilot reached, an R keras script with a frozen Xception and four classes in Denmark.
+PILOT = {"overall_accuracy": 0.734, "kappa": 0.650}
+_RUN, _COMPARISON, _REPORT = "run.json", "comparison.csv", "report.html"
+# Arguments of train() that this function has itself, or decides.
+_NOT_OF_TRAINING = ("photos", "validation", "corrections", "progress", "seed", "device")
+_OWN_OF_TRAINING = ("arch", "recipe", "validation_split")
+_STEPS = {
+    "survey": "Reading the survey's table",
+    "points": "Choosing points",
+    "photos": "Fetching photos",
+    "model": "Training",
+    "predictions": "Classifying, voting, evaluating",
+    "report": "Writing the page",
+}
+
+
+def pilot(
+    out: str | os.PathLike[str],
+    *,
+    country: str | Iterable[str] = "DK",
+    table: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    years: int | Iterable[int] | None = None,
+    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
+    classes: str | Iterable[str] | None = None,
+    sample: str | int = "small",
+    balanced: bool | None = None,
+    directions: str | Iterable[str] = ("P", "N", "E", "S", "W"),
+    test_size: float | None = None,
+    validation_split: float = 0.2,
+    arch: str = "xception",
+    recipe: str = "pilot",
+    training: Mapping[str, Any] | None = None,
+    base: str = BASE,
+    per_second: float = 5.0,
+    seed: int = 1,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: Progress = True,
+) -> pd.DataFrame:
+    """Run the pilot, or a study like it, from the survey's table to one page.
+
+    Reads the survey's table (and fetches it where none is given), chooses points of a country,
+    fetches their photos, splits them by point, trains, classifies the test photos, lets the
+    photos of each point vote, evaluates photos and points, and writes a self-contained page. A
+    run that was broken off, even killed, goes on where it was when it is started again with the
+    same settings; one with other settings makes anew only what they change.
+
+    Never run against the real servers; tested against a local one with their addresses.
+
+    Parameters
+    ----------
+    out : path
+        Folder for everything. It will hold ``survey.parquet`` (the tidied table), ``selection.csv``
+        (the points chosen), ``photos/`` (as on the server), ``photos.csv`` (a photo table with
+        ``split``), ``model/``, ``predictions.csv`` (test photos), ``points.csv`` (their votes),
+        ``evaluation_photos.json``, ``evaluation_points.json``, ``comparison.csv``,
+        ``report.html`` with its numbers in ``report_data/``, and ``run.json`` (settings, steps
+        and seconds).
+    country : str or iterable of str, default "DK"
+        As in the survey: EL for Greece, UK for the United Kingdom.
+    table : path, https address, or sequence of them, optional
+        Tables of the survey, as `read_survey` takes them. By default the harmonised table
+        is fetched from the Joint Research Centre: of 2018 if ``years=2018``, else of all
+        campaigns from 2006 to 2018 (about 130 MB). That of 2022 must be given.
+    years : int or iterable of int, optional
+        Campaigns. A point then comes once for each of them, and the page tells of its changes.
+        Without, it comes once, as in its latest.
+    scheme, classes : optional
+        What turns land cover codes into classes, and which of them to keep; see `select_points`.
+    sample : {"small", "large", "all"} or int, default "small"
+        How many photos, about, since whole points are drawn: ``"small"`` the pilot's 1,093, as many
+        of each class; ``"large"`` its 15,676 to train on and 4,297 to test on, classes in
+        proportion; ``"all"`` there are; or a number.
+    balanced : bool, optional
+        Whether each class gets as many points. Default: as the sample says; of a number, True.
+    directions : str or iterable of str, default P, N, E, S, W
+        Photos of a point that are fetched, and must have been taken by the table.
+    test_size : float, optional
+        Share of points to test on. Default: 0.2, or as the large sample says.
+    validation_split : float, default 0.2
+        Share of the other points held out to calibrate the model; 0 for none.
+    arch, recipe : str
+        As in `train`.
+    training : mapping, optional
+        Further arguments of `train`, such as ``{"epochs": 20}``.
+    base, per_second : optional
+        The photos' server, and requests a second at most; as in `download_photos`.
+    seed : int, default 1
+        Of the sample, the split, training and intervals.
+    device : str, default "auto"
+        As in `train`.
+    overwrite : bool, default False
+        Do a finished run again: photos the server did not have are asked for anew, and what
+        rests on other settings or photos is replaced.
+    progress : bool or callable, default True
+        Whether to show bars, or what to call as ``progress(done, total, what)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row each for ``photos``, ``points`` and ``pilot`` (``unit``): ``n``, ``n_points``,
+        ``overall_accuracy`` and ``kappa`` with ``*_low`` and ``*_high`` (95 % intervals by
+        bootstrap over points). The pilot's own figures, 0.734 and 0.650, have neither numbers nor
+        intervals; its photos were split by photo, so photos of a test point could be
+        among those it was trained on. ``attrs["report"]`` and ``attrs["folder"]`` are paths.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be, too few points are left, the folder holds a finished
+        run with other settings, or something else.
+    DownloadError
+        If a server cannot be reached or the disk is full. What was done is kept.
+
+    Examples
+    --------
+    >>> pilot("dk", country="DK")                                   # doctest: +SKIP
+    >>> pilot("se", country="SE", sample=5000, years=[2015, 2018])  # doctest: +SKIP
+    """
+    n_photos, balanced, test_size = _sample(sample, balanced, test_size)
+    letters = check_directions(directions)
+    landscape = [d for d in letters if d != "C"]
+    if not landscape:
+        raise InputError("directions must have one of P, N, E, S, W; close-ups do not vote.")
+    how: dict[str, Any] = {"arch": arch, "recipe": recipe, "validation_split": validation_split}
+    how |= _of_training(training)
+    settings = {
+        "country": _listed(country),
+        "table": None if table is None else [str(t) for t in _listed(table)],
+        "years": None if years is None else _listed(years),
+        "scheme": _plain_scheme(scheme),
+        "classes": None if classes is None else sorted(_listed(classes)),
+        "sample": sample,
+        "balanced": balanced,
+        "directions": letters,
+        "test_size": test_size,
+        "training": {k: str(v) if isinstance(v, os.PathLike) else v for k, v in how.items()},
+        "base": base,
+        "seed": check_seed(seed),
+    }
+    run = _Run(Path(os.path.abspath(os.path.expanduser(out))), settings, overwrite)
+    folder = run.folder
+    if run.finished:
+        inform(
+            f"{folder} holds this run, finished. Look at {folder / _REPORT}; overwrite=True does it "
+            "again."
+        )
+        return _result(folder)
+    check_data_folder(folder / _REPORT)
+
+    def survey_step() -> dict[str, Any]:
+        survey, notes = _survey(folder, table, years, country, progress)
+        write_table(survey, folder / "survey.parquet")
+        return notes
+
+    def points_step() -> dict[str, Any]:
+        chosen = select_points(
+            read_table(folder / "survey.parquet"),
+            scheme=scheme,
+            years=years,
+            classes=classes,
+            directions=landscape,
+        )
+        steps = chosen.attrs["selection"]
+        if n_photos is not None:
+            n = math.ceil(n_photos / len(landscape))
+            each = math.ceil(n / chosen["habitat"].nunique()) if balanced else None
+            chosen = draw_rows(chosen, each, None if balanced else n, seed)
+            steps["drawn"] = len(chosen)
+        write_table(chosen, folder / "selection.csv")
+        return {"selection": steps}
+
+    def photos_step() -> dict[str, Any]:
+        photos = download_photos(
+            folder / "selection.csv",
+            folder / "photos",
+            directions=letters,
+            base=base,
+            per_second=per_second,
+            again=overwrite,
+            progress=progress,
+        )
+        there = photos[photos["status"] == "ok"].drop(columns=["status", "error"])
+        if there.empty:
+            raise InputError(
+                f"None of {len(photos)} photos could be had: "
+                f"{photos['status'].value_counts().to_dict()}. Run again later, or look at base=."
+            )
+        parts = split_photos(there, test_size=test_size, seed=seed)
+        # Paths within the folder, so that it can be moved or handed on.
+        table = pd.concat(parts, ignore_index=True)
+        table["path"] = [Path(os.path.relpath(p, folder)).as_posix() for p in table["path"]]
+        write_table(table, folder / "photos.csv")
+        return {"photos": photos["status"].value_counts().to_dict()}
+
+    def model_step() -> dict[str, Any]:
+        model = train(folder / "photos.csv", **how, seed=seed, device=device, progress=progress)
+        save_model(model, folder / "model", overwrite=True)
+        return {}
+
+    def predictions_step() -> dict[str, Any]:
+        photos = run.photos()
+        predictions = classify(
+            photos[photos["split"] == "test"],
+            folder / "model",
+            device=device,
+            cache=how.get("cache", True),
+            progress=progress,
+        )
+        points = vote(predictions)
+        found = {"photos": evaluate(predictions, seed=seed), "points": evaluate(points, seed=seed)}
+        write_table(predictions, folder / "predictions.csv")
+        write_table(points, folder / "points.csv")
+        for unit, evaluation in found.items():
+            write_json(evaluation.as_dict(), folder / f"evaluation_{unit}.json")
+        write_table(_comparison(found), folder / _COMPARISON)
+        return {}
+
+    def report_step() -> dict[str, Any]:
+        sections = run_sections(
+            read_table(folder / "predictions.csv"),
+            model=load_model(folder / "model"),
+            points=read_table(folder / "points.csv"),
+        )
+        sections.insert(1, _beside_the_pilot(_result(folder)))
+        sections.insert(-1, _how_made(run))
+        where = ", ".join(_listed(country))
+        write_page(sections, folder / _REPORT, f"LUCAS photos of {where}: the pilot, done again")
+        return {}
+
+    evaluated = ["predictions.csv", "points.csv", "evaluation_photos.json"]
+    evaluated += ["evaluation_points.json", _COMPARISON]
+    run.step("survey", survey_step, ("country", "table", "years"), ["survey.parquet"])
+    run.step(
+        "points",
+        points_step,
+        ("years", "scheme", "classes", "sample", "balanced", "directions", "seed"),
+        ["selection.csv"],
+    )
+    run.step("photos", photos_step, ("base", "directions", "test_size", "seed"), ["photos.csv"])
+    # What comes next rests on the photos that are there, however they were chosen.
+    run.rest_on("photos.csv")
+    run.step("model", model_step, ("training", "seed"), ["model/card.json"])
+    run.step("predictions", predictions_step, (), evaluated)
+    run.step("report", report_step, (), [_REPORT])
+    run.finish()
+    return _result(folder)
+
+
+class _Run:
+    """What was done in a folder, written down after each step for whoever goes on there."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
+        self.folder, self._file = folder, folder / _RUN
+        kept: dict[str, Any] = {}
+        if self._file.is_file():
+            try:
+                kept = json.loads(self._file.read_text(encoding="utf-8"))
+                steps, former = dict(kept["steps"]), dict(kept["settings"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self._file} is damaged ({error}). Delete that file: what the folder holds is "
+                    "used again where it fits."
+                ) from error
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                f"{folder} exists and holds no run of pilot(); it is left as it is. Give another "
+                "folder."
+            )
+        else:
+            steps, former = {}, {}
+        plain = json.loads(json.dumps(settings))
+        unlike = [k for k in plain if former.get(k, plain[k]) != plain[k]]
+        self.finished = bool(kept.get("finished")) and not overwrite
+        if self.finished and unlike:
+            raise InputError(
+                f"{folder} holds a finished run with other settings: "
+                + some([f"{k} was {_shown(former[k])}, is {_shown(plain[k])}" for k in unlike])
+                + ". Give another folder, or replace it explicitly (overwrite=True, --overwrite)."
+            )
+        self.settings, self.steps = plain, steps
+        self._again, self._key = overwrite, ""
+
+    def step(
+        self,
+        name: str,
+        work: Callable[[], dict[str, Any]],
+        settings: Iterable[str],
+        made: Iterable[str],
+    ) -> None:
+        """Do a step, unless it was done with these settings and what it made is there."""
+        rests = [self._key, name, {k: self.settings[k] for k in settings}]
+        self._key = hashlib.sha256(json.dumps(rests, sort_keys=True).encode()).hexdigest()
+        done = self.steps.get(name, {}).get("key") == self._key
+        done = done and all((self.folder / file).is_file() for file in made)
+        # Photos that could not be had may be there by now.
+        if done and not (self._again and name in ("photos", "report")):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write(finished=False)
+        start = time.perf_counter()
+        notes = work()
+        self.steps[name] = {
+            "key": self._key,
+            "seconds": round(time.perf_counter() - start, 1),
+            **notes,
+        }
+        self._write(finished=False)
+
+    def rest_on(self, name: str) -> None:
+        """Let what follows depend on a file's content instead of on the steps before."""
+        self._key = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+
+    def finish(self) -> None:
+        self._write(finished=True)
+
+    def photos(self) -> pd.DataFrame:
+        """The photo table with paths of where the folder is now."""
+        table = read_table(self.folder / "photos.csv")
+        return table.assign(path=[str(self.folder / p) for p in table["path"]])
+
+    def _write(self, finished: bool) -> None:
+        write_json(
+            {
+                "lucas_habitat": __version__,
+                "finished": finished,
+                "settings": self.settings,
+                "steps": self.steps,
+            },
+            self._file,
+        )
+
+
+def _sample(
+    sample: object, balanced: bool | None, test_size: float | None
+) -> tuple[int | None, bool, float]:
+    """Photos (None: all there are), whether classes are balanced, share of points to test on."""
+    if isinstance(sample, str):
+        known = {**SAMPLES, "all": (None, False, 0.2)}
+        if sample not in known:
+            raise InputError(
+                f"sample must be 'small', 'large', 'all' or a number of photos; got {sample!r} instead."
+            )
+        n, even, share = known[sample]
+    else:
+        check_number("sample", sample, 1, whole=True)
+        n, even, share = int(cast(int, sample)), True, 0.2
+    if balanced is not None:
+        even = bool(balanced)
+    if test_size is not None:
+        check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
+        share = float(test_size)
+    if n is None and even:
+        raise InputError("sample='all' cannot be balanced; give a number of photos instead.")
+    return n, even, share
+
+
+def _of_training(training: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = dict(training or {})
+    allowed = set(inspect.signature(train).parameters) - {*_NOT_OF_TRAINING, *_OWN_OF_TRAINING}
+    strange = sorted(set(given) - allowed)
+    if strange:
+        raise InputError(
+            f"training has {some(strange)}; it takes further arguments of train(): "
+            f"{', '.join(sorted(allowed))}."
+        )
+    return given
+
+
+def _plain_scheme(scheme: object) -> object:
+    if isinstance(scheme, pd.DataFrame):
+        scheme = scheme.astype("object").where(scheme.notna(), None).to_dict("list")
+    return dict(scheme) if isinstance(scheme, Mapping) else str(scheme)
+
+
+def _listed(values: Any) -> list[Any]:
+    one = isinstance(values, str | os.PathLike) or not isinstance(values, Iterable)
+    return [values] if one else list(values)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _survey(
+    folder: Path,
+    table: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
+    years: int | Iterable[int] | None,
+    country: str | Iterable[str],
+    progress: Progress,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The tidied rows of a country, and what was put right in them."""
+    if table is None:
+        only_2018 = years is not None and _listed(years) == [2018]
+        sources = [f"{TABLES}/lucas_harmo_uf{'_2018' if only_2018 else ''}.zip"]
+    else:
+        sources = [str(t) for t in _listed(table)]
+    parts: list[pd.DataFrame] = []
+    notes: dict[str, Any] = {"tables": [], "repairs": {}, "problems": 0}
+    for source in sources:
+        if "://" in source:
+            (folder / "tables").mkdir(parents=True, exist_ok=True)
+            source = str(download_table(source, folder / "tables", progress=progress))
+        found = read_survey(source, years=years, countries=country)
+        notes["tables"].append(Path(source).name)
+        for kind, n in found.attrs["repairs"].items():
+            notes["repairs"][kind] = notes["repairs"].get(kind, 0) + n
+        notes["problems"] += len(found.attrs["problems"]["problem"])
+        found.attrs = {}
+        parts.append(found)
+    survey = pd.concat(parts, ignore_index=True)
+    twice = survey.duplicated(["point_id", "year"])
+    if twice.any():
+        raise InputError(
+            f"{int(twice.sum())} points and years stand in more than one of the tables, the first is "
+            f"{survey.loc[twice, 'point_id'].iloc[0]}. Give each campaign once."
+        )
+    return survey, {**notes, "rows": len(survey)}
+
+
+def _comparison(found: Mapping[str, Evaluation]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for unit, e in found.items():
+        row: dict[str, Any] = {"unit": unit, "n": e.n, "n_points": e.n_points}
+        for name in PILOT:
+            low, high = getattr(e, f"{name}_interval")
+            row |= {name: getattr(e, name), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    table = pd.DataFrame([*rows, {"unit": "pilot", **PILOT}])
+    return table.astype({"n": "Int64", "n_points": "Int64"})
+
+
+def _result(folder: Path) -> pd.DataFrame:
+    table = read_table(folder / _COMPARISON)
+    table = table.astype({"n": "Int64", "n_points": "Int64"})
+    table.attrs = {"report": str(folder / _REPORT), "folder": str(folder)}
+    return table
+
+
+def _beside_the_pilot(comparison: pd.DataFrame) -> Section:
+    def span(low: float, high: float) -> str:
+        return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+
+    names = {"photos": "each photo", "points": "votes of a point", "pilot": "the pilot"}
+    shown = pd.DataFrame(
+        {
+            "": comparison["unit"].map(names),
+            "compared": [f"{n}" if pd.notna(n) else "" for n in comparison["n"]],
+            **{
+                label: column
+                for name, label in (("overall_accuracy", "overall accuracy"), ("kappa", "kappa"))
+                for label, column in (
+                    (label, [f"{v:.3f}" for v in comparison[name]]),
+                    (
+                        f"{label}, 95 %",
+                        [
+                            span(*ends)
+                            for ends in zip(
+                                comparison[f"{name}_low"], comparison[f"{name}_high"], strict=True
+                            )
+                        ],
+                    ),
+                )
+            },
+        }
+    )
+    section = Section("Beside the pilot", [html_table(shown, "This run and the pilot")])
+    section.parts.append(
+        paragraph(
+            "The pilot was an R keras script: frozen Xception, four classes, Denmark. It split photos, "
+            "not points, so views of a test point could be among those it learned from: its figures are, "
+            "if anything, too high, and rest on other photos than these."
+        )
+    )
+    section.tables["comparison"] = comparison
+    return section
+
+
+def _how_made(run: _Run) -> Section:
+    steps = run.steps
+    seconds = pd.DataFrame(
+        [
+            {"step": _STEPS[name], "seconds": steps[name]["seconds"]}
+            for name in _STEPS
+            if name in steps and name != "report"  # that is being written
+        ]
+    )
+    photos = pd.DataFrame(
+        [
+            {"status": status, "meaning": DOWNLOAD_STATUSES[status], "photos": n}
+            for status, n in steps["photos"]["photos"].items()
+        ]
+    )
+    selection = pd.DataFrame(
+        [{"condition": k, "rows": n} for k, n in steps["points"]["selection"].items()]
+    )
+    survey = steps["survey"]
+    repairs = ", ".join(f"{k.replace('_', ' ')} {n:,}" for k, n in survey["repairs"].items())
+    section = Section("How it was made")
+    section.parts += [
+        fact_list(
+            {
+                "Tables": ", ".join(survey["tables"]),
+                "Rows of the country": f"{survey['rows']:,}",
+                "Values put right": repairs or "none",
+                "Rows that cannot be right, left out": f"{survey['problems']:,}",
+                "Photos from": run.settings["base"],
+            }
+        ),
+        html_table(selection, "Points left after each condition"),
+        html_table(photos, "Photos asked for"),
+        html_table(
+            seconds.assign(seconds=[f"{s:,.0f}" for s in seconds["seconds"]]),
+            "Time taken, seconds; of a run in several goes, of each step's last",
+        ),
+    ]
+    section.tables |= {"steps": seconds, "photos_fetched": photos, "selection": selection}
+    return section
