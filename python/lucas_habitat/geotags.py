@@ -55,10 +55,10 @@ def locate_photos(
     photos : path, sequence of paths, or pandas.DataFrame
         Anything `list_photos` takes.
     radius : float, default 25
-        Metres, at least 2. How far photos of a point may lie from its first one. Receivers are
-        right to 5 or 10 m in the open, worse in woods.
+        Metres, at least 2. How far a photo may lie from the first of its visit, and that one from
+        the first of its point. Receivers are right to 5 or 10 m in the open, less so in woods.
     minutes : float, default 60
-        How long after its first photo others still belong to a visit.
+        How long after the first photo of a visit others still belong to it.
     root, labels
         As in `list_photos`.
     progress : bool or callable, default True
@@ -107,15 +107,15 @@ def locate_photos(
 
     Notes
     -----
-    Photos are taken in order of time, those without a date last, by name. Each joins the nearest visit whose first photo lies within
-    ``radius`` and ``minutes``, else it begins one. Visits, in the same order, join the nearest
-    point whose first photo lies within ``radius`` of theirs, else they begin one. That is the leader
-    algorithm (Hartigan 1975, chapter 3), with its anchor in space and time as stay points have it
-    (Li et al. 2008). Everything is measured from a first photo, so photos along a track do not
-    chain into one point, as they would with single linkage or DBSCAN; and, unlike with
-    complete linkage, photos taken later change no point found earlier: located again with
-    next year's photos, a folder keeps its ids. (Those of photos without a date may change.)
-    Distances are straight lines on the WGS84 ellipsoid, right anywhere on Earth.
+    Photos are taken in order of time, those without a date last, by name. Each joins the nearest
+    visit whose first photo lies within ``radius`` and ``minutes``, else it begins one. Visits, in
+    the same order, join the nearest point whose first photo lies within ``radius`` of theirs, else
+    they begin one. That is the leader algorithm (Hartigan 1975, chapter 3), with its anchor in
+    space and time as stay points have it (Li et al. 2008). Everything is measured from a first
+    photo, so photos along a track do not chain into one point, as they would with single linkage or
+    DBSCAN; and, unlike with complete linkage, photos taken later change no point found earlier:
+    located again with next year's photos, a folder keeps its ids. (Those of photos without a
+    date may change.) Distances are straight lines on the WGS84 ellipsoid, right anywhere on Earth.
 
     A photo that has a point already, by name or table, keeps it, and visits that begin within
     ``radius`` of the first photo of such a point join it. So ids that were handed out hold for
@@ -129,8 +129,9 @@ def locate_photos(
     a reference (N, S, E, W) that is missing, or 0, 0, which cameras write without a
     fix. Of a PNG only EXIF that stands before the pixels is read.
 
-    The table holds positions, and an id spells one: whoever gets the table, or a model's
-    list of its training photos, learns where they were taken. The photos' other EXIF goes nowhere.
+    The table holds positions, and an id spells one: whoever gets the table, or what is made of it
+    (maps, reports, a model's list of its training photos), learns where photos were taken.
+    Their other EXIF goes nowhere.
 
     References
     ----------
