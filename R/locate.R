@@ -67,7 +67,7 @@
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 8, size = c(320, 240))
-#'   drawn <- list.files(folder, "2018", recursive = TRUE, full.names = TRUE)
+#'   drawn <- list.files(folder, "201[58]", recursive = TRUE, full.names = TRUE)
 #'   # As a phone would name them: nothing but the EXIF tells their points.
 #'   phone <- file.path(tempfile("phone"), sprintf("IMG_%02d.jpg", seq_along(drawn)))
 #'   dir.create(dirname(phone[1]))

@@ -380,6 +380,7 @@ def test_files_that_are_no_photos_are_rows_with_their_reason(tmp_path):
     assert table["point_id"].notna().tolist() == [False] * 6 + [True]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_exif_cut_off_or_garbled_anywhere_is_never_an_exception(tmp_path):
     data = write_photo(tmp_path / "whole.jpg", position(55.5, 12.5) | {31: 5.0}).read_bytes()
     end = data.index(b"\xff\xdb")  # where the tables of the pixels begin
