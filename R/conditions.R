@@ -48,7 +48,8 @@ stop_interrupted <- function() {
 }
 
 R_NAMES <- c(
-  list_photos = "lucas_photos", assign_habitat = "lucas_habitat", split_photos = "lucas_split",
+  list_photos = "lucas_photos", locate_photos = "lucas_locate",
+  assign_habitat = "lucas_habitat", split_photos = "lucas_split",
   build_model = "lucas_model", train = "lucas_train", classify = "lucas_classify",
   vote = "lucas_vote", evaluate = "lucas_evaluate", calibrate = "lucas_calibrate",
   covariates = "lucas_covariates", support = "lucas_support", save_model = "lucas_save",
@@ -70,8 +71,8 @@ ARGUMENTS <- c(
   "connections", "corrections", "countries", "credit", "crs", "decoder", "device", "directions",
   "drop", "dropout", "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k",
   "labels", "language", "learning_rate", "level", "max_bytes", "max_distance", "method",
-  "min_cover", "n", "n_boot", "n_draws", "n_per_class", "n_points", "num_classes", "open_browser",
-  "out", "overwrite", "per_second", "photos", "point_id", "port", "precision", "radius", "recipe",
+  "min_cover", "minutes", "n", "n_boot", "n_draws", "n_per_class", "n_points", "num_classes",
+  "open_browser", "out", "overwrite", "per_second", "photos", "point_id", "port", "precision", "radius", "recipe",
   "reference", "regroup", "resize", "retries", "right", "root", "scaling", "scheme", "seed",
   "sites", "size", "survey", "target_size", "test_size", "timeout", "title", "transform", "url",
   "validation", "validation_split", "weights", "width", "year", "years"

@@ -20,7 +20,8 @@
 #'   `direction` (`"P"`, `"N"`, `"E"`, `"S"`, `"W"`, `"C"` for a close-up, or `NA`), `habitat` (factor),
 #'   `split` (`"train"`, `"test"` or `NA`), then `nuts0`, `x` and `y` (EPSG:3035, metres, from
 #'   8-digit LUCAS ids) where known, then a table's other columns.
-#' @seealso [lucas_habitat()] for classes from LC1 codes, [lucas_split()], [lucas_classify()].
+#' @seealso [lucas_locate()] for geotagged photos whose names say nothing, [lucas_habitat()] for classes
+#'   from LC1 codes, [lucas_split()], [lucas_classify()].
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 8, size = c(320, 240))

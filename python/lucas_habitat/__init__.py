@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .figure_tables import class_colours as class_colours
     from .figure_tables import reliability as reliability
     from .figure_tables import vote_gain as vote_gain
+    from .geotags import locate_photos as locate_photos
     from .nomenclature import assign_habitat as assign_habitat
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
@@ -72,6 +73,7 @@ _HOMES = {
     "lc1_codes": "nomenclature",
     "list_photos": "photos",
     "load_model": "classifier",
+    "locate_photos": "geotags",
     "photo_url": "download",
     "pilot_scheme": "nomenclature",
     "plot_confusion": "plots",

@@ -139,6 +139,16 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", metavar="FILE", help=f"{_TABLE} to write")
     sub.add_argument("--no-labels", action="store_true", help="folder names are not classes")
 
+    sub = command("locate", _locate, "find the points of geotagged photos by position and time")
+    sub.add_argument("photos", metavar="PHOTOS", help=_PHOTOS)
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
+    sub.add_argument(
+        "--radius", type=float, default=25.0, help="metres around a point's first photo"
+    )
+    sub.add_argument("--minutes", type=float, default=60.0, help="after a visit's first photo")
+    sub.add_argument("--root", metavar="DIR", help="what paths in a table are relative to")
+    sub.add_argument("--no-labels", action="store_true", help="folder names are not classes")
+
     sub = command("split", _split, "split photos into training and test photos, by point")
     _photos(sub)
     sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} with the column split")
@@ -396,6 +406,23 @@ def _list(options: argparse.Namespace) -> int:
     if options.out:
         _write(photos, options.out)
     return 0
+
+
+def _locate(options: argparse.Namespace) -> int:
+    from .geotags import locate_photos
+
+    _check_out(options.out)
+    photos = locate_photos(
+        options.photos,
+        radius=options.radius,
+        minutes=options.minutes,
+        root=options.root,
+        labels=not options.no_labels,
+    )
+    for status, n in photos["status"].value_counts().items():
+        print(f"  {n} {status}")
+    _write(photos, options.out)
+    return 0 if photos["lat"].notna().any() else 1
 
 
 def _split(options: argparse.Namespace) -> int:

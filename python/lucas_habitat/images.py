@@ -6,7 +6,10 @@ import io
 import math
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +100,9 @@ class Preprocessing:
         return asdict(self)
 
 
-def read_bytes(path: str) -> bytes:
-    """Read a photo file, or say in a `PhotoError` why it cannot be."""
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """Open a photo file to read, or say in a `PhotoError` why it cannot be."""
     try:
         size = os.path.getsize(path)
         if os.path.isdir(path):
@@ -108,7 +112,7 @@ def read_bytes(path: str) -> bytes:
         if size > MAX_FILE_BYTES:
             raise PhotoError("too large", f"the file has {size:,} bytes")
         with open(path, "rb") as file:
-            return file.read()
+            yield file
     except FileNotFoundError:
         raise PhotoError("missing", f"there is no file {path}") from None
     except PhotoError:
@@ -117,6 +121,12 @@ def read_bytes(path: str) -> bytes:
         raise PhotoError("missing", "the row names no file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise PhotoError("unreadable", str(error)) from error
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a photo file, or say in a `PhotoError` why it cannot be."""
+    with opened(path) as file:
+        return file.read()
 
 
 def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Array:
@@ -142,7 +152,7 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
         With its ``status`` from `STATUSES`.
     """
     how = preprocessing or Preprocessing()
-    image = _open(data)
+    image = open_image(io.BytesIO(data))
     scaled = None
     if (
         how.decoder == "simplejpeg"
@@ -160,14 +170,16 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     return _fit(_upright(rgb, image), how)
 
 
-def _open(data: bytes) -> Image.Image:
+def open_image(file: BinaryIO) -> Image.Image:
+    """Read the head of a photo, not its pixels, or say in a `PhotoError` why it cannot be."""
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise PhotoError("too large", str(error)) from error
     except Exception as error:
+        file.seek(0)
         raise PhotoError(
-            "not a photo", f"no JPEG, PNG, TIFF, BMP or WebP; begins with {data[:8]!r}"
+            "not a photo", f"no JPEG, PNG, TIFF, BMP or WebP; begins with {file.read(8)!r}"
         ) from error
     if min(image.size) < MIN_SIDE:
         raise PhotoError(
@@ -242,7 +254,7 @@ def thumbnail(path: str, side: int) -> Array:
     """
     data = read_bytes(path)
     square = Image.fromarray(decode_photo(data, Preprocessing(size=side, credit="keep")))
-    image = _open(data)
+    image = open_image(io.BytesIO(data))
     width, height = _upright(Image.new("1", image.size), image).size
     scale = side / max(width, height)
     size = max(1, round(width * scale)), max(1, round(height * scale))

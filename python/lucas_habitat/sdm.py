@@ -472,7 +472,7 @@ def _at_sites(
             "metres, lon and lat in WGS84 degrees, or an 8-digit LUCAS point_id)."
         )
 
-    tree = cKDTree(_geocentric(point_lon[use], point_lat[use]))
+    tree = cKDTree(geocentric(point_lon[use], point_lat[use]))
     here = ~np.isnan(lon)
     nearest = np.full(len(sites), np.inf)
     nearest[here] = _nearest(tree, lon[here], lat[here], system, radius)
@@ -481,7 +481,7 @@ def _at_sites(
         tree,
         shares[use],
         table[use],
-        _geocentric(lon[here], lat[here]),
+        geocentric(lon[here], lat[here]),
         None if k is None else int(k),
         radius,
     )
@@ -655,7 +655,7 @@ def _lonlat(
     return lon, lat
 
 
-def _geocentric(lon: _Floats, lat: _Floats) -> _Floats:
+def geocentric(lon: _Floats, lat: _Floats) -> _Floats:
     """Metres from the Earth's centre, n x 3, of positions on the ellipsoid."""
     to_xyz = Transformer.from_crs(CRS.from_epsg(4979), CRS.from_epsg(4978), always_xy=True)
     return np.column_stack(to_xyz.transform(lon, lat, np.zeros(len(lon))))
@@ -667,11 +667,11 @@ def _nearest(tree: cKDTree, lon: _Floats, lat: _Floats, crs: CRS, radius: float 
     Without this, the k nearest points would be found from another continent all the same.
     """
     distance: _Floats
-    distance, _ = tree.query(_geocentric(lon, lat)) if len(lon) else (np.empty(0), None)
+    distance, _ = tree.query(geocentric(lon, lat)) if len(lon) else (np.empty(0), None)
     if not len(lon) or distance.min() <= _FAR:
         return distance
     if crs.is_geographic and (np.abs(lon) <= 90).all():
-        exchanged, _ = tree.query(_geocentric(lat, lon))
+        exchanged, _ = tree.query(geocentric(lat, lon))
         if np.median(exchanged) <= _FAR:
             raise InputError(
                 f"Longitude and latitude of sites look swapped: as given, the nearest point is "

@@ -18,6 +18,7 @@ COMMANDS = (
     "select",
     "download",
     "list",
+    "locate",
     "split",
     "train",
     "classify",

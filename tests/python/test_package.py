@@ -59,6 +59,7 @@ R_NAMES = {
     "draw_demo_photos": "lucas_demo_photos",
     "read_survey": "lucas_survey",
     "select_points": "lucas_select",
+    "locate_photos": "lucas_locate",
     "download_photos": "lucas_download",
     "download_table": "lucas_download_table",
     "credit": "lucas_credit",
