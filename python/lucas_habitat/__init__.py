@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
     from .photos import list_photos as list_photos
+    from .piloting import pilot as pilot
     from .plots import plot_confusion as plot_confusion
     from .plots import plot_history as plot_history
     from .plots import plot_map as plot_map
@@ -75,6 +76,7 @@ _HOMES = {
     "load_model": "classifier",
     "locate_photos": "geotags",
     "photo_url": "download",
+    "pilot": "piloting",
     "pilot_scheme": "nomenclature",
     "plot_confusion": "plots",
     "plot_history": "plots",

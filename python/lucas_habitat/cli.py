@@ -170,29 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.csv",
         help="review table that app wrote; give the split table",
     )
-    sub.add_argument(
-        "--recipe", choices=("pilot", "finetune"), default="pilot", help="defaults of the next four"
-    )
-    sub.add_argument("--dropout", type=float)
-    sub.add_argument("--epochs", type=int)
-    sub.add_argument("--batch-size", type=int)
-    sub.add_argument("--learning-rate", type=float)
-    sub.add_argument(
-        "--arch", default="xception", help="xception, efficientnet_lite0 or a name of timm's"
-    )
-    sub.add_argument(
-        "--weights", default="imagenet", help="imagenet, none, or a .safetensors or .pth file"
-    )
-    sub.add_argument("--scaling", choices=("unit", "symmetric", "own"), help="of RGB values")
-    sub.add_argument("--target-size", type=int, default=224, help="pixels")
-    sub.add_argument("--resize", choices=("antialias", "nearest"), default="antialias", help=" ")
-    sub.add_argument("--decoder", choices=("simplejpeg", "pillow"), default="simplejpeg", help=" ")
-    sub.add_argument(
-        "--credit",
-        choices=("mask", "crop", "keep"),
-        default="mask",
-        help="the burnt-in credit line",
-    )
+    _recipe(sub)
     sub.add_argument("--closeups", action="store_true", help="train on close-ups too")
     _seed(sub)
     _computing(sub)
@@ -273,6 +251,45 @@ def _parser() -> argparse.ArgumentParser:
     # R's: the address goes in there, and the app ends when the file is gone.
     sub.add_argument("--session", help=argparse.SUPPRESS)
 
+    sub = command("pilot", _pilot, "the whole way with the survey's photos of a country, in one go")
+    sub.add_argument(
+        "--out", metavar="DIR", required=True, help="folder for everything; run again to go on"
+    )
+    sub.add_argument("--country", nargs="+", help="two-letter codes (DK)")
+    sub.add_argument(
+        "--table",
+        metavar="TABLE",
+        nargs="+",
+        help="the survey's tables, files or https addresses; else the harmonised one is fetched",
+    )
+    sub.add_argument("--years", type=int, nargs="+", help="campaigns; else each point's latest")
+    sub.add_argument("--scheme", default="pilot", help="pilot, level1, level2 or a table")
+    sub.add_argument("--classes", nargs="+", help="only these classes")
+    sub.add_argument(
+        "--sample",
+        default="small",
+        help="small (the pilot's 1,093 photos, balanced), large (its 15,676 and 4,297), all, or a "
+        "number of photos",
+    )
+    sub.add_argument(
+        "--balanced",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="as many points of each class",
+    )
+    sub.add_argument("--directions", default="PNESW", help="photos of a point")
+    sub.add_argument("--test-size", type=float, help="share of points to test on (0.2)")
+    sub.add_argument(
+        "--validation-split", type=float, default=0.2, help="share of the others to calibrate on"
+    )
+    _recipe(sub)
+    sub.add_argument("--model", metavar="DIR", help="test this one on all photos, train none")
+    sub.add_argument("--base", help="address of another server of photos")
+    sub.add_argument("--per-second", type=float, default=5.0, help="requests at most")
+    sub.add_argument("--overwrite", action="store_true", help="do a finished run again")
+    _seed(sub)
+    _computing(sub)
+
     sub = command("demo", _demo, "run the whole way on photos the program draws itself")
     sub.add_argument("--out", metavar="DIR", default="demo-run", help="folder for everything")
     sub.add_argument("--photos", metavar="FOLDER", help="real labelled photos instead")
@@ -289,6 +306,32 @@ def _photos(sub: argparse.ArgumentParser) -> None:
         metavar="SCHEME",
         help="give photos the class of their lc1 code: pilot, level1, level2 or a "
         "table with the columns code and class",
+    )
+
+
+def _recipe(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--recipe", choices=("pilot", "finetune"), default="pilot", help="defaults of the next four"
+    )
+    sub.add_argument("--dropout", type=float)
+    sub.add_argument("--epochs", type=int)
+    sub.add_argument("--batch-size", type=int)
+    sub.add_argument("--learning-rate", type=float)
+    sub.add_argument(
+        "--arch", default="xception", help="xception, efficientnet_lite0 or a name of timm's"
+    )
+    sub.add_argument(
+        "--weights", default="imagenet", help="imagenet, none, or a .safetensors or .pth file"
+    )
+    sub.add_argument("--scaling", choices=("unit", "symmetric", "own"), help="of RGB values")
+    sub.add_argument("--target-size", type=int, default=224, help="pixels")
+    sub.add_argument("--resize", choices=("antialias", "nearest"), default="antialias", help=" ")
+    sub.add_argument("--decoder", choices=("simplejpeg", "pillow"), default="simplejpeg", help=" ")
+    sub.add_argument(
+        "--credit",
+        choices=("mask", "crop", "keep"),
+        default="mask",
+        help="the burnt-in credit line",
     )
 
 
@@ -453,23 +496,10 @@ def _train(options: argparse.Namespace) -> int:
         validation=_read_photos(options, source=options.validation) if options.validation else None,
         validation_split=options.validation_split,
         corrections=options.corrections,
-        recipe=options.recipe,
-        arch=options.arch,
-        dropout=options.dropout,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        target_size=options.target_size,
-        weights=None if options.weights == "none" else options.weights,
-        scaling=options.scaling,
-        resize=options.resize,
-        decoder=options.decoder,
-        credit=options.credit,
+        **_training(options),
         closeups=options.closeups,
         seed=options.seed,
         device=options.device,
-        precision=options.precision,
-        cache=not options.no_cache,
     )
     print(model.history.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
     if model.training["corrections"]:
@@ -478,6 +508,29 @@ def _train(options: argparse.Namespace) -> int:
     print(model)
     print(f"model written to {save_model(model, options.out, overwrite=options.overwrite)}")
     return 0
+
+
+def _training(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of train() that `_recipe` and `_computing` add."""
+    names = [
+        "recipe",
+        "arch",
+        "dropout",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "target_size",
+        "scaling",
+        "resize",
+        "decoder",
+        "credit",
+        "precision",
+    ]
+    return {
+        **{name: getattr(options, name) for name in names},
+        "weights": None if options.weights == "none" else options.weights,
+        "cache": not options.no_cache,
+    }
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -605,6 +658,39 @@ def _app(options: argparse.Namespace) -> int:
         not options.no_browser,
         options.session,
     )
+    return 0
+
+
+def _pilot(options: argparse.Namespace) -> int:
+    from .download import BASE
+    from .piloting import pilot
+
+    training = _training(options)
+    sample = int(options.sample) if options.sample.isdigit() else options.sample
+    found = pilot(
+        options.out,
+        country=options.country or "DK",
+        table=options.table,
+        years=options.years,
+        scheme=options.scheme,
+        classes=options.classes,
+        sample=sample,
+        balanced=options.balanced,
+        directions=options.directions,
+        test_size=options.test_size,
+        validation_split=options.validation_split,
+        arch=training.pop("arch"),
+        recipe=training.pop("recipe"),
+        training=training,
+        model=options.model,
+        base=options.base or BASE,
+        per_second=options.per_second,
+        seed=options.seed,
+        device=options.device,
+        overwrite=options.overwrite,
+    )
+    print(found.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep=""))
+    print(f"Look at all of it in {found.attrs['report']}")
     return 0
 
 

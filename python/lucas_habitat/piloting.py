@@ -17,9 +17,10 @@ import pandas as pd
 from ._progress import Progress
 from ._tables import read_table, write_json, write_table
 from ._version import __version__
-from .classifier import classify, load_model, save_model
+from .backbones import load_backbone
+from .classifier import HabitatModel, classify, load_model, save_model
 from .download import BASE, DOWNLOAD_STATUSES, download_photos, download_table
-from .errors import InputError, check_number, check_seed, inform, some
+from .errors import InputError, check_choice, check_number, check_seed, inform, some
 from .evaluation import Evaluation, evaluate
 from .reporting import (
     Section,
@@ -32,7 +33,7 @@ from .reporting import (
 )
 from .splits import split_photos
 from .survey import check_directions, draw_rows, read_survey, select_points
-from .training import train
+from .training import RECIPES, train
 from .voting import vote
 
 __all__ = ["pilot"]
@@ -73,6 +74,7 @@ def pilot(
     arch: str = "xception",
     recipe: str = "pilot",
     training: Mapping[str, Any] | None = None,
+    model: HabitatModel | str | os.PathLike[str] | None = None,
     base: str = BASE,
     per_second: float = 5.0,
     seed: int = 1,
@@ -126,6 +128,9 @@ def pilot(
         As in `train`.
     training : mapping, optional
         Further arguments of `train`, such as ``{"epochs": 20}``.
+    model : HabitatModel or path, optional
+        A trained model, to be tested on all photos instead of training one on some: then
+        ``test_size``, ``validation_split``, ``arch``, ``recipe`` and ``training`` are not used.
     base, per_second : optional
         The photos' server, and requests a second at most; as in `download_photos`.
     seed : int, default 1
@@ -159,6 +164,7 @@ def pilot(
     --------
     >>> pilot("dk", country="DK")                                   # doctest: +SKIP
     >>> pilot("se", country="SE", sample=5000, years=[2015, 2018])  # doctest: +SKIP
+    >>> pilot("se-by-dk", country="SE", model="dk/model")           # doctest: +SKIP
     """
     n_photos, balanced, test_size = _sample(sample, balanced, test_size)
     letters = check_directions(directions)
@@ -167,6 +173,7 @@ def pilot(
         raise InputError("directions must have one of P, N, E, S, W; close-ups do not vote.")
     how: dict[str, Any] = {"arch": arch, "recipe": recipe, "validation_split": validation_split}
     how |= _of_training(training)
+    given = load_model(model) if isinstance(model, str | os.PathLike) else model
     settings = {
         "country": _listed(country),
         "table": None if table is None else [str(t) for t in _listed(table)],
@@ -178,6 +185,7 @@ def pilot(
         "directions": letters,
         "test_size": test_size,
         "training": {k: str(v) if isinstance(v, os.PathLike) else v for k, v in how.items()},
+        "model": None if given is None else _digest(given.card()),
         "base": base,
         "seed": check_seed(seed),
     }
@@ -190,6 +198,10 @@ def pilot(
         )
         return _result(folder)
     check_data_folder(folder / _REPORT)
+    if given is None:
+        # An hour of fetching must not end at weights that cannot be had.
+        check_choice("recipe", recipe, list(RECIPES))
+        load_backbone(arch, weights=how.get("weights", "imagenet"), scaling=how.get("scaling"))
 
     def survey_step() -> dict[str, Any]:
         survey, notes = _survey(folder, table, years, country, progress)
@@ -229,22 +241,27 @@ def pilot(
                 f"None of {len(photos)} photos could be had: "
                 f"{photos['status'].value_counts().to_dict()}. Run again later, or look at base=."
             )
-        parts = split_photos(there, test_size=test_size, seed=seed)
+        table = (
+            pd.concat(split_photos(there, test_size=test_size, seed=seed), ignore_index=True)
+            if given is None
+            else there
+        )
         # Paths within the folder, so that it can be moved or handed on.
-        table = pd.concat(parts, ignore_index=True)
         table["path"] = [Path(os.path.relpath(p, folder)).as_posix() for p in table["path"]]
         write_table(table, folder / "photos.csv")
         return {"photos": photos["status"].value_counts().to_dict()}
 
     def model_step() -> dict[str, Any]:
-        model = train(folder / "photos.csv", **how, seed=seed, device=device, progress=progress)
-        save_model(model, folder / "model", overwrite=True)
+        found = given or train(
+            folder / "photos.csv", **how, seed=seed, device=device, progress=progress
+        )
+        save_model(found, folder / "model", overwrite=True)
         return {}
 
     def predictions_step() -> dict[str, Any]:
         photos = run.photos()
         predictions = classify(
-            photos[photos["split"] == "test"],
+            photos[(photos["split"] != "train").fillna(True)],
             folder / "model",
             device=device,
             cache=how.get("cache", True),
@@ -268,7 +285,7 @@ def pilot(
         sections.insert(1, _beside_the_pilot(_result(folder)))
         sections.insert(-1, _how_made(run))
         where = ", ".join(_listed(country))
-        write_page(sections, folder / _REPORT, f"LUCAS photos of {where}: the pilot, done again")
+        write_page(sections, folder / _REPORT, f"LUCAS photos of {where}")
         return {}
 
     evaluated = ["predictions.csv", "points.csv", "evaluation_photos.json"]
@@ -280,10 +297,11 @@ def pilot(
         ("years", "scheme", "classes", "sample", "balanced", "directions", "seed"),
         ["selection.csv"],
     )
-    run.step("photos", photos_step, ("base", "directions", "test_size", "seed"), ["photos.csv"])
+    of_photos = ("base", "directions", "test_size", "model", "seed")
+    run.step("photos", photos_step, of_photos, ["photos.csv"])
     # What comes next rests on the photos that are there, however they were chosen.
     run.rest_on("photos.csv")
-    run.step("model", model_step, ("training", "seed"), ["model/card.json"])
+    run.step("model", model_step, ("training", "model", "seed"), ["model/card.json"])
     run.step("predictions", predictions_step, (), evaluated)
     run.step("report", report_step, (), [_REPORT])
     run.finish()
@@ -333,7 +351,7 @@ class _Run:
     ) -> None:
         """Do a step, unless it was done with these settings and what it made is there."""
         rests = [self._key, name, {k: self.settings[k] for k in settings}]
-        self._key = hashlib.sha256(json.dumps(rests, sort_keys=True).encode()).hexdigest()
+        self._key = _digest(rests)
         done = self.steps.get(name, {}).get("key") == self._key
         done = done and all((self.folder / file).is_file() for file in made)
         # Photos that could not be had may be there by now.
@@ -414,6 +432,10 @@ def _plain_scheme(scheme: object) -> object:
     if isinstance(scheme, pd.DataFrame):
         scheme = scheme.astype("object").where(scheme.notna(), None).to_dict("list")
     return dict(scheme) if isinstance(scheme, Mapping) else str(scheme)
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _listed(values: Any) -> list[Any]:

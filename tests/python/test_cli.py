@@ -29,6 +29,7 @@ COMMANDS = (
     "cache",
     "report",
     "app",
+    "pilot",
     "demo",
 )
 

@@ -63,6 +63,7 @@ R_NAMES = {
     "download_photos": "lucas_download",
     "download_table": "lucas_download_table",
     "credit": "lucas_credit",
+    "pilot": "lucas_pilot",
     "cache_info": "lucas_cache_info",
     "clear_cache": "lucas_cache_clear",
     "class_colours": "lucas_colours",

@@ -1,0 +1,381 @@
+"""The pilot in one call, against a local server with the survey's addresses."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from itertools import cycle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import COLOURS, colour_photo
+from survey_server import Server
+
+import lucas_habitat
+from lucas_habitat import list_photos, load_model, pilot, piloting
+from lucas_habitat.cli import main
+from lucas_habitat.errors import DownloadError, InputError
+from lucas_habitat.survey import PHOTO_COLUMNS
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::lucas_habitat.errors.LucasMessage", "ignore::lucas_habitat.errors.LucasWarning"
+)
+CODES = {"artificial": "A11", "cropland": "B11", "grassland": "E20", "woody": "C10"}
+N = 10  # points of each class and year
+LITE = {"arch": "efficientnet_lite0", "training": {"epochs": 4, "precision": "float32"}}
+
+
+def survey_table(year, first=0):
+    """Rows in the form of the harmonised table; the coordinates agree with the ids."""
+    rows = []
+    for c, habitat in enumerate(COLOURS):
+        for i in range(N):
+            rows.append(
+                {
+                    "point_id": f"{4300 + 10 * c:04d}{3600 + 2 * (i + first):04d}",
+                    "year": year,
+                    "nuts0": "DK",
+                    "survey_date": f"0{i % 9 + 1}/06/{year - 2000:02d}",
+                    "obs_dist": "3.0",
+                    "obs_type": "In situ < 100 m",
+                    "lc1": CODES[habitat],
+                    "lc1_perc": "> 75 %",
+                    "lc2": "8",
+                    "lu1": "U111",
+                    **dict.fromkeys(PHOTO_COLUMNS.values(), "Photo taken"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def as_jpeg(habitat, seed):
+    data = io.BytesIO()
+    colour_photo(habitat, seed).save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The table (zipped) and photos, some of which it lacks or holds broken."""
+    running = Server()
+    running.table = pd.concat([survey_table(2015), survey_table(2018)], ignore_index=True)
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("lucas_harmo_uf.csv", running.table.to_csv(index=False))
+    running.files["/tables/lucas_harmo_uf.zip"] = zipped.getvalue()
+    habitats = {code: habitat for habitat, code in CODES.items()}
+    seed = 0
+    for row in running.table.itertuples():
+        for letter in "PNESW":
+            seed += 1
+            name = f"{row.point_id[:3]}/{row.point_id[3:6]}/{row.point_id}{letter}.jpg"
+            path = f"/lucas/photos/{row.year}/DK/{name}"
+            running.files[path] = as_jpeg(habitats[row.lc1], seed)
+    paths = [p for p in running.files if p.startswith("/lucas/photos/2018")]
+    for path, fault in zip(paths[::23], cycle(["404", "damaged", "html", "empty"])):
+        running.faults[path] = [fault]
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def quick(monkeypatch, server):
+    monkeypatch.setattr(piloting, "TABLES", f"{server.base}/tables")
+    server.asked.clear()
+
+
+def run(out, server, **options):
+    options = LITE | {"base": server.base, "per_second": 5000, "progress": False} | options
+    return pilot(out, **options)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, server):
+    before, piloting.TABLES = piloting.TABLES, f"{server.base}/tables"
+    folder = tmp_path_factory.mktemp("kør på ø") / "dk 1"
+    found = run(folder, server, sample="all", test_size=0.4)
+    piloting.TABLES = before
+    return folder, found
+
+
+def test_everything_is_in_the_folder(done):
+    folder, found = done
+    assert found.attrs == {"report": str(folder / "report.html"), "folder": str(folder)}
+    assert found["unit"].tolist() == ["photos", "points", "pilot"]
+    for name in (
+        "survey.parquet", "selection.csv", "photos.csv", "model/card.json", "predictions.csv",
+        "points.csv", "evaluation_photos.json", "evaluation_points.json", "comparison.csv",
+        "report.html", "report_data/comparison.csv", "run.json",
+    ):  # fmt: skip
+        assert (folder / name).is_file(), name
+    photos = list_photos(folder / "photos.csv")
+    assert all(Path(p).is_file() for p in photos["path"])
+    # Of each point the latest campaign only, all its five photos that could be had.
+    assert photos["year"].unique().tolist() == [2018]
+    assert len(photos) == 4 * N * 5 - 9
+    assert photos.groupby("point_id")["split"].nunique().max() == 1
+    assert len(pd.read_csv(folder / "points.csv")) == 16
+
+
+def test_the_numbers_are_those_of_the_steps(done):
+    folder, found = done
+    points = json.loads((folder / "evaluation_points.json").read_text(encoding="utf-8"))
+    row = found.set_index("unit").loc["points"]
+    assert row["overall_accuracy"] == points["overall_accuracy"]
+    assert [row["kappa_low"], row["kappa_high"]] == points["kappa_interval"]
+    assert row["n"] == points["n"] == 16
+    pilots = found.set_index("unit").loc["pilot"]
+    assert (pilots["overall_accuracy"], pilots["kappa"]) == (0.734, 0.650)
+    assert pilots.drop(["overall_accuracy", "kappa"]).isna().all()
+    predictions = pd.read_csv(folder / "predictions.csv", dtype={"point_id": "str"})
+    again = lucas_habitat.evaluate(predictions)
+    assert again.kappa == found.set_index("unit").loc["photos", "kappa"]
+
+
+def test_the_page_says_it_all(done):
+    folder, _ = done
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for text in (
+        "Beside the pilot", "0.734", "0.650", "How it was made", "Points left after each condition",
+        "the server does not have it", "(c) European Union, LUCAS 2018, Eurostat", "CC BY 4.0",
+        "Where the points are", "Photos classified right", "Time taken",
+    ):  # fmt: skip
+        assert text in page, text
+    numbers = pd.read_csv(folder / "report_data" / "photos_fetched.csv").set_index("status")
+    assert numbers["photos"].to_dict() == {
+        "ok": 191, "missing": 3, "damaged": 2, "not a photo": 2, "empty": 2}  # fmt: skip
+    steps = pd.read_csv(folder / "report_data" / "steps.csv")
+    assert steps["step"].tolist()[:3] == [
+        "Reading the survey's table", "Choosing points", "Fetching photos"]  # fmt: skip
+    assert (steps["seconds"] >= 0).all()
+
+
+def test_a_finished_run_is_not_done_again(done, server, quick):
+    folder, found = done
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    again = run(folder, server, sample="all", test_size=0.4)
+    pd.testing.assert_frame_equal(again, found)
+    assert again.attrs == found.attrs
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    assert not server.asked
+
+
+def test_other_settings_do_not_replace_a_finished_run(done, server):
+    folder, _ = done
+    with pytest.raises(InputError, match=r"other settings: .*test_size was 0.4, is 0.3.*overwrite"):
+        run(folder, server, sample="all", test_size=0.3)
+    assert load_model(folder / "model").training["epochs"] == 4
+
+
+def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, monkeypatch):
+    def broken(*args, **kwargs):
+        raise OSError("a plug was pulled")
+
+    monkeypatch.setattr(piloting, "train", broken)
+    # As inspect.signature() sees it.
+    broken.__signature__ = __import__("inspect").signature(lucas_habitat.train)
+    options = {"sample": "all", "test_size": 0.4}
+    with pytest.raises(OSError, match="plug"):
+        run(tmp_path / "dk", server, **options)
+    asked = sum(server.asked.values())
+    assert asked > 100
+    monkeypatch.undo()
+    assert pilot(tmp_path / "dk", base=server.base, progress=False, **options, **LITE)["n"][0] > 50
+    assert sum(server.asked.values()) == asked  # neither table nor photos again
+    # One in a folder of its own gives the same.
+    monkeypatch.setattr(piloting, "TABLES", f"{server.base}/tables")
+    whole = run(tmp_path / "whole", server, **options)
+    assert (tmp_path / "whole" / "points.csv").read_bytes() == (
+        tmp_path / "dk" / "points.csv"
+    ).read_bytes()
+    pd.testing.assert_frame_equal(whole, run(tmp_path / "dk", server, **options))
+
+
+def test_a_run_killed_while_fetching_goes_on(tmp_path, server, done):
+    arguments = [
+        "--table", f"{server.base}/tables/lucas_harmo_uf.zip", "--base", server.base, "--sample", "all",
+        "--test-size", "0.4", "--arch", "efficientnet_lite0", "--epochs", "4", "--precision", "float32",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "lucas_habitat.cli", "pilot", "--out", str(tmp_path / "dk")]
+    server.asked.clear()
+    slow = subprocess.Popen([*command, *arguments, "--per-second", "40"], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while sum(server.asked.values()) < 40 and time.monotonic() < until:
+        time.sleep(0.05)
+    slow.kill()
+    slow.wait()
+    assert 40 <= sum(server.asked.values()) < 190
+    assert not (tmp_path / "dk" / "photos.csv").exists()
+    assert main([*command[3:], *arguments, "--per-second", "5000"]) == 0
+    twice = [p for p, n in server.asked.items() if n > 1 and p.startswith("/lucas")]
+    assert len(twice) <= 8  # at most what was under way on its connections
+    folder, _ = done
+    assert (tmp_path / "dk" / "points.csv").read_bytes() == (folder / "points.csv").read_bytes()
+
+
+def test_only_what_other_settings_change_is_done_anew(tmp_path, server, quick):
+    options = {"sample": 160, "test_size": 0.4}
+    first = run(tmp_path / "dk", server, **options)
+    assert len(pd.read_csv(tmp_path / "dk" / "selection.csv")) == 32
+    selected = (tmp_path / "dk" / "selection.csv").stat().st_mtime_ns
+    server.asked.clear()
+    again = run(tmp_path / "dk", server, **options, overwrite=True, training={"epochs": 2})
+    assert (tmp_path / "dk" / "selection.csv").stat().st_mtime_ns == selected
+    assert load_model(tmp_path / "dk" / "model").training["epochs"] == 2
+    # Photos that could not be had were asked for again, the others were not.
+    assert 0 < len(server.asked) < 10
+    assert again["n"].tolist()[:2] == first["n"].tolist()[:2]
+
+
+def test_two_campaigns_with_a_table_at_hand(tmp_path, server, quick):
+    table = tmp_path / "mine tabeller.csv"
+    server.table.to_csv(table, index=False)
+    run(tmp_path / "dk", server, table=table, years=[2015, 2018], sample="all", test_size=0.5)
+    points = pd.read_csv(tmp_path / "dk" / "points.csv", dtype={"point_id": "str"})
+    assert points.groupby("point_id")["year"].nunique().eq(2).all()
+    assert not any(p.startswith("/tables") for p in server.asked)
+
+
+def test_each_campaign_is_given_once(tmp_path, server):
+    table = tmp_path / "t.csv"
+    server.table.to_csv(table, index=False)
+    with pytest.raises(InputError, match="80 points and years stand in more than one"):
+        run(tmp_path / "dk", server, table=[table, table])
+
+
+def test_the_table_of_one_campaign_is_enough_for_2018(monkeypatch, tmp_path, server):
+    asked = []
+
+    def told(url, out, **options):
+        asked.append(url)
+        raise DownloadError("enough")
+
+    monkeypatch.setattr(piloting, "download_table", told)
+    for years in (2018, [2018], None, [2015, 2018]):
+        with pytest.raises(DownloadError):
+            run(tmp_path / "dk", server, years=years)
+    base = "https://jeodpp.jrc.ec.europa.eu/ftp/jrc-opendata/LUCAS/LUCAS_harmonised/1_table"
+    names = ["lucas_harmo_uf_2018.zip"] * 2 + ["lucas_harmo_uf.zip"] * 2
+    assert asked == [f"{base}/{name}" for name in names]
+
+
+def test_the_pilots_samples():
+    assert piloting._sample("small", None, None) == (1093, True, 0.2)
+    n, balanced, share = piloting._sample("large", None, None)
+    assert (n, balanced) == (15_676 + 4_297, False)
+    assert round(share * n) == 4_297
+    assert piloting._sample("all", None, 0.3) == (None, False, 0.3)
+    assert piloting._sample(500, False, None) == (500, False, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sample": "tiny"}, "'small', 'large', 'all' or a number of photos; got 'tiny'"),
+        ({"sample": 0}, "sample must be a whole number, at least 1; got 0"),
+        ({"sample": "all", "balanced": True}, "'all' cannot be balanced"),
+        ({"test_size": 1}, "test_size must be a number"),
+        ({"directions": "C"}, "close-ups do not vote"),
+        ({"directions": "X"}, "directions must be some of"),
+        ({"training": {"epoch": 3}}, "training has epoch; it takes further arguments of train()"),
+        ({"training": {"seed": 3}}, "training has seed"),
+        ({"training": {"arch": "x"}}, "training has arch"),
+        ({"arch": "resnet99"}, "resnet99"),
+        ({"recipe": "cake"}, "recipe must be one of"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_bad_arguments_are_told_before_anything_is_asked(tmp_path, server, quick, change, message):
+    import re
+
+    from lucas_habitat.errors import LucasError
+
+    with pytest.raises(LucasError, match=re.escape(message)):
+        run(tmp_path / "dk", server, **change)
+    assert not server.asked
+    assert not (tmp_path / "dk").exists()
+
+
+def test_too_few_points_say_how_many_there_are(tmp_path, server, quick):
+    with pytest.raises(InputError, match=r"n_per_class=55 rows.*artificial 10"):
+        run(tmp_path / "dk", server)
+    # Nothing is lost: another sample goes on from there.
+    asked = sum(server.asked.values())
+    run(tmp_path / "dk", server, sample=100, test_size=0.4, validation_split=0.4)
+    assert "/tables/lucas_harmo_uf.zip" in server.asked
+    assert server.asked["/tables/lucas_harmo_uf.zip"] == asked == 1
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, server):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match="holds no run of pilot"):
+        run(tmp_path, server)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run\.json is damaged"):
+        run(tmp_path, server)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.txt", "run.json"]
+
+
+def test_photos_that_cannot_be_had_at_all(tmp_path, server, quick, monkeypatch):
+    lacking = {p: ["404"] for p in server.files if p.startswith("/lucas/photos")}
+    monkeypatch.setattr(server, "faults", lacking)
+    with pytest.raises(InputError, match=r"None of 100 photos could be had: \{'missing': 100\}"):
+        run(tmp_path / "dk", server, sample=100)
+
+
+def test_from_the_shell(tmp_path, server, quick, capsys):
+    arguments = [
+        "--sample", "100", "--test-size", "0.4", "--validation-split", "0.4", "--epochs", "3",
+        "--arch", "efficientnet_lite0", "--base", server.base, "--per-second", "5000",
+        "--out", str(tmp_path / "dk"),
+    ]  # fmt: skip
+    assert main(["pilot", *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "pilot" in said
+    assert "0.734" in said
+    assert f"Look at all of it in {tmp_path / 'dk' / 'report.html'}" in said
+    assert main(["pilot", *arguments, "--country", "SE"]) == 1
+    assert 'country was ["DK"], is ["SE"]' in capsys.readouterr().err
+
+
+def test_a_model_of_elsewhere_is_tested_on_all_photos(done, tmp_path, server):
+    folder, _ = done
+    table = tmp_path / "t.csv"
+    server.table.assign(nuts0="SE").to_csv(table, index=False)
+    moved = {p.replace("/DK/", "/SE/"): data for p, data in server.files.items()}
+    server.files |= moved
+    # Points the model was trained on do not count as tested.
+    options = {"country": "SE", "table": table, "years": 2018, "sample": "all"}
+    found = run(tmp_path / "se", server, model=folder / "model", **options)
+    predictions = pd.read_csv(tmp_path / "se" / "predictions.csv")
+    assert len(predictions) == 200
+    assert predictions["split"].value_counts().to_dict() == {"train": 19 * 5}
+    assert found["n"][0] == 200
+    card = json.loads((tmp_path / "se" / "model" / "card.json").read_text(encoding="utf-8"))
+    assert card["training"] == load_model(folder / "model").training
+
+
+def test_the_real_rows_and_photos(shared, tmp_path, model):
+    """Four real points, 19 real photos: from the table to the page, by the server's paths."""
+    root = shared / "data"
+    running = Server()
+    running.files = {
+        "/" + p.relative_to(root).as_posix(): p.read_bytes()
+        for p in root.glob("lucas/photos/**/*.jpg")
+    }
+    table = root / "lucas" / "lucas_harmo_uf_sample.csv"
+    countries = pd.read_csv(table, dtype="str")["nuts0"].tolist()
+    options = {"table": table, "base": running.base, "per_second": 1000, "progress": False}
+    found = pilot(tmp_path / "eu", country=countries, model=model, sample="all", **options)
+    running.stop()
+    # One was seen from 169 m, of another the server has one photo.
+    points = pd.read_csv(tmp_path / "eu" / "points.csv", dtype={"point_id": "str"})
+    assert points.set_index("point_id")["n_photos"].to_dict() == {
+        "31603628": 5, "32362878": 5, "47282098": 1}  # fmt: skip
+    assert found["n"].tolist()[:2] == [11, 3]
+    page = (tmp_path / "eu" / "report.html").read_text(encoding="utf-8")
+    assert "(c) European Union, LUCAS 2009, 2015, 2018, Eurostat" in page
+    assert page.count("data:image/jpeg") >= 3
