@@ -118,6 +118,7 @@ _NEED_TORCH = (
     "load_model",
     "save_model",
     "report",
+    "pilot",
 )
 
 
@@ -226,6 +227,12 @@ def _read_survey(source: str, **options: Any) -> dict[str, Any]:
     return {"table": table, "repairs": table.attrs["repairs"], "problems": problems}
 
 
+def _pilot(progress: Callable[..., object], **options: Any) -> dict[str, Any]:
+    """The comparison, with where things are, which R keeps as attributes."""
+    table = lucas_habitat.pilot(progress=progress, **options)
+    return {"table": table, **table.attrs}
+
+
 def _class_styles(classes: list[str]) -> Any:
     """Colours and signs of classes."""
     from .figure_tables import class_styles
@@ -286,6 +293,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "restore_model": _restore_model,
     "covariates": _covariates,
     "read_survey": _read_survey,
+    "pilot": _pilot,
     "class_styles": _class_styles,
     "point_picture": _point_picture,
     "photos_picture": _photos_picture,
