@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .figure_tables import class_colours as class_colours
     from .figure_tables import reliability as reliability
     from .figure_tables import vote_gain as vote_gain
+    from .maps import MapAccuracy as MapAccuracy
+    from .maps import validate_map as validate_map
     from .nomenclature import assign_habitat as assign_habitat
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Evaluation": "evaluation",
     "HabitatModel": "classifier",
+    "MapAccuracy": "maps",
     "assign_habitat": "nomenclature",
     "build_model": "backbones",
     "cache_info": "cache",
@@ -93,6 +96,7 @@ _HOMES = {
     "support": "sdm",
     "to_r": "rdata",
     "train": "training",
+    "validate_map": "maps",
     "vote": "voting",
     "vote_gain": "figure_tables",
 }
