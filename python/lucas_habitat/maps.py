@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -302,9 +302,7 @@ def judge_map(
     return _judge(task, at_points, areas)
 
 
-def map_positions(
-    points: _Table, crs: Any, bounds: tuple[float, float, float, float] | None
-) -> pd.DataFrame:
+def map_positions(points: _Table, crs: Any, bounds: Sequence[float] | None) -> pd.DataFrame:
     """Where points are in a map's coordinates: ``x`` and ``y``, NaN where that is not known.
 
     With bounds (left, bottom, right, top) a warning tells if pixels within differ in area.
@@ -312,13 +310,13 @@ def map_positions(
     system = CRS.from_user_input(crs)
     if bounds is not None and system.is_projected:
         _check_areas(system, bounds)
-    lon, lat = point_positions(_read(points))
+    lon, lat = point_positions(_points(points))
     known = np.isfinite(lon)
     place = np.full((len(lon), 2), np.nan)
     to_map = Transformer.from_crs("EPSG:4326", system, always_xy=True)
-    # LUCAS points lie where kilometre pixels meet, which a way there and back misses by 1e-9 m.
+    # LUCAS points lie where kilometre pixels meet, which PROJ's way there and back misses by 1 mm.
     place[known] = np.round(
-        np.column_stack(to_map.transform(lon[known], lat[known])), 11 if system.is_geographic else 6
+        np.column_stack(to_map.transform(lon[known], lat[known])), 11 if system.is_geographic else 2
     )
     place[~np.isfinite(place).all(axis=1)] = np.nan
     return pd.DataFrame(place, columns=["x", "y"])
@@ -354,15 +352,7 @@ def _task(
 ) -> _Task:
     check_number("n_boot", n_boot, 0, whole=True)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
-    table = _read(points)
-    require_columns(
-        table,
-        ["point_id", reference, *([weights] if weights else [])],
-        "validate_map()",
-        "Give the table that vote() returns; reference= and weights= name columns of it.",
-    )
-    if table["point_id"].isna().any():
-        raise InputError(f"points has {table['point_id'].isna().sum()} rows without a point_id.")
+    table = _points(points, reference, *([weights] if weights else []))
     counts, notes = (None, []) if confusion is None else _confusion(confusion)
     return _Task(
         table=table,
@@ -380,6 +370,19 @@ def _task(
 def _read(table: _Table) -> pd.DataFrame:
     read = tidy_types(table) if isinstance(table, pd.DataFrame) else read_table(table)
     return read.reset_index(drop=True)
+
+
+def _points(points: _Table, *columns: str) -> pd.DataFrame:
+    table = _read(points)
+    require_columns(
+        table,
+        ["point_id", *columns],
+        "validate_map()",
+        "Give the table that vote() returns; reference= and weights= name columns of it.",
+    )
+    if table["point_id"].isna().any():
+        raise InputError(f"points has {table['point_id'].isna().sum()} rows without a point_id.")
+    return table
 
 
 def _positive(column: pd.Series[Any], name: str) -> _Floats:
@@ -522,7 +525,7 @@ def _windows(source: Any) -> Iterator[Any]:
             yield Window(left, top, min(wide, source.width - left), min(high, source.height - top))
 
 
-def _check_areas(system: CRS, bounds: tuple[float, float, float, float]) -> None:
+def _check_areas(system: CRS, bounds: Sequence[float]) -> None:
     left, bottom, right, top = bounds
     x, y = np.meshgrid(np.linspace(left, right, 5), np.linspace(bottom, top, 5))
     to_degrees = Transformer.from_crs(system, system.geodetic_crs, always_xy=True)
@@ -670,7 +673,7 @@ def _areas(areas: _Table, legend: dict[float, str]) -> tuple[pd.Series[float], p
     table = _read(areas)
     key = "value" if "value" in table else "class"
     require_columns(table, [key, "area"], "areas", "One row gives one value or class its area.")
-    size = pd.to_numeric(table["area"], errors="coerce")
+    size = pd.to_numeric(table["area"], errors="coerce").astype("float64")
     if not (np.isfinite(size) & (size >= 0)).all():
         raise InputError("The column area of areas must hold numbers of 0 or more.")
     classes = table["value"].map(legend) if key == "value" else table["class"].astype("str")
