@@ -61,14 +61,15 @@
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready && requireNamespace("terra", quietly = TRUE)) {
 #'   map <- terra::rast(nrows = 20, ncols = 20, xmin = 4e6, xmax = 4.02e6, ymin = 3e6, ymax = 3.02e6,
-#'                      crs = "EPSG:3035", vals = rep(1:2, each = 10))
+#'                      crs = "EPSG:3035", vals = rep(rep(1:2, each = 10), 20))
 #'   set.seed(1)
-#'   points <- data.frame(point_id = 1:100, x = runif(100, 4e6, 4.02e6), y = runif(100, 3e6, 3.02e6))
-#'   there <- ifelse(points$x < 4.01e6, "cropland", "woody")
-#'   other <- ifelse(there == "woody", "cropland", "woody")
-#'   points$predicted <- ifelse(runif(100) < 0.8, there, other)
-#'   tested <- data.frame(point_id = 1:60, n_photos = 5, habitat = rep(c("cropland", "woody"), 30))
-#'   tested$predicted <- ifelse(runif(60) < 0.8, tested$habitat, rep(c("woody", "cropland"), 30))
+#'   classes <- c("cropland", "woody")
+#'   flip <- function(x, p) ifelse(runif(length(x)) < p, 3 - x, x)  # wrong with probability p
+#'   points <- data.frame(point_id = 1:500, x = runif(500, 4e6, 4.02e6), y = runif(500, 3e6, 3.02e6))
+#'   points$predicted <- classes[flip(flip(ifelse(points$x < 4.01e6, 1, 2), 0.1), 0.2)]
+#'   truth <- rep(1:2, 100)
+#'   tested <- data.frame(point_id = 1:200, habitat = classes[truth],
+#'                        predicted = classes[flip(truth, 0.2)])
 #'   lucas_validate_map(map, points, c("1" = "cropland", "2" = "woody"),
 #'                      confusion = lucas_evaluate(tested))
 #' }

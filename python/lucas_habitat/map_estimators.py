@@ -43,12 +43,14 @@ def shares_by_map_class(
 
 
 def measures(shares: Floats, area: Floats) -> Floats:
-    """Overall accuracy, user's and producer's accuracies, and areas, from (..., k, k) shares."""
+    """Overall accuracy, user's and producer's accuracies, and areas, from (..., k, k) shares.
+
+    User's accuracies are NaN where the map has no area, producer's where nothing is estimated.
+    """
     users = np.diagonal(shares, axis1=-2, axis2=-1)
     found = (area[:, None] * shares).sum(axis=-2)
     overall = (area * users).sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        producers = area * users / found
+    producers = area * users / np.where(found > 0, found, np.nan)
     return np.concatenate([overall, np.where(area > 0, users, np.nan), producers, found], axis=-1)
 
 

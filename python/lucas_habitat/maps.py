@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pyproj import CRS, Proj, Transformer
+from pyproj.exceptions import ProjError
 
 from ._tables import classes_of, read_table, require_columns, tidy_types
 from .errors import DependencyError, InputError, check_number, check_seed, inform, some, warn
@@ -307,13 +308,18 @@ def map_positions(points: _Table, crs: Any, bounds: Sequence[float] | None) -> p
 
     With bounds (left, bottom, right, top) a warning tells if pixels within differ in area.
     """
-    system = CRS.from_user_input(crs)
+    try:
+        system = CRS.from_user_input(crs)
+        to_map = Transformer.from_crs("EPSG:4326", system, always_xy=True)
+    except ProjError as error:
+        raise InputError(
+            f"The map's coordinate reference system cannot be used: {error}"
+        ) from error
     if bounds is not None and system.is_projected:
         _check_areas(system, bounds)
     lon, lat = point_positions(_points(points))
     known = np.isfinite(lon)
     place = np.full((len(lon), 2), np.nan)
-    to_map = Transformer.from_crs("EPSG:4326", system, always_xy=True)
     # LUCAS points lie where kilometre pixels meet, which PROJ's way there and back misses by 1 mm.
     place[known] = np.round(
         np.column_stack(to_map.transform(lon[known], lat[known])), 11 if system.is_geographic else 2
@@ -353,6 +359,11 @@ def _task(
     check_number("n_boot", n_boot, 0, whole=True)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     table = _points(points, reference, *([weights] if weights else []))
+    if confusion is not None and reference == "habitat":
+        raise InputError(
+            "confusion holds the classifier's errors, but reference='habitat' is not what it said. "
+            "Leave one of them out."
+        )
     counts, notes = (None, []) if confusion is None else _confusion(confusion)
     return _Task(
         table=table,
@@ -603,7 +614,26 @@ def _judge(task: _Task, at_points: pd.DataFrame, areas: _Table) -> MapAccuracy:
         errors[:, undefined] = np.nan
         numbers = (measures(true, share), *errors)
         corrected = _estimate(classes, cells, mapped, true * share[:, None], numbers)
+        if numbers[0][0] > 1 + 1e-9:
+            more.append(
+                "the points agree with the map more often than the classifier was right on its test "
+                f"points (corrected {numbers[0][0]:.2f} before it was cut at 1): by chance, or because "
+                "the test points are harder, or both err on the same land"
+            )
+        gone = corrected.per_class.loc[corrected.per_class["area_estimated"] <= 0, "class"].tolist()
+        if gone:
+            more.append(
+                f"with the errors taken out nothing is left of {some(gone)}, so producer's accuracy "
+                "is undefined"
+            )
         more += task.notes
+    if task.reference == "predicted" and "split" in task.table:
+        trained = int((task.table.loc[used, "split"] == "train").sum())
+        if trained:
+            more.append(
+                f"{trained} points are of the training split, where the classifier errs less than "
+                "elsewhere"
+            )
     return MapAccuracy(
         confusion=_square(cells, classes),
         as_if_true=as_if_true,

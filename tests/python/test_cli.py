@@ -10,6 +10,7 @@ import time
 
 import pandas as pd
 import pytest
+import rasterio
 
 from lucas_habitat.cli import main
 
@@ -212,7 +213,6 @@ def test_from_the_surveys_table_to_classified_points(
 
 
 def test_validate_map_prints_and_writes(tmp_path, capsys):
-    rasterio = pytest.importorskip("rasterio")
     f = tmp_path
     with rasterio.open(f / "map.tif", "w", driver="GTiff", height=1, width=2, count=1,
                        dtype="uint8", crs="EPSG:3035",

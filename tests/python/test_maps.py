@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from pyproj import Transformer
 
 from lucas_habitat import evaluate, validate_map
 from lucas_habitat._tables import write_json, write_table
 from lucas_habitat.errors import DependencyError, InputError, LucasMessage, LucasWarning
 from lucas_habitat.maps import judge_map
-
-rasterio = pytest.importorskip("rasterio")
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "map.json").read_text(encoding="utf-8"))
 CLASSES = ["artificial", "cropland", "grassland", "woody"]
@@ -266,6 +265,38 @@ def confused(simple, predicted, reference, **options):
     return validate_map(
         simple, some_points(), LEGEND, confusion=checked(predicted, reference), **options
     )
+
+
+def test_nothing_left_of_a_class_is_undefined_with_a_note(simple):
+    # A tenth of cropland is taken for woody: all the woody there is.
+    points = points_on([0] * 20 + [1] * 20 + [2] * 20, ["artificial"] * 20 + ["cropland"] * 18 +
+                       ["woody"] * 2 + ["grassland"] * 20)  # fmt: skip
+    tests = checked([*CLASSES * 20, *["cropland"] * 80, *["woody"] * 20],
+                    [*CLASSES * 20, *["cropland"] * 100])  # fmt: skip
+    with pytest.warns(LucasWarning, match="woody, where no point lies"):
+        found = validate_map(simple, points, LEGEND, confusion=tests)
+    assert found.corrected.overall_accuracy == 1
+    assert any("more often than the classifier was right" in n for n in found.notes)
+    row = found.corrected.per_class.set_index("class").loc["woody"]
+    assert row["area_estimated"] == 0
+    assert np.isnan(row["producers_accuracy"])
+    assert any(
+        n.startswith("with the errors taken out nothing is left of woody") for n in found.notes
+    )
+
+
+def test_points_the_classifier_learnt_from_are_noted(simple):
+    points = some_points().assign(split=["train"] * 30 + ["test"] * 370)
+    assert any(
+        n.startswith("30 points are of the training split")
+        for n in validate_map(simple, points, LEGEND).notes
+    )
+
+
+def test_field_classes_have_no_errors_of_ours(simple):
+    points = some_points().assign(habitat="woody")
+    with pytest.raises(InputError, match="reference='habitat' is not what it said"):
+        validate_map(simple, points, LEGEND, reference="habitat", confusion=points)
 
 
 def test_a_class_never_right_is_refused(simple):
@@ -543,6 +574,10 @@ def test_a_map_that_cannot_be_used_says_why(tmp_path, simple):
     nowhere = write_map(tmp_path / "no_crs.tif", np.uint8([[1]]), crs=None)
     with pytest.raises(InputError, match="has no coordinate reference system"):
         validate_map(nowhere, points, LEGEND)
+    local = 'LOCAL_CS["a plan",UNIT["metre",1]]'
+    plan = write_map(tmp_path / "plan.tif", np.uint8([[1]]), crs=local)
+    with pytest.raises(InputError, match="coordinate reference system cannot be used"):
+        validate_map(plan, points, LEGEND)
     whole = simple.read_bytes()
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 3])
     with pytest.raises(InputError, match=r"Cannot read the map"):

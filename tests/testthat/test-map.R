@@ -111,6 +111,18 @@ test_that("pixels of a geographic map weigh by the cosine of latitude", {
   expect_equal(found$as_if_true$per_class$area_mapped, weight / sum(weight))
 })
 
+test_that("a LUCAS point where pixels meet belongs right and below", {
+  skip_without_core()
+  skip_without("terra")
+  map <- terra::rast(nrows = 2, ncols = 2, xmin = 4e6, xmax = 4002000, ymin = 2998000, ymax = 3e6,
+                     crs = "EPSG:3035", vals = 1:4)
+  # The id spells 4001 km east, 2999 km north, the corner of all pixels; the outer border is the map's
+  points <- data.frame(point_id = c("40012999", "40012998"), predicted = "woody")
+  expect_warning(found <- lucas_validate_map(map, points, c("1" = "a", "2" = "b", "3" = "c",
+                                                            "4" = "woody")), "Not all of the map")
+  expect_equal(found$confusion["woody", "woody"], 2)
+})
+
 test_that("what is left out is counted, and the rest of the map named", {
   skip_without_core()
   skip_without("terra")
@@ -144,7 +156,7 @@ test_that("errors say what was got and what to do", {
   expect_error(lucas_validate_map(bare, points, legend), "no coordinate reference system")
   expect_error(lucas_validate_map(map, points, c(one = "a")), "legend must be the map's numbers; got one")
   expect_error(lucas_validate_map(map, points[-1], legend),
-               "lucas_validate_map\\(\\) needs the column point_id.*reference = and weights = name")
+               "lucas_validate_map\\(\\) needs the column point_id.*reference and weights name")
   tested <- data.frame(habitat = rep(c("a", "b"), 9), predicted = "a")
   expect_error(lucas_validate_map(map, points, legend, confusion = lucas_evaluate(tested)),
                "none of the test points right that are b", class = "lucas_input_error")
