@@ -66,15 +66,16 @@ R_NAMES <- c(
 )
 
 ARGUMENTS <- c(
-  "again", "arch", "areas", "base", "batch_size", "cache", "classes", "closeups", "column", "columns",
-  "confusion", "connections", "corrections", "countries", "credit", "crs", "decoder", "device", "directions",
-  "drop", "dropout", "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k",
-  "labels", "language", "learning_rate", "legend", "level", "max_bytes", "max_distance", "method",
-  "min_cover", "n", "n_boot", "n_draws", "n_per_class", "n_points", "num_classes", "open_browser",
-  "out", "overwrite", "per_second", "photos", "point_id", "port", "precision", "radius", "raster", "recipe",
-  "reference", "regroup", "resize", "retries", "right", "root", "scaling", "scheme", "seed",
-  "sites", "size", "survey", "target_size", "test_size", "timeout", "title", "transform", "url",
-  "validation", "validation_split", "weights", "width", "year", "years"
+  "again", "arch", "areas", "base", "batch_size", "cache", "classes", "closeups", "column",
+  "columns", "confusion", "connections", "corrections", "countries", "credit", "crs", "decoder",
+  "device", "directions", "drop", "dropout", "epochs", "evaluation", "field_only", "folder",
+  "freeze_backbone", "id", "k", "labels", "language", "learning_rate", "legend", "level",
+  "max_bytes", "max_distance", "method", "min_cover", "n", "n_boot", "n_draws", "n_per_class",
+  "n_points", "num_classes", "open_browser", "out", "overwrite", "per_second", "photos",
+  "point_id", "port", "precision", "radius", "raster", "recipe", "reference", "regroup", "resize",
+  "retries", "right", "root", "scaling", "scheme", "seed", "sites", "size", "survey",
+  "target_size", "test_size", "timeout", "title", "transform", "url", "validation",
+  "validation_split", "weights", "width", "year", "years"
 )
 
 # Python's spelling of functions, arguments and values, said as an R user types them.
