@@ -55,7 +55,7 @@ def measures(shares: Floats, area: Floats) -> Floats:
 
 
 def standard_errors(shares: Floats, variance: Floats, area: Floats) -> Floats:
-    """Those of `measures`: equations 5, 6, 7 and 11 of Olofsson et al. (2014)."""
+    """Those of `measures`: equations 5, 6, 7 and 10 of Olofsson et al. (2014)."""
     parts = area[:, None] ** 2 * variance
     own = np.diag(parts)
     found = (area[:, None] * shares).sum(axis=0)

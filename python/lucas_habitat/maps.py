@@ -238,7 +238,7 @@ def validate_map(
     -----
     With the map's area shares :math:`W_i` and the share :math:`q_{ij}` of class :math:`j` among the
     points on map class :math:`i`, the error matrix is :math:`p_{ij} = W_i q_{ij}`; accuracies,
-    areas and their standard errors are those of Olofsson et al. (2014), equations 1 to 11. With
+    areas and their standard errors are those of Olofsson et al. (2014), equations 1 to 10. With
     weights :math:`w`, :math:`q_{ij}` is the ratio of the weights' sums (Hajek), and its variance
     :math:`\frac{n_i}{n_i - 1} \sum w^2 (y_j - q_{ij})^2 / (\sum w)^2`, which is theirs when all
     weights are alike. Intervals are normal, cut at 0 and 1.
