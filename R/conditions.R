@@ -58,7 +58,8 @@ R_NAMES <- c(
   download_photos = "lucas_download", download_table = "lucas_download_table",
   credit = "lucas_credit", cache_info = "lucas_cache_info", clear_cache = "lucas_cache_clear",
   class_colours = "lucas_colours", reliability = "lucas_reliability",
-  vote_gain = "lucas_vote_gain", report = "lucas_report", pilot = "lucas_pilot",
+  vote_gain = "lucas_vote_gain", report = "lucas_report", pilot = "lucas_pilot", validate_map =
+  "lucas_validate_map",
   plot_confusion = "lucas_plot_confusion", plot_history = "lucas_plot_history",
   plot_map = "lucas_plot_map", plot_photos = "lucas_plot_photos",
   plot_point = "lucas_plot_point", plot_reliability = "lucas_plot_reliability",
@@ -67,16 +68,16 @@ R_NAMES <- c(
 )
 
 ARGUMENTS <- c(
-  "again", "arch", "balanced", "base", "batch_size", "cache", "classes", "closeups", "column",
-  "columns", "connections", "corrections", "countries", "country", "credit", "crs", "decoder",
-  "device", "directions", "drop", "dropout", "epochs", "evaluation", "field_only", "folder",
-  "freeze_backbone", "id", "k", "labels", "language", "learning_rate", "level", "max_bytes",
-  "max_distance", "method", "min_cover", "minutes", "n", "n_boot", "n_draws", "n_per_class",
-  "n_points", "num_classes", "open_browser", "out", "overwrite", "per_second", "photos", "point_id",
-  "port", "precision", "radius", "recipe", "reference", "regroup", "resize", "retries", "right",
-  "root", "sample", "scaling", "scheme", "seed", "sites", "size", "survey", "target_size",
-  "test_size", "timeout", "title", "training", "transform", "url", "validation", "validation_split",
-  "weights", "width", "year", "years"
+  "again", "arch", "areas", "balanced", "base", "batch_size", "cache", "classes", "closeups",
+  "column", "columns", "confusion", "connections", "corrections", "countries", "country",
+  "credit", "crs", "decoder", "device", "directions", "drop", "dropout", "epochs", "evaluation",
+  "field_only", "folder", "freeze_backbone", "id", "k", "labels", "language", "learning_rate",
+  "legend", "level", "max_bytes", "max_distance", "method", "min_cover", "minutes", "n", "n_boot",
+  "n_draws", "n_per_class", "n_points", "num_classes", "open_browser", "out", "overwrite",
+  "per_second", "photos", "point_id", "port", "precision", "radius", "raster", "recipe",
+  "reference", "regroup", "resize", "retries", "right", "root", "sample", "scaling", "scheme",
+  "seed", "sites", "size", "survey", "target_size", "test_size", "timeout", "title", "training",
+  "transform", "url", "validation", "validation_split", "weights", "width", "year", "years"
 )
 
 # Python's spelling of functions, arguments and values, said as an R user types them.

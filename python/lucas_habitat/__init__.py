@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .figure_tables import reliability as reliability
     from .figure_tables import vote_gain as vote_gain
     from .geotags import locate_photos as locate_photos
+    from .maps import MapAccuracy as MapAccuracy
+    from .maps import validate_map as validate_map
     from .nomenclature import assign_habitat as assign_habitat
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Evaluation": "evaluation",
     "HabitatModel": "classifier",
+    "MapAccuracy": "maps",
     "assign_habitat": "nomenclature",
     "build_model": "backbones",
     "cache_info": "cache",
@@ -97,6 +100,7 @@ _HOMES = {
     "support": "sdm",
     "to_r": "rdata",
     "train": "training",
+    "validate_map": "maps",
     "vote": "voting",
     "vote_gain": "figure_tables",
 }

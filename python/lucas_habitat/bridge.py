@@ -289,6 +289,20 @@ def _map_picture(points: Any) -> dict[str, Any]:
     return {"points": table, "coast": coast[near], "extent": [west, east, south, north]}
 
 
+def _map_positions(points: Any, crs: str, bounds: list[float] | None = None) -> Any:
+    """Where points are on a map that R reads."""
+    from .maps import map_positions
+
+    return map_positions(points, crs, bounds)
+
+
+def _judge_map(**arguments: Any) -> Any:
+    """Accuracy of a map that R has read."""
+    from .maps import judge_map
+
+    return judge_map(**arguments)
+
+
 _OWN: dict[str, Callable[..., Any]] = {
     "restore_model": _restore_model,
     "covariates": _covariates,
@@ -298,6 +312,8 @@ _OWN: dict[str, Callable[..., Any]] = {
     "point_picture": _point_picture,
     "photos_picture": _photos_picture,
     "map_picture": _map_picture,
+    "map_positions": _map_positions,
+    "judge_map": _judge_map,
 }
 
 
@@ -390,6 +406,7 @@ def _to_r(value: Any) -> Any:
     for home, kind, convert in (
         ("classifier", "HabitatModel", _model_to_r),
         ("evaluation", "Evaluation", _evaluation_to_r),
+        ("maps", "MapAccuracy", _map_accuracy_to_r),
         ("backbones", "HabitatNet", _network_to_r),
     ):
         module = sys.modules.get(f"lucas_habitat.{home}")
@@ -532,6 +549,32 @@ def _evaluation_to_r(found: Any) -> dict[str, Any]:
         "n_points": int(found.n_points),
         "n_unlabelled": int(found.n_unlabelled),
         "n_unread": int(found.n_unread),
+        "level": float(found.level),
+        "n_boot": int(found.n_boot),
+        "seed": float(found.seed),
+        "notes": [str(n) for n in found.notes],
+    }
+
+
+def _map_accuracy_to_r(found: Any) -> dict[str, Any]:
+    def estimate(part: Any) -> dict[str, Any]:
+        return {
+            "overall_accuracy": float(part.overall_accuracy),
+            "overall_accuracy_se": float(part.overall_accuracy_se),
+            "overall_accuracy_interval": [float(v) for v in part.overall_accuracy_interval],
+            "per_class": _table_to_r(part.per_class),
+            "proportions": [float(v) for v in part.proportions.to_numpy().T.ravel()],
+        }
+
+    return {
+        "lucas_kind": "map_accuracy",
+        "classes": found.confusion.columns.tolist(),
+        "confusion": [float(v) for v in found.confusion.to_numpy().T.ravel()],
+        "as_if_true": estimate(found.as_if_true),
+        "corrected": None if found.corrected is None else estimate(found.corrected),
+        "left_out": _table_to_r(found.left_out),
+        "n": int(found.n),
+        "judged": float(found.judged),
         "level": float(found.level),
         "n_boot": int(found.n_boot),
         "seed": float(found.seed),

@@ -208,6 +208,27 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--level", type=float, default=0.95, help="of the intervals")
     _seed(sub)
 
+    sub = command("validate-map", _validate_map, "tell how accurate a land-cover map is")
+    sub.add_argument("map", metavar="MAP.tif", help="a GeoTIFF, in any coordinate reference system")
+    sub.add_argument("points", metavar="POINTS", help="what vote wrote")
+    sub.add_argument(
+        "--legend", metavar="FILE", required=True, help="table of the map's value and class"
+    )
+    sub.add_argument("--out", metavar="FILE.json", help="where to write the numbers")
+    sub.add_argument("--reference", default="predicted", help="column of the points' class")
+    sub.add_argument(
+        "--confusion",
+        metavar="FILE",
+        help="what evaluate wrote on test points, or those points: takes the classifier's errors out",
+    )
+    sub.add_argument("--weights", help="column of design weights, 1 / inclusion probability")
+    sub.add_argument(
+        "--areas", metavar="FILE", help="table of value or class and area; else pixels are counted"
+    )
+    sub.add_argument("--n-boot", type=int, default=2000, help="bootstrap samples")
+    sub.add_argument("--level", type=float, default=0.95, help="of the intervals")
+    _seed(sub)
+
     sub = command("covariates", _covariates, "class proportions for species distribution models")
     sub.add_argument("points", metavar="FILE", help="what vote wrote")
     sub.add_argument(
@@ -597,6 +618,28 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.out:
         path = write_json(found.as_dict(), options.out)
         print(f"written to {path}")
+    return 0
+
+
+def _validate_map(options: argparse.Namespace) -> int:
+    from ._tables import write_json
+    from .maps import validate_map
+
+    found = validate_map(
+        options.map,
+        options.points,
+        options.legend,
+        reference=options.reference,
+        confusion=options.confusion,
+        weights=options.weights,
+        areas=options.areas,
+        n_boot=options.n_boot,
+        level=options.level,
+        seed=options.seed,
+    )
+    print(found)
+    if options.out:
+        print(f"written to {write_json(found.as_dict(), options.out)}")
     return 0
 
 

@@ -68,10 +68,10 @@ class Evaluation:
             "n_points": self.n_points,
             "n_unlabelled": self.n_unlabelled,
             "n_unread": self.n_unread,
-            "overall_accuracy": _plain(self.overall_accuracy),
-            "overall_accuracy_interval": [_plain(v) for v in self.overall_accuracy_interval],
-            "kappa": _plain(self.kappa),
-            "kappa_interval": [_plain(v) for v in self.kappa_interval],
+            "overall_accuracy": plain(self.overall_accuracy),
+            "overall_accuracy_interval": [plain(v) for v in self.overall_accuracy_interval],
+            "kappa": plain(self.kappa),
+            "kappa_interval": [plain(v) for v in self.kappa_interval],
             "level": self.level,
             "n_boot": self.n_boot,
             "seed": self.seed,
@@ -79,7 +79,7 @@ class Evaluation:
             "confusion_rows": "predicted",
             "confusion": self.confusion.to_numpy().tolist(),
             "per_class": [
-                {k: _plain(v) for k, v in row.items()} for row in self.per_class.to_dict("records")
+                {k: plain(v) for k, v in row.items()} for row in self.per_class.to_dict("records")
             ],
             "notes": list(self.notes),
         }
@@ -330,7 +330,7 @@ def _notes(
     return notes
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else float(value)
     return int(value) if isinstance(value, np.integer) else value

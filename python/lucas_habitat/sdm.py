@@ -454,7 +454,7 @@ def _at_sites(
     """Mean shares at sites, the support of each, and what to warn of."""
     index = _site_index(sites, id)
     lon, lat, system = _site_positions(sites, crs)
-    point_lon, point_lat = _point_positions(table)
+    point_lon, point_lat = point_positions(table)
 
     names = table["point_id"].to_numpy()
     empty = np.isnan(shares[:, 0])
@@ -515,7 +515,7 @@ def _at_sites(
     return values, behind, notes
 
 
-def _point_positions(table: pd.DataFrame) -> tuple[_Floats, _Floats]:
+def point_positions(table: pd.DataFrame) -> tuple[_Floats, _Floats]:
     """Longitude and latitude from the best source each point has; NaN where it has none."""
     lon = np.full(len(table), np.nan)
     lat = np.full(len(table), np.nan)

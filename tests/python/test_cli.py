@@ -10,6 +10,7 @@ import time
 
 import pandas as pd
 import pytest
+import rasterio
 
 from lucas_habitat.cli import main
 
@@ -25,6 +26,7 @@ COMMANDS = (
     "calibrate",
     "vote",
     "evaluate",
+    "validate-map",
     "covariates",
     "cache",
     "report",
@@ -210,3 +212,27 @@ def test_from_the_surveys_table_to_classified_points(
                "--out", f / "p.csv") == 0  # fmt: skip
     assert run("vote", f / "p.csv", "--out", f / "v.csv") == 0
     assert sorted(pd.read_csv(f / "v.csv")["n_photos"]) == [1, 5, 5]
+
+
+def test_validate_map_prints_and_writes(tmp_path, capsys):
+    f = tmp_path
+    with rasterio.open(f / "map.tif", "w", driver="GTiff", height=1, width=2, count=1,
+                       dtype="uint8", crs="EPSG:3035",
+                       transform=rasterio.transform.from_origin(4e6, 3e6, 1000, 1000)) as file:  # fmt: skip
+        file.write(pd.DataFrame([[1, 2]]).to_numpy("uint8"), 1)
+    classes = ["cropland", "woody"]
+    pd.DataFrame({"value": [1, 2], "class": classes}).to_csv(f / "legend.csv", index=False)
+    points = pd.DataFrame({"point_id": [f"p{i}" for i in range(100)], "n_photos": 5})
+    points["habitat"] = classes * 50
+    points["predicted"] = [*classes * 40, *classes[::-1] * 10]
+    points["x"], points["y"] = [4_000_500, 4_001_500] * 50, 2_999_500
+    points.to_csv(f / "points.csv", index=False)
+    assert run("evaluate", f / "points.csv", "--out", f / "evaluation.json") == 0
+    capsys.readouterr()
+    assert run("validate-map", f / "map.tif", f / "points.csv", "--legend", f / "legend.csv",
+               "--confusion", f / "evaluation.json", "--out", f / "map_accuracy.json") == 0  # fmt: skip
+    assert "with the classifier's own errors taken out:" in capsys.readouterr().out
+    found = json.loads((f / "map_accuracy.json").read_text())
+    assert found["as_if_true"]["overall_accuracy"] == pytest.approx(0.8)
+    assert found["corrected"]["overall_accuracy"] == pytest.approx(1.0)
+    assert run("validate-map", f / "map.tif", f / "points.csv", "--legend", f / "no.csv") == 1

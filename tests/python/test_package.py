@@ -69,6 +69,7 @@ R_NAMES = {
     "class_colours": "lucas_colours",
     "reliability": "lucas_reliability",
     "vote_gain": "lucas_vote_gain",
+    "validate_map": "lucas_validate_map",
     "report": "lucas_report",
     "plot_confusion": "lucas_plot_confusion",
     "plot_history": "lucas_plot_history",
@@ -82,6 +83,7 @@ R_NAMES = {
 PYTHON_ONLY = {
     "Evaluation",
     "HabitatModel",
+    "MapAccuracy",
     "photo_url",
     "run_demo",
     "save_rds",
