@@ -58,8 +58,8 @@ R_NAMES <- c(
   download_photos = "lucas_download", download_table = "lucas_download_table",
   credit = "lucas_credit", cache_info = "lucas_cache_info", clear_cache = "lucas_cache_clear",
   class_colours = "lucas_colours", reliability = "lucas_reliability",
-  vote_gain = "lucas_vote_gain", report = "lucas_report", pilot = "lucas_pilot", validate_map =
-  "lucas_validate_map",
+  vote_gain = "lucas_vote_gain", report = "lucas_report", pilot = "lucas_pilot",
+  validate_map = "lucas_validate_map",
   plot_confusion = "lucas_plot_confusion", plot_history = "lucas_plot_history",
   plot_map = "lucas_plot_map", plot_photos = "lucas_plot_photos",
   plot_point = "lucas_plot_point", plot_reliability = "lucas_plot_reliability",

@@ -230,7 +230,7 @@ def _read_survey(source: str, **options: Any) -> dict[str, Any]:
 def _pilot(progress: Callable[..., object], **options: Any) -> dict[str, Any]:
     """The comparison, with where things are, which R keeps as attributes."""
     table = lucas_habitat.pilot(progress=progress, **options)
-    return {"table": table, **table.attrs}
+    return {"table": table, "report": table.attrs["report"], "folder": table.attrs["folder"]}
 
 
 def _class_styles(classes: list[str]) -> Any:

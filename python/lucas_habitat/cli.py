@@ -732,7 +732,13 @@ def _pilot(options: argparse.Namespace) -> int:
         device=options.device,
         overwrite=options.overwrite,
     )
-    print(found.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep=""))
+    for row in found.to_dict("records"):
+        said = f"{row['unit']:<7}"
+        for name in ("overall_accuracy", "kappa"):
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            span = f" ({low:.3f} to {high:.3f})" if low == low else ""
+            said += f"  {name.replace('_', ' ')} {row[name]:.3f}{span:<17}"
+        print(said.rstrip() + (f"  n {row['n']}" if row["unit"] != "pilot" else ""))
     print(f"Look at all of it in {found.attrs['report']}")
     return 0
 
