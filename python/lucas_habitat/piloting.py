@@ -32,7 +32,14 @@ from .reporting import (
     write_page,
 )
 from .splits import split_photos
-from .survey import check_directions, draw_rows, read_survey, select_points
+from .survey import (
+    check_countries,
+    check_directions,
+    check_years,
+    draw_rows,
+    read_survey,
+    select_points,
+)
 from .training import RECIPES, train
 from .voting import vote
 
@@ -174,17 +181,18 @@ def pilot(
     how: dict[str, Any] = {"arch": arch, "recipe": recipe, "validation_split": validation_split}
     how |= _of_training(training)
     given = load_model(model) if isinstance(model, str | os.PathLike) else model
+    only_years, only_countries = check_years(years), check_countries(country)
     settings = {
-        "country": _listed(country),
+        "country": sorted(only_countries or ()),
         "table": None if table is None else [str(t) for t in _listed(table)],
-        "years": None if years is None else _listed(years),
+        "years": None if only_years is None else sorted(only_years),
         "scheme": _plain_scheme(scheme),
         "classes": None if classes is None else sorted(_listed(classes)),
-        "sample": sample,
+        "sample": sample if isinstance(sample, str) else n_photos,
         "balanced": balanced,
         "directions": letters,
         "test_size": test_size,
-        "training": {k: str(v) if isinstance(v, os.PathLike) else v for k, v in how.items()},
+        "training": how,
         "model": None if given is None else _digest(given.card()),
         "base": base,
         "seed": check_seed(seed),
@@ -204,7 +212,7 @@ def pilot(
         load_backbone(arch, weights=how.get("weights", "imagenet"), scaling=how.get("scaling"))
 
     def survey_step() -> dict[str, Any]:
-        survey, notes = _survey(folder, table, years, country, progress)
+        survey, notes = _survey(folder, table, only_years, only_countries, progress)
         write_table(survey, folder / "survey.parquet")
         return notes
 
@@ -284,7 +292,7 @@ def pilot(
         )
         sections.insert(1, _beside_the_pilot(_result(folder)))
         sections.insert(-1, _how_made(run))
-        where = ", ".join(_listed(country))
+        where = ", ".join(run.settings["country"])
         write_page(sections, folder / _REPORT, f"LUCAS photos of {where}")
         return {}
 
@@ -330,7 +338,7 @@ class _Run:
             )
         else:
             steps, former = {}, {}
-        plain = json.loads(json.dumps(settings))
+        plain = json.loads(json.dumps(settings, default=str))
         unlike = [k for k in plain if former.get(k, plain[k]) != plain[k]]
         self.finished = bool(kept.get("finished")) and not overwrite
         if self.finished and unlike:
@@ -451,14 +459,13 @@ def _shown(value: object) -> str:
 def _survey(
     folder: Path,
     table: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
-    years: int | Iterable[int] | None,
-    country: str | Iterable[str],
+    years: set[int] | None,
+    countries: set[str] | None,
     progress: Progress,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The tidied rows of a country, and what was put right in them."""
     if table is None:
-        only_2018 = years is not None and _listed(years) == [2018]
-        sources = [f"{TABLES}/lucas_harmo_uf{'_2018' if only_2018 else ''}.zip"]
+        sources = [f"{TABLES}/lucas_harmo_uf{'_2018' if years == {2018} else ''}.zip"]
     else:
         sources = [str(t) for t in _listed(table)]
     parts: list[pd.DataFrame] = []
@@ -467,7 +474,7 @@ def _survey(
         if "://" in source:
             (folder / "tables").mkdir(parents=True, exist_ok=True)
             source = str(download_table(source, folder / "tables", progress=progress))
-        found = read_survey(source, years=years, countries=country)
+        found = read_survey(source, years=years, countries=countries)
         notes["tables"].append(Path(source).name)
         for kind, n in found.attrs["repairs"].items():
             notes["repairs"][kind] = notes["repairs"].get(kind, 0) + n

@@ -197,7 +197,7 @@ def read_survey(
     >>> survey = read_survey("lucas_harmo_uf.csv", countries="DK")     # doctest: +SKIP
     """
     path = Path(source)
-    only_years, only_countries = _years(years), _countries(countries)
+    only_years, only_countries = check_years(years), check_countries(countries)
     extra = list(dict.fromkeys([columns] if isinstance(columns, str) else columns))
     raw, broken, prefixed = _read_text(path, extra)
     n_rows = raw.num_rows
@@ -357,7 +357,7 @@ def select_points(
         if table.empty:
             raise InputError(f"No row is left: {_counts(steps)}.")
 
-    only_years, only_countries = _years(years), _countries(countries)
+    only_years, only_countries = check_years(years), check_countries(countries)
     if table["nuts0"].isna().any():  # their photos have no address
         keep(table["nuts0"].notna(), "with a country")
     if only_countries is not None:
@@ -457,7 +457,8 @@ def draw_rows(
     return table.iloc[sorted(chosen)]
 
 
-def _years(years: int | Iterable[int] | None) -> set[int] | None:
+def check_years(years: int | Iterable[int] | None) -> set[int] | None:
+    """Campaigns as a set; refuse what is none."""
     if years is None:
         return None
     given = list(years) if isinstance(years, Iterable) and not isinstance(years, str) else [years]
@@ -470,7 +471,8 @@ def _years(years: int | Iterable[int] | None) -> set[int] | None:
     return {int(y) for y in given}
 
 
-def _countries(countries: str | Iterable[str] | None) -> set[str] | None:
+def check_countries(countries: str | Iterable[str] | None) -> set[str] | None:
+    """Countries as a set of the survey's codes; refuse what is none."""
     if countries is None:
         return None
     given = [countries] if isinstance(countries, str) else list(countries)

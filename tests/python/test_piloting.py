@@ -1,7 +1,9 @@
 """The pilot in one call, against a local server with the survey's addresses."""
 
+import inspect
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ from survey_server import Server
 import lucas_habitat
 from lucas_habitat import list_photos, load_model, pilot, piloting
 from lucas_habitat.cli import main
-from lucas_habitat.errors import DownloadError, InputError
+from lucas_habitat.errors import DownloadError, InputError, LucasError
 from lucas_habitat.survey import PHOTO_COLUMNS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -175,8 +177,7 @@ def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, monkeypatch):
         raise OSError("a plug was pulled")
 
     monkeypatch.setattr(piloting, "train", broken)
-    # As inspect.signature() sees it.
-    broken.__signature__ = __import__("inspect").signature(lucas_habitat.train)
+    broken.__signature__ = inspect.signature(lucas_habitat.train)
     options = {"sample": "all", "test_size": 0.4}
     with pytest.raises(OSError, match="plug"):
         run(tmp_path / "dk", server, **options)
@@ -284,15 +285,13 @@ def test_the_pilots_samples():
         ({"training": {"seed": 3}}, "training has seed"),
         ({"training": {"arch": "x"}}, "training has arch"),
         ({"arch": "resnet99"}, "resnet99"),
+        ({"country": "Denmark"}, "countries must be two letters each"),
+        ({"years": 2017}, "years must be campaigns"),
         ({"recipe": "cake"}, "recipe must be one of"),
         ({"seed": -1}, "seed must be"),
     ],
 )
 def test_bad_arguments_are_told_before_anything_is_asked(tmp_path, server, quick, change, message):
-    import re
-
-    from lucas_habitat.errors import LucasError
-
     with pytest.raises(LucasError, match=re.escape(message)):
         run(tmp_path / "dk", server, **change)
     assert not server.asked
