@@ -137,7 +137,7 @@ def test_exif_tells_camera_date_and_from_2015_the_place(drawn, tmp_path):
     assert located > 0
 
 
-def test_year_is_burnt_into_the_lowest_5_percent_and_nowhere_else(tmp_path):
+def test_year_is_burnt_into_the_lowest_8_percent_and_nowhere_else(tmp_path):
     photo = demo_photos._plan(4, 1)[0]
     films = [Image.new("RGB", SIZE, (128, 128, 128))]
     pictures = []
@@ -150,9 +150,9 @@ def test_year_is_burnt_into_the_lowest_5_percent_and_nowhere_else(tmp_path):
     # Below what JPEG spreads into the neighbouring pixels.
     rows, cols = np.nonzero(np.abs(pictures[0] - pictures[1]).max(axis=2) > 40)
     assert rows.size > 0
-    assert rows.min() >= 0.95 * SIZE[1]
+    assert rows.min() >= 0.92 * SIZE[1]
     assert cols.max() < SIZE[0] / 2
-    band = pictures[0][round(0.95 * SIZE[1]) :, : SIZE[0] // 3]
+    band = pictures[0][round(0.92 * SIZE[1]) :, : SIZE[0] // 3]
     assert band.max() > 200
     assert band.min() < 90
 
