@@ -510,11 +510,13 @@ def _credit(year: int, high: int) -> Image.Image:
         max(1, high // 600),
     )
     x0, y0, x1, y1 = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox(
-        (0, 0), text, font, stroke_width=rim
+        (0, 0), text, font, spacing=0, stroke_width=rim
     )
     patch = Image.new("LA", (int(x1 - x0), int(y1 - y0)))
     draw = ImageDraw.Draw(patch)
-    draw.text((-x0, -y0), text, (255, 255), font, stroke_width=rim, stroke_fill=(40, 255))
+    draw.text(
+        (-x0, -y0), text, (255, 255), font, spacing=0, stroke_width=rim, stroke_fill=(40, 255)
+    )
     return patch
 
 
