@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,9 @@ BACKBONE_STEP = 0.02
 # Keras' epsilon; torch's own (1e-8) takes visibly other steps at first.
 _ADAM_EPSILON = 1e-7
 _KEPT_FEATURES = 20_000
+
+#: Takes the rows of a batch, trains on them, and gives their mean loss and how many were right.
+Step = Callable[[torch.Tensor], tuple[float, int]]
 
 
 def train(
@@ -331,14 +334,7 @@ def _fit_head(
     progress: Progress,
 ) -> tuple[nn.Sequential, pd.DataFrame]:
     head = make_head(features.shape[1], num_classes, settings["dropout"], seed)
-    x, y = torch.from_numpy(features[fit]), torch.from_numpy(labels[fit])
-    optimizer = torch.optim.Adam(
-        head.parameters(), lr=settings["learning_rate"], eps=_ADAM_EPSILON, fused=True
-    )
-
-    def logits(rows: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = head(x[rows])
-        return out
+    step = _head_step(head, torch.from_numpy(features[fit]), labels[fit], settings)
 
     def evaluate() -> torch.Tensor:
         with torch.inference_mode():
@@ -347,8 +343,51 @@ def _fit_head(
 
     with _small_steps():
         check = (evaluate, labels[val]) if len(val) else None
-        history = _epochs(head, logits, y, optimizer, settings, seed, progress, check)
+        history = _epochs(step, len(fit), settings, seed, progress, check)
     return head.eval(), history
+
+
+def _head_step(
+    head: nn.Sequential, x: torch.Tensor, labels: npt.NDArray[np.int64], settings: dict[str, Any]
+) -> Step:
+    """One step of training the head, with its four gradients written out.
+
+    Autograd comes to the same numbers, but takes fresh memory for every gradient, of which the
+    first layer's has 8 MB: that costs a quarter of the time.
+    """
+    hidden, output = cast(nn.Linear, head[0]), cast(nn.Linear, head[3])
+    y, keep = torch.from_numpy(labels), 1 - settings["dropout"]
+    parameters = list(head.parameters())
+    gradients = [torch.empty_like(p) for p in parameters]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    optimizer = torch.optim.Adam(
+        parameters, lr=settings["learning_rate"], eps=_ADAM_EPSILON, fused=True
+    )
+
+    @torch.no_grad()
+    def step(chosen: torch.Tensor) -> tuple[float, int]:
+        rows, truth = x[chosen], y[chosen]
+        active = torch.addmm(hidden.bias, rows, hidden.weight.t()).clamp_min_(0)
+        kept = torch.empty_like(active).bernoulli_(keep).div_(keep)
+        active *= kept
+        out = torch.addmm(output.bias, active, output.weight.t())
+        chances = out.log_softmax(1)
+        loss = float(nn.functional.nll_loss(chances, truth))
+        error = chances.exp_()
+        error[torch.arange(len(truth)), truth] -= 1
+        error /= len(truth)
+        back = (error @ output.weight).mul_(kept).mul_(active > 0)
+        for delta, below, weight, bias in (
+            (back, rows, *gradients[:2]),
+            (error, active, *gradients[2:]),
+        ):
+            torch.mm(delta.t(), below, out=weight)
+            torch.sum(delta, 0, out=bias)
+        optimizer.step()
+        return loss, int((out.argmax(1) == truth).sum())
+
+    return step
 
 
 @contextmanager
@@ -371,18 +410,16 @@ def _small_steps() -> Iterator[None]:
 
 
 def _epochs(
-    network: nn.Module,
-    logits: Callable[[torch.Tensor], torch.Tensor],
-    y: torch.Tensor,
-    optimizer: torch.optim.Optimizer,
+    step: Step,
+    n: int,
     settings: dict[str, Any],
     seed: int,
     progress: Progress,
     validation: tuple[Callable[[], torch.Tensor], npt.NDArray[np.int64]] | None,
 ) -> pd.DataFrame:
-    """The training loop both recipes share; ``logits`` takes the rows of a batch."""
-    batch = min(settings["batch_size"], len(y))
-    steps = len(y) // batch
+    """The training loop both recipes share, over ``n`` photos."""
+    batch = min(settings["batch_size"], n)
+    steps = n // batch
     loss_of = nn.CrossEntropyLoss()
     rows = []
     with (
@@ -391,19 +428,12 @@ def _epochs(
     ):
         torch.manual_seed(seed)  # dropout and augmentation draw from the global generator
         for epoch in range(1, settings["epochs"] + 1):
-            network.train()
-            order = torch.randperm(len(y))
+            order = torch.randperm(n)
             total_loss, right = 0.0, 0
-            for step in range(steps):
-                chosen = order[step * batch : (step + 1) * batch]
-                out = logits(chosen)
-                truth = y[chosen].to(out.device)
-                loss = loss_of(out, truth)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                total_loss += float(loss.detach())
-                right += int((out.argmax(1) == truth).sum())
+            for chosen in torch.split(order[: steps * batch], batch):
+                loss, found = step(chosen)
+                total_loss += loss
+                right += found
                 advance(1)
             if not np.isfinite(total_loss):
                 raise InputError(
@@ -466,12 +496,21 @@ def _finetune(
         photos_ = np.stack([decode_photo(read_bytes(paths[i]), how) for i in rows])
         return torch.from_numpy(photos_).permute(0, 3, 1, 2)
 
-    def logits(rows: torch.Tensor) -> torch.Tensor:
+    loss_of = nn.CrossEntropyLoss()
+    y = torch.from_numpy(labels[fit])
+
+    def step(chosen: torch.Tensor) -> tuple[float, int]:
+        network.train()
         # BatchNorm keeps ImageNet's statistics: batches of 32 are too few to find better ones.
         network.backbone.eval()
-        batch = torch.stack([augment(photo) for photo in load(fit[rows.numpy()])])
-        out: torch.Tensor = network(batch.to(device))
-        return out
+        batch = torch.stack([augment(photo) for photo in load(fit[chosen.numpy()])])
+        out = network(batch.to(device))
+        truth = y[chosen].to(device)
+        loss = loss_of(out, truth)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach()), int((out.argmax(1) == truth).sum())
 
     def evaluate() -> torch.Tensor:
         network.eval()
@@ -481,8 +520,7 @@ def _finetune(
             )
 
     check = (evaluate, labels[val]) if len(val) else None
-    truth = torch.from_numpy(labels[fit])
-    history = _epochs(network, logits, truth, optimizer, settings, seed, progress, check)
+    history = _epochs(step, len(fit), settings, seed, progress, check)
     tuned = network.cpu().eval().backbone
     tuned.requires_grad_(False)
     tuned.spec = {

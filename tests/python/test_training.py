@@ -7,6 +7,7 @@ import torch
 from conftest import colour_photo, write_photos
 
 from lucas_habitat import calibrate, classify, list_photos, train, training
+from lucas_habitat.backbones import make_head
 from lucas_habitat.errors import CalibrationError, InputError, LucasMessage, LucasWarning
 
 LITE0 = {"arch": "efficientnet_lite0", "progress": False}
@@ -261,3 +262,30 @@ def test_training_leaves_torchs_settings_as_they_were(parts):
             assert torch.get_num_threads() == before
         finally:
             torch.set_flush_denormal(False)
+
+
+def test_the_heads_gradients_are_autograds():
+    head = make_head(20, 3, dropout=0.3, seed=1)
+    other = make_head(20, 3, dropout=0.3, seed=1)
+    rng = np.random.default_rng(1)
+    x = torch.from_numpy(rng.normal(size=(64, 20)).astype(np.float32))
+    y = rng.integers(0, 3, 64)
+    settings = {"dropout": 0.3, "learning_rate": 0.01}
+    step = training._head_step(head, x, y, settings)
+    optimizer = torch.optim.Adam(other.parameters(), lr=0.01, eps=1e-7)
+    for i in range(5):
+        chosen = torch.from_numpy(rng.permutation(64)[:32])
+        torch.manual_seed(i)  # the same units are dropped
+        loss, right = step(chosen)
+        torch.manual_seed(i)
+        out = other.train()(x[chosen])
+        wanted = torch.nn.functional.cross_entropy(out, torch.from_numpy(y)[chosen])
+        optimizer.zero_grad()
+        wanted.backward()
+        for mine, theirs in zip(head.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-7)
+        optimizer.step()
+        assert loss == pytest.approx(float(wanted), rel=1e-5)
+        assert right == int((out.argmax(1).numpy() == y[chosen.numpy()]).sum())
+    for mine, theirs in zip(head.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
