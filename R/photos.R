@@ -5,6 +5,8 @@
 #' `31062100_east_2018.jpg` (the pilot's, with the direction as word or letter, and any text as
 #' point). The survey server's folders `year/nuts0/3 digits/3 digits/` give year and country. Of
 #' other folders, the first below the source names the class, after an optional `train` or `test`.
+#' Photos are JPEG, PNG, TIFF, BMP, WebP, or HEIC as iPhones write it; what reads HEIC comes with
+#' `lucas_install(heic = TRUE)`.
 #'
 #' @param source A folder (searched with its subfolders), a photo, a pattern such as
 #'   `"photos/*/*.jpg"`, a character vector of photos, or a table (data.frame, or the path of a

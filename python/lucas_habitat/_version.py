@@ -9,7 +9,7 @@ def library_versions() -> dict[str, str]:
     from importlib import metadata
 
     found = {"python": platform.python_version(), "lucas-habitat": __version__}
-    for name in ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch"):
+    for name in ("numpy", "openvino", "pillow", "pillow-heif", "simplejpeg", "timm", "torch"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -373,7 +373,7 @@ class App:
         self, photos: pd.DataFrame | None, folder: Path, refused: list[Refused]
     ) -> _Session:
         if photos is None:
-            empty = pd.DataFrame(columns=["path", "status", "group"])
+            empty = pd.DataFrame(columns=["path", "status", "error", "group"])
             return _Session(
                 folder, empty, empty, np.empty((0, 0), np.float32), np.empty(0, bool), refused
             )

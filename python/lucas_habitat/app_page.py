@@ -23,6 +23,7 @@ from .app_texts import TEXTS
 from .app_uploads import Refused
 from .errors import PhotoError
 from .figure_tables import class_colours
+from .heic import NO_HEIC
 from .images import Preprocessing, thumbnail
 
 __all__ = [
@@ -176,8 +177,10 @@ def answer(
     bad = [
         *refused,
         *(
-            Refused(os.path.basename(path), status)
-            for path, status in predictions.loc[~ok, ["path", "status"]].itertuples(index=False)
+            Refused(os.path.basename(path), "no heic" if error == NO_HEIC else status)
+            for path, status, error in predictions.loc[~ok, ["path", "status", "error"]].itertuples(
+                index=False
+            )
         ),
     ]
     if bad:

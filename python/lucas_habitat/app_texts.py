@@ -54,7 +54,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "choose_class": "Choose the right class first.",
         "gone": "These photos are no longer here. Please drop them again.",
         "failed": "That did not work: {reason}",
-        "not a photo": "This is no photo that can be read (JPEG, PNG, TIFF, BMP or WebP).",
+        "not a photo": "This is no photo that can be read (JPEG, PNG, TIFF, BMP, WebP or HEIC).",
+        "no heic": 'HEIC photos need one more package: pip install "lucas-habitat[heic]", or in R '
+        "lucas_install(heic = TRUE).",
         "missing": "The file is gone.",
         "unreadable": "The file cannot be opened.",
         "empty": "The file is empty.",
@@ -118,7 +120,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "choose_class": "Vælg først den rigtige klasse.",
         "gone": "Disse fotos er her ikke mere. Træk dem hertil igen.",
         "failed": "Det gik ikke: {reason}",
-        "not a photo": "Det er ikke et foto, der kan læses (JPEG, PNG, TIFF, BMP eller WebP).",
+        "not a photo": "Det er ikke et foto, der kan læses (JPEG, PNG, TIFF, BMP, WebP eller HEIC).",
+        "no heic": 'HEIC-fotos kræver en pakke mere: pip install "lucas-habitat[heic]", eller i R '
+        "lucas_install(heic = TRUE).",
         "missing": "Filen er væk.",
         "unreadable": "Filen kan ikke åbnes.",
         "empty": "Filen er tom.",

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .errors import InputError, warn
+from .heic import heic_version, is_heic, named_heic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,12 @@ def cache_folder() -> Path:
 
 
 def content_key(data: bytes) -> bytes:
-    """A photo's key: a hash of the file's content, 16 bytes."""
-    return hashlib.blake2b(data, digest_size=16).digest()
+    """A photo's key: a hash of the file's content, 16 bytes; of HEIC, also of what decodes it.
+
+    In the spec of all features, a package that only HEIC needs would cost every JPEG's too.
+    """
+    decoder = heic_version() if is_heic(data) else ""
+    return hashlib.blake2b(data, digest_size=16, person=decoder.encode()[:16]).digest()
 
 
 class _Rows:
@@ -228,6 +233,8 @@ class FeatureCache:
 def file_key(path: str) -> bytes | None:
     """A file's key without reading it: path, size, times, inode; None if it is gone or just made.
 
+    Where its name says HEIC, the version of what decodes that is in the key, as in `content_key`.
+
     The times of a file that changed differ, but for one that changes twice within their
     resolution: so young a file has no key yet. On Windows, where a file's own times can all be
     set, another photo of the same size to the byte, written over it with the old times, goes unnoticed.
@@ -239,7 +246,10 @@ def file_key(path: str) -> bytes | None:
     if time.time_ns() - max(s.st_mtime_ns, s.st_ctime_ns) < _SETTLED_NS:
         return None
     what = (os.path.abspath(path), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
-    return hashlib.blake2b(repr(what).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    decoder = heic_version() if named_heic(path) else ""
+    return hashlib.blake2b(
+        repr(what).encode("utf-8", "surrogatepass"), digest_size=16, person=decoder.encode()[:16]
+    ).digest()
 
 
 def _limit() -> float:

@@ -17,6 +17,7 @@ from ._progress import Progress
 from .classifier import HabitatModel, _target_for, load_model, logits_of, trained_on
 from .errors import CalibrationError, some, warn
 from .features import extract_features
+from .heic import warn_of_heic
 from .photos import as_photos, groups_of, leave_out_closeups
 
 __all__ = ["calibrate"]
@@ -89,6 +90,7 @@ def calibrate(
         cache=cache,
         progress=progress,
     )
+    warn_of_heic(found.error)
     ok = found.ok
     if not ok.all():
         warn(f"{int((~ok).sum())} of {len(table)} photos were refused and not calibrated on.")

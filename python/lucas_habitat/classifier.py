@@ -36,6 +36,7 @@ from .errors import (
     inform,
 )
 from .features import Features, iter_features
+from .heic import warn_of_heic
 from .images import Preprocessing, preprocessing_from
 from .photos import as_photos, check_labels
 
@@ -218,6 +219,11 @@ def classify(
         `lucas_habitat.images.STATUSES`) and ``error``. A photo that cannot be read has missing
         values and its reason. ``attrs`` says ``engine`` and ``precision``.
 
+    Warns
+    -----
+    LucasWarning
+        If HEIC photos cannot be read for want of pillow-heif, or labels are none of the model's.
+
     Raises
     ------
     InputError
@@ -258,6 +264,7 @@ def classify(
         progress=progress,
     ):
         p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
+    warn_of_heic(error)
     return predictions_of(photos, model, p, status, error, target)
 
 

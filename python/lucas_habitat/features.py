@@ -18,6 +18,7 @@ from .backbones import Backbone, StoredBackbone
 from .cache import FeatureCache, content_key, file_key
 from .engines import Target, cores, make_runner
 from .errors import PhotoError
+from .heic import is_heic, named_heic
 from .images import Preprocessing, decode_photo, read_bytes
 
 __all__ = ["Features", "extract_features", "iter_features"]
@@ -216,6 +217,8 @@ def _compute(
         try:
             data = read_bytes(paths[i])
             key = content_key(data) if store else b""
+            if is_heic(data) and not named_heic(paths[i]):
+                file = None  # its name does not tell that its features hang on what decodes HEIC
             known = store.get(key) if store else None
             if known is None:
                 photos.append(decode_photo(data, preprocessing))

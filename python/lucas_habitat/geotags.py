@@ -18,6 +18,7 @@ from PIL import ExifTags, Image
 
 from ._progress import Progress, report
 from .errors import PhotoError, check_number, inform, some, warn
+from .heic import warn_of_heic
 from .images import open_image, opened
 from .photos import as_photos, list_photos
 from .sdm import geocentric
@@ -96,9 +97,10 @@ def locate_photos(
         Counts photos, points, photos without position or date, and points visited several times in
         a year.
     LucasWarning
-        If no photo has a position, positions are in another datum than WGS84 (they are taken
-        as they are), a camera's clock is more than a day off the satellites' time, or the year
-        of a name, folder or table is not that of the date (it is kept).
+        If HEIC photos cannot be read for want of pillow-heif, no photo has a position, positions
+        are in another datum than WGS84 (they are taken as they are), a camera's clock is more
+        than a day off the satellites' time, or the year of a name, folder or table is not that of
+        the date (it is kept).
 
     Raises
     ------
@@ -407,7 +409,8 @@ def _tell(table: pd.DataFrame, unread: pd.Series, differ: pd.Series, tags: pd.Da
         if n:
             counts.append(f"{n} {what}")
     inform("; ".join(counts) + ".")
-    if table["lat"].isna().all():
+    warn_of_heic(table["error"])
+    if len(read) and table["lat"].isna().all():
         warn(
             f"None of {len(table)} photos has a position. Many programs remove it when they send, "
             "edit or shrink photos: take them from the camera. The column error says more."

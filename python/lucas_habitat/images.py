@@ -17,6 +17,7 @@ import simplejpeg
 from PIL import Image
 
 from .errors import InputError, PhotoError, check_choice, check_number
+from .heic import is_heic, open_heic
 
 __all__ = ["STATUSES", "Preprocessing", "decode_photo"]
 
@@ -72,7 +73,8 @@ class Preprocessing:
     decoder : {"simplejpeg", "pillow"}, default "simplejpeg"
         ``"simplejpeg"`` decodes a JPEG at reduced size (never below ``size``), which is
         several times faster; ``"pillow"`` decodes in full and is the reference. Everything but
-        RGB and grey JPEG is always read by Pillow, and so is ``resize="nearest"``.
+        RGB and grey JPEG is always read by Pillow (HEIC by pillow-heif), and so is
+        ``resize="nearest"``.
     credit : {"mask", "crop", "keep"}, default "mask"
         What happens to the bottom of a photo, where LUCAS photos carry a credit line that
         gives away the year and with it the country mix: painted grey, cut off, or kept as in
@@ -138,7 +140,7 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     Parameters
     ----------
     data : bytes
-        The content of a JPEG, PNG, TIFF, BMP or WebP file.
+        The content of a JPEG, PNG, TIFF, BMP, WebP or HEIC file.
     preprocessing : Preprocessing, optional
 
     Returns
@@ -166,20 +168,23 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     except PhotoError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
-        raise PhotoError("damaged", f"{type(error).__name__}: {error}") from error
+        raise PhotoError("damaged", f"{type(error).__name__}: {error}".strip()) from error
     return _fit(_upright(rgb, image), how)
 
 
 def open_image(file: BinaryIO) -> Image.Image:
     """Read the head of a photo, not its pixels, or say in a `PhotoError` why it cannot be."""
+    head = file.read(12)
+    file.seek(0)
     try:
-        image = Image.open(file, formats=_FORMATS)
+        image = open_heic(file.read()) if is_heic(head) else Image.open(file, formats=_FORMATS)
+    except PhotoError:
+        raise
     except Image.DecompressionBombError as error:
         raise PhotoError("too large", str(error)) from error
     except Exception as error:
-        file.seek(0)
         raise PhotoError(
-            "not a photo", f"no JPEG, PNG, TIFF, BMP or WebP; begins with {file.read(8)!r}"
+            "not a photo", f"no JPEG, PNG, TIFF, BMP, WebP or HEIC; begins with {head[:8]!r}"
         ) from error
     if min(image.size) < MIN_SIDE:
         raise PhotoError(
@@ -200,6 +205,8 @@ def _decode_scaled(data: bytes, size: int) -> Array | None:
 
 
 def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
+    if image.format == "HEIF":  # turned by libheif, whatever its EXIF may still say
+        return rgb
     try:
         # Pillow turns TIFF on loading and then drops the tag.
         turn = _TURNS.get(image.getexif().get(0x0112, 1))
@@ -216,7 +223,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             low, high = np.nanmin(values), np.nanmax(values)
             values = np.nan_to_num((values - low) / ((high - low) or 1)) * 65535
         image = Image.fromarray((np.clip(values, 0, 65535) / 257).round().astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")

@@ -14,13 +14,14 @@ import pandas as pd
 
 from ._tables import TABLE_ENDINGS, on_lucas_grid, read_table, require_columns, tidy_types
 from .errors import InputError, inform, some, warn
+from .heic import ENDINGS as HEIC_ENDINGS
 
 __all__ = ["DIRECTIONS", "list_photos"]
 
 #: The five landscape photos of a LUCAS point (the point, north, east, south, west) and the
 #: close-up of its cover.
 DIRECTIONS = ("P", "N", "E", "S", "W", "C")
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", *HEIC_ENDINGS)
 COLUMNS = ("path", "point_id", "year", "direction", "habitat", "split")
 
 _SOURCES = (
@@ -78,7 +79,8 @@ def list_photos(
     ``201831603628LCLU_North.jpg`` (since 2022), ``31062100_east_2018.jpg`` (the pilot's, with
     the direction as word or letter, and any text as point). The survey server's folders
     ``{year}/{nuts0}/{3 digits}/{3 digits}/`` give year and country. Of other folders, the first
-    below the source names the class, after an optional ``train`` or ``test``.
+    below the source names the class, after an optional ``train`` or ``test``. Photos are JPEG, PNG,
+    TIFF, BMP, WebP, or HEIC as iPhones write it (read with the extra ``heic``).
 
     Parameters
     ----------

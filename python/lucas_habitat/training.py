@@ -32,6 +32,7 @@ from .errors import (
     warn,
 )
 from .features import Features, extract_features
+from .heic import warn_of_heic
 from .images import Preprocessing, decode_photo, read_bytes
 from .photos import as_photos, groups_of, leave_out_closeups
 from .splits import check_classes, draw_test_points, tell_without_point
@@ -307,6 +308,7 @@ def _readable(
     classes: list[str],
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Rows to fit and to validate on: those that could be read."""
+    warn_of_heic(found.error)
     ok = found.ok
     refused = [
         f"{os.path.basename(photos['path'].iloc[i])} ({found.status[i]})"

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pandas as pd
+import pillow_heif
 import pytest
 from conftest import colour_photo
 from PIL import Image
@@ -489,6 +490,22 @@ def test_every_bad_photo_is_answered(app, tmp_path):
     assert app.choices("tab", ENGLISH) == []
     app.take("tab", uploaded(tmp_path, {"._IMG_1.jpg": jpeg()}))
     assert "<li>._IMG_1.jpg: Its name, or its folder's" in app.answer("tab", ENGLISH)
+
+
+def test_a_heic_photo_is_taken_and_shown_or_the_way_to_it_is_named(app, tmp_path, monkeypatch):
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(colour_photo("woody", 1)).save(buffer, quality=90)
+    app.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
+    html = app.answer("tab", ENGLISH)
+    assert html.count("<figure") == html.count('src="data:image/jpeg') == 1
+    assert app.look("tab", "p0", ENGLISH).count("data:image/jpeg") > 1
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    app.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
+    html = app.answer("tab", ENGLISH)
+    assert (
+        'IMG_1.HEIC: HEIC photos need one more package: pip install "lucas-habitat[heic]"' in html
+    )
+    assert "<figure" not in html
 
 
 def _png(image):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def test_importing_loads_nothing_heavy():
     code = (
         "import sys, lucas_habitat, lucas_habitat.cli;"
-        "heavy = 'pandas', 'numpy', 'torch', 'sklearn', 'openvino', 'PIL', 'matplotlib';"
+        "heavy = 'pandas', 'numpy', 'torch', 'sklearn', 'openvino', 'PIL', 'matplotlib', 'pillow_heif';"
         "print([m for m in heavy if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -39,6 +39,8 @@ test_that("Python's spelling becomes R's", {
   say("n=9 rows; credit() gives the citation", "n = 9 rows; lucas_credit() gives the citation")
   say("left out; attrs['problems'] lists them.", "left out; attr(, \"problems\") lists them.")
   say("crs='EPSG:4326' and", "crs = 'EPSG:4326' and")
+  say("photos need pillow-heif: pip install \"lucas-habitat[heic]\".",
+      "photos need pillow-heif: lucas_install(heic = TRUE).")
   say("Rows of 3 sites that are NaN: 1", "Rows of 3 sites that are NA: 1")
 })
 

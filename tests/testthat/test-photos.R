@@ -23,6 +23,43 @@ test_that("a vector, a pattern, a table and its file list the same photos", {
   expect_error(lucas_photos(data.frame(path = "../x.jpg"), root = demo_folder()), "as root, or")
 })
 
+test_that("HEIC photos are read, or say what to install", {
+  skip_without_core()
+  skip_unless(reticulate::py_module_available("pillow_heif"), "pillow-heif is not installed")
+  folder <- tempfile("iPhone ")
+  dir.create(folder)
+  jpeg <- lucas_photos(demo_folder())
+  jpeg <- jpeg[which(jpeg$direction == "N")[1], ]
+  reticulate::py_run_string("
+def write_heic(source, path):
+    import pillow_heif
+    from PIL import Image
+    pillow_heif.from_pillow(Image.open(source)).save(path, quality=95)
+def hide_pillow_heif():
+    import sys
+    sys.modules['pillow_heif'] = None
+def find_pillow_heif():
+    import sys
+    del sys.modules['pillow_heif']
+")
+  file <- file.path(folder, sub("jpg$", "HEIC", basename(jpeg$path)))
+  reticulate::py$write_heic(jpeg$path, file)
+  photos <- lucas_photos(folder)
+  expect_identical(photos$point_id, jpeg$point_id)
+  same <- lucas_classify(jpeg$path, demo_model(), verbose = FALSE)
+  found <- lucas_classify(photos, demo_model(), verbose = FALSE)
+  expect_identical(found$status, "ok")
+  expect_equal(found$confidence, same$confidence, tolerance = 0.1)
+  expect_identical(found$predicted, same$predicted)
+  reticulate::py$hide_pillow_heif()
+  on.exit(reticulate::py$find_pillow_heif())
+  expect_warning(found <- lucas_classify(photos, demo_model(), verbose = FALSE),
+                 "1 photos cannot be read[.].*lucas_install\\(heic = TRUE\\)")
+  expect_identical(found$status, "unreadable")
+  expect_match(found$error, "need pillow-heif")
+  expect_identical(nrow(lucas_photos(folder)), 1L)
+})
+
 test_that("codes become classes by the pilot's scheme and by one's own", {
   skip_without_core()
   plots <- data.frame(plot = 1:5, lc1 = c("A21", "b11", "E20 ", "C10", NA))
