@@ -285,7 +285,7 @@ def test_the_heads_gradients_are_autograds():
         for mine, theirs in zip(head.parameters(), other.parameters(), strict=True):
             torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-7)
         optimizer.step()
-        assert loss == pytest.approx(float(wanted), rel=1e-5)
+        assert loss == pytest.approx(float(wanted.detach()), rel=1e-5)
         assert right == int((out.argmax(1).numpy() == y[chosen.numpy()]).sum())
     for mine, theirs in zip(head.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
