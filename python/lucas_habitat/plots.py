@@ -24,8 +24,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation
 
-from ._tables import probability_columns, write_atomically
+from ._tables import probability_columns, read_table, write_atomically
 from .errors import InputError, PhotoError, check_number
 from .evaluation import Evaluation
 from .figure_tables import (
@@ -43,6 +44,7 @@ from .figure_tables import (
     vote_gain,
 )
 from .images import thumbnail
+from .over_years import transitions
 from .photos import landscape
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ __all__ = [
     "plot_photos",
     "plot_point",
     "plot_reliability",
+    "plot_transitions",
     "plot_votes",
 ]
 
@@ -621,7 +624,134 @@ def plot_photos(
     return _finish(figure, out)
 
 
+def plot_transitions(
+    table: Table,
+    *,
+    width: Width = "double",
+    out: str | os.PathLike[str] | None = None,
+) -> Figure:
+    """Draw the share of points that went from each class to each other, between campaigns.
+
+    A sign with its interval is the estimated share, a pale ring what counting predicted classes gives,
+    which takes doubt for change. At most twelve transitions are drawn, the largest. Beside each
+    stand the signs of its two classes; points that stayed what they were are not drawn.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame or path
+        What `transitions` returned; or points, as `vote` returned them, of which `transitions` is then
+        made with nothing but its defaults.
+    width : {"single", "double"} or float, default "double"
+        85 mm, 170 mm, or so many millimetres (60 to 500).
+    out : path, optional
+        A file to write: ``.png`` (300 dpi) or ``.svg`` (text stays text).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Numbers: `transitions`.
+
+    Raises
+    ------
+    InputError
+        If nothing could be estimated.
+    """
+    mm, out = _size(width, out)
+    if not isinstance(table, pd.DataFrame):
+        table = read_table(table)
+    if "class_from" not in table:
+        table = transitions(table)
+    return _finish(draw_transitions(table, mm), out)
+
+
+def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
+    """The picture of what `transitions` returned."""
+    known = table[table["share"].notna()]
+    if known.empty:
+        raise InputError("There are no estimated transitions to draw: too few points in common.")
+    styles = class_styles(known["class_from"].astype("str").unique()).set_index("class")
+    pairs = [(years, rows) for years, rows in known.groupby(["year_from", "year_to"])]
+    drawn = [_largest(rows) for _, rows in pairs]
+    columns = 2 if mm >= 120 and len(pairs) > 1 else 1
+    lines = -(-len(pairs) // columns)
+    tall = max(len(rows) for rows in drawn)
+    figure = _figure(mm, lines * (5 * max(tall, 3) + 22) + 6)
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    room = 14 if mm / columns < 100 else 24
+    for ax, ((first, last), pair), rows in zip(axes, pairs, drawn, strict=False):
+        _style(ax, "% of points", "")
+        total = pair.iloc[0]
+        interval = (
+            ""
+            if pd.isna(total["changed_low"])
+            else f" ({100 * total['changed_low']:.1f} to {100 * total['changed_high']:.1f})"
+        )
+        ax.set_title(
+            f"{first} to {last}, {total['n_points']} points\n"
+            f"{100 * total['changed']:.1f} %{interval} changed\n"
+            f"{100 * total['changed_predicted']:.1f} % by counting",
+            fontsize=_POINTS,
+            color=_INK,
+            loc="left",
+        )
+        y = np.arange(len(rows))
+        spans = 100 * rows[["low", "high"]].to_numpy(dtype=np.float64)
+        ax.hlines(y, spans[:, 0], spans[:, 1], color=_INK, linewidth=0.8)
+        ax.plot(
+            100 * rows["share_predicted"], y, "o", mfc="none", mec="#9A9A9A", mew=0.9, markersize=5.5
+        )
+        ends = [rows[c].astype("str").tolist() for c in ("class_from", "class_to")]
+        share = 100 * rows["share"].to_numpy(dtype=np.float64)
+        for i, (a, b) in enumerate(zip(*ends, strict=True)):
+            ax.plot(share[i], y[i], "o", color=_BLUE, markersize=4, zorder=3)
+            for label, shift in ((a, -12.5), (b, -5.0)):
+                place = ax.get_yaxis_transform() + ScaledTranslation(
+                    shift / 72, 0, figure.dpi_scale_trans
+                )
+                ax.plot(
+                    [0],
+                    [y[i]],
+                    marker=styles["marker"][label],
+                    mfc=styles["colour"][label],
+                    mec=_INK,
+                    mew=0.4,
+                    markersize=4.5,
+                    transform=place,
+                    clip_on=False,
+                )
+        names = [
+            f"{_short(a, room)} to {_short(b, room)}" for a, b in zip(*ends, strict=True)
+        ]
+        ax.set_yticks(y, names, fontsize=_POINTS, parse_math=False, color=_INK)
+        ax.tick_params(axis="y", length=0, pad=17)
+        ax.set_ylim(max(len(rows), 3) - 0.4, -0.6)
+        most = np.nanmax([1.0, *spans.ravel(), *share, *100 * rows["share_predicted"]])
+        ax.set_xlim(-0.02 * most, 1.05 * most)
+    for ax in axes[len(pairs) :]:
+        ax.set_axis_off()
+    handles = [
+        Line2D([], [], color=_INK, marker="o", mfc=_BLUE, mec=_BLUE, markersize=4, linewidth=0.8),
+        Line2D([], [], ls="none", marker="o", mfc="none", mec="#9A9A9A", mew=0.9, markersize=5.5),
+    ]
+    _legend(
+        figure,
+        handles,
+        ["estimated, with interval", "by counting"],
+        loc="outside lower left",
+        ncols=2,
+    )
+    return figure
+
+
 # ---- common to all -----------------------------------------------------------------------------
+
+
+def _largest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The largest transitions of two campaigns that are changes and were seen at all."""
+    changed = rows[rows["class_from"].astype("str") != rows["class_to"].astype("str")]
+    seen = changed[(changed["share"] > 0.0005) | (changed["n_predicted"] > 0)]
+    most: pd.DataFrame = seen.sort_values(["share", "n_predicted"], ascending=False).head(12)
+    return most
 
 
 def _size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float, Path | None]:
