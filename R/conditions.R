@@ -62,18 +62,20 @@ R_NAMES <- c(
   plot_map = "lucas_plot_map", plot_photos = "lucas_plot_photos",
   plot_point = "lucas_plot_point", plot_reliability = "lucas_plot_reliability",
   plot_votes = "lucas_plot_votes",
+  plot_transitions = "lucas_plot_transitions", changes = "lucas_changes",
+  transitions = "lucas_transitions",
   run_app = "lucas_app"
 )
 
 ARGUMENTS <- c(
-  "again", "arch", "base", "batch_size", "cache", "classes", "closeups", "column", "columns",
+  "again", "arch", "base", "batch_size", "cache", "class_shares", "classes", "closeups", "column", "columns",
   "connections", "corrections", "countries", "credit", "crs", "decoder", "device", "directions",
   "drop", "dropout", "epochs", "evaluation", "field_only", "folder", "freeze_backbone", "id", "k",
-  "labels", "language", "learning_rate", "level", "max_bytes", "max_distance", "method",
+  "labelled", "labels", "language", "learning_rate", "level", "max_bytes", "max_distance", "method",
   "min_cover", "n", "n_boot", "n_draws", "n_per_class", "n_points", "num_classes", "open_browser",
   "out", "overwrite", "per_second", "photos", "point_id", "port", "precision", "radius", "recipe",
   "reference", "regroup", "resize", "retries", "right", "root", "scaling", "scheme", "seed",
-  "sites", "size", "survey", "target_size", "test_size", "timeout", "title", "transform", "url",
+  "sites", "size", "sure", "survey", "target_size", "test_size", "timeout", "title", "transform", "url",
   "validation", "validation_split", "weights", "width", "year", "years"
 )
 

@@ -282,6 +282,14 @@ def _map_picture(points: Any) -> dict[str, Any]:
     return {"points": table, "coast": coast[near], "extent": [west, east, south, north]}
 
 
+def _transitions_picture(table: Any) -> dict[str, Any]:
+    """Transitions, and those of them to draw, for R to draw."""
+    from .over_years import largest_transitions, transitions_table
+
+    found = transitions_table(table)
+    return {"table": found, "drawn": largest_transitions(found)}
+
+
 _OWN: dict[str, Callable[..., Any]] = {
     "restore_model": _restore_model,
     "covariates": _covariates,
@@ -290,6 +298,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "point_picture": _point_picture,
     "photos_picture": _photos_picture,
     "map_picture": _map_picture,
+    "transitions_picture": _transitions_picture,
 }
 
 

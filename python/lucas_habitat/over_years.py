@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from ._tables import column_names, point_ids, probability_columns, require_columns
+from ._tables import column_names, point_ids, read_table, require_columns
 from .errors import InputError, check_number, check_seed, inform, some, warn
 from .figure_tables import Array, Table, confidence_of, probabilities
 
@@ -25,7 +25,7 @@ __all__ = ["changes", "transitions"]
 
 VERDICTS = ("same", "changed", "in doubt")
 _LEAST = 1e-6  # what a smaller probability is taken for: no photo is as sure as that
-_FEWEST = 10  # points that a pair of campaigns needs to tell change from doubt
+FEWEST = 10  # points that a pair of campaigns needs to tell change from doubt
 _FEW = 30  # points, or labelled rows, below which numbers are rough
 _SHARPEST = 10.0
 _CELLS = 2_000_000  # points times bootstrap samples held in memory at once
@@ -138,7 +138,7 @@ def changes(
     n = len(visits.first)
     p_changed, likeliest = np.full(n, np.nan), np.full(n, -1)
     for _, _, pairs in visits.by_campaigns():
-        if len(pairs) >= _FEWEST:
+        if len(pairs) >= FEWEST:
             joint = visits.joint(pairs)
             posterior = joint * _shares(joint)
             posterior /= posterior.sum(axis=1, keepdims=True)
@@ -256,7 +256,7 @@ def transitions(
         n = len(pairs)
         counts = np.bincount(cells[pairs], minlength=k * k)
         share = low = high = np.full(k * k + 1, np.nan)
-        if n >= _FEWEST:
+        if n >= FEWEST:
             joint = visits.joint(pairs)
             share = _with_total(_shares(joint), off)
             if n_boot:
@@ -284,6 +284,35 @@ def transitions(
     found = pd.concat(parts, ignore_index=True)
     found.attrs = {"sharpness": visits.sharpness}
     return found
+
+
+def transitions_table(table: Table) -> pd.DataFrame:
+    """What `transitions` returned, as it is, from its file, or made of points."""
+    found = table if isinstance(table, pd.DataFrame) else read_table(table)
+    if "class_from" not in found:
+        return transitions(found)
+    # A file, and R, hand classes over as text; their order is that of the rows.
+    classes = found["class_from"].astype("str").unique()
+    return found.assign(
+        class_from=pd.Categorical(found["class_from"].astype("str"), categories=classes),
+        class_to=pd.Categorical(found["class_to"].astype("str"), categories=classes),
+    )
+
+
+def largest_transitions(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each two campaigns at most twelve rows of `transitions`, changes only, the largest first."""
+    differ = table["class_from"].cat.codes != table["class_to"].cat.codes
+    if table["share"].isna().all():
+        raise InputError(
+            f"There are no estimated transitions to draw: no two campaigns have {FEWEST} points in "
+            "common."
+        )
+    seen = table[differ & ((table["share"] > 0.0005) | (table["n_predicted"] > 0))]
+    seen = seen[seen["share"].notna()].sort_values(
+        ["year_from", "year_to", "share", "n_predicted"], ascending=[True, True, False, False]
+    )
+    largest: pd.DataFrame = seen.groupby(["year_from", "year_to"]).head(12)
+    return largest.reset_index(drop=True)
 
 
 def _visits(
@@ -346,7 +375,7 @@ def _visits(
     if few:
         warn(
             f"Few points were seen in both years: {some(few)}. With fewer than {_FEW} numbers are "
-            f"rough, with fewer than {_FEWEST} change and doubt cannot be told apart; years= can "
+            f"rough, with fewer than {FEWEST} change and doubt cannot be told apart; years= can "
             "choose campaigns with more points in common."
         )
     return visits

@@ -26,7 +26,7 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 
-from ._tables import probability_columns, read_table, write_atomically
+from ._tables import probability_columns, write_atomically
 from .errors import InputError, PhotoError, check_number
 from .evaluation import Evaluation
 from .figure_tables import (
@@ -44,7 +44,7 @@ from .figure_tables import (
     vote_gain,
 )
 from .images import thumbnail
-from .over_years import transitions
+from .over_years import largest_transitions, transitions_table
 from .photos import landscape
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def plot_history(
     history = model.history
     if history.empty:
         raise InputError("The model has no history to draw: it was trained for no epoch.")
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     wide = mm >= 120
     figure = _figure(mm, 62 if wide else 100)
     axes: Any = figure.subplots(1 if wide else 2, 2 if wide else 1)
@@ -224,7 +224,7 @@ def plot_confusion(
         If that is no evaluation.
     """
     cells = confusion_table(evaluation)
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     classes = evaluation.confusion.columns.tolist()
     k = len(classes)
     for labels in ([_label(c) for c in classes], [_short(c, 20) for c in classes]):
@@ -296,7 +296,7 @@ def plot_votes(
     InputError
         If there are no labels, or points do not have several photos.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     return _finish(draw_votes(vote_gain(predictions, seed=seed), mm), out)
 
 
@@ -360,7 +360,7 @@ def plot_reliability(
     InputError
         If there are no labels or no probabilities.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     unit = "points" if "n_photos" in probabilities(predictions, "")[0] else "photos"
     return _finish(draw_reliability(reliability(predictions), mm, unit), out)
 
@@ -425,7 +425,7 @@ def plot_map(
     InputError
         If no point has coordinates and a class.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     return _finish(draw_map(map_table(points), mm), out)
 
 
@@ -520,7 +520,7 @@ def plot_point(
     InputError
         If the point, or its year, is not in the table.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     rows = point_table(predictions, point_id, year)
     # The whole table knows all classes, also where it went through a CSV file.
     classes = probabilities(predictions, "plot_point()")[2]
@@ -594,7 +594,7 @@ def plot_photos(
     InputError
         If there is no such photo, no label, or no file any more.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     table = examples_table(predictions, right, n, seed)
     classes = table["predicted"].cat.categories.tolist()
     styles = class_styles(classes)
@@ -656,28 +656,24 @@ def plot_transitions(
     InputError
         If nothing could be estimated.
     """
-    mm, out = _size(width, out)
-    if not isinstance(table, pd.DataFrame):
-        table = read_table(table)
-    if "class_from" not in table:
-        table = transitions(table)
-    return _finish(draw_transitions(table, mm), out)
+    mm, out = check_size(width, out)
+    return _finish(draw_transitions(transitions_table(table), mm), out)
 
 
 def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
     """The picture of what `transitions` returned."""
+    largest = largest_transitions(table)
     known = table[table["share"].notna()]
-    if known.empty:
-        raise InputError("There are no estimated transitions to draw: too few points in common.")
-    styles = class_styles(known["class_from"].astype("str").unique()).set_index("class")
-    pairs = [(years, rows) for years, rows in known.groupby(["year_from", "year_to"])]
-    drawn = [_largest(rows) for _, rows in pairs]
+    styles = class_styles(known["class_from"].cat.categories).set_index("class")
+    years = ["year_from", "year_to"]
+    pairs = list(known.groupby(years))
+    drawn = [largest[(largest[years] == pair).all(axis=1)] for pair, _ in pairs]
     columns = 2 if mm >= 120 and len(pairs) > 1 else 1
     lines = -(-len(pairs) // columns)
     tall = max(len(rows) for rows in drawn)
     figure = _figure(mm, lines * (5 * max(tall, 3) + 22) + 6)
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    room = 14 if mm / columns < 100 else 24
+    room = 12 if mm / columns < 100 else 24
     for ax, ((first, last), pair), rows in zip(axes, pairs, drawn, strict=False):
         _style(ax, "% of points", "")
         total = pair.iloc[0]
@@ -692,7 +688,8 @@ def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
             f"{100 * total['changed_predicted']:.1f} % by counting",
             fontsize=_POINTS,
             color=_INK,
-            loc="left",
+            loc="right",  # leftwards there is room, above the names
+            multialignment="left",
         )
         y = np.arange(len(rows))
         spans = 100 * rows[["low", "high"]].to_numpy(dtype=np.float64)
@@ -746,15 +743,7 @@ def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
 # ---- common to all -----------------------------------------------------------------------------
 
 
-def _largest(rows: pd.DataFrame) -> pd.DataFrame:
-    """The largest transitions of two campaigns that are changes and were seen at all."""
-    changed = rows[rows["class_from"].astype("str") != rows["class_to"].astype("str")]
-    seen = changed[(changed["share"] > 0.0005) | (changed["n_predicted"] > 0)]
-    most: pd.DataFrame = seen.sort_values(["share", "n_predicted"], ascending=False).head(12)
-    return most
-
-
-def _size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float, Path | None]:
+def check_size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float, Path | None]:
     """Check the two arguments that every picture has, before anything is computed."""
     if isinstance(width, str):
         if width not in _WIDTHS:

@@ -25,6 +25,7 @@ COMMANDS = (
     "vote",
     "evaluate",
     "covariates",
+    "transitions",
     "cache",
     "report",
     "app",
