@@ -237,8 +237,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--drop", default="last", help="last, none or a class")
     sub.add_argument("--transform", choices=("ilr",), help="log-ratios instead of shares")
 
-    sub = command("transitions", _transitions, "tell what changed between campaigns, and what is doubt")
-    sub.add_argument("points", metavar="FILE", help="what vote wrote, of points seen in several years")
+    sub = command(
+        "transitions", _transitions, "tell what changed between campaigns, and what is doubt"
+    )
+    sub.add_argument(
+        "points", metavar="FILE", help="what vote wrote, of points seen in several years"
+    )
     sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
     sub.add_argument("--changes", metavar="FILE", help=f"{_TABLE} of what each point did")
     sub.add_argument("--years", type=int, nargs="+", help="only these campaigns")

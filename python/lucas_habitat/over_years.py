@@ -45,9 +45,9 @@ class _Visits(NamedTuple):
     def by_campaigns(self) -> Iterator[tuple[int, int, npt.NDArray[np.intp]]]:
         """The two years, and which pairs are of them, in the order of the years."""
         years = self.table["year"].to_numpy(dtype=np.int64)
-        found = pd.DataFrame({"a": years[self.first], "b": years[self.second]})
-        for (a, b), rows in found.groupby(["a", "b"]).indices.items():
-            yield int(a), int(b), rows
+        spans = np.column_stack([years[self.first], years[self.second]])
+        for span in np.unique(spans, axis=0):
+            yield int(span[0]), int(span[1]), np.flatnonzero((spans == span).all(axis=1))
 
     def joint(self, pairs: npt.NDArray[np.intp]) -> Array:
         """Likelihoods of pairs of visits, (pairs, classes²), the class of the first slowest."""
@@ -64,7 +64,7 @@ def changes(
     labelled: Table | None = None,
     sure: float = 0.9,
 ) -> pd.DataFrame:
-    """Tell which points changed their class from visit to visit, and where that is only doubt.
+    r"""Tell which points changed their class from visit to visit, and where that is only doubt.
 
     Two visits that are right in 80 % each show different classes on more than a third of land that
     never changed. So each pair of visits gets the probability that the class really differs: from the
@@ -116,13 +116,13 @@ def changes(
 
     Notes
     -----
-    The errors of two visits must be independent given the classes. Where the same odd
-    bush misleads both, change is underestimated.
+    Probabilities must be proportions, as `calibrate` makes them, and the errors of two visits
+    independent given the classes. Where the same odd bush misleads both, change is underestimated.
 
     The mean of a point's photos is less sure than the photos are together. Taken at its word, it
     explains change away as doubt: in simulations of five photos a point, 20 % of real change came
     out as 6 % and less. Labels put that right: the likelihood of a visit with the probabilities
-    :math:`p_c` under the class shares :math:`\\pi_c` is :math:`(p_c / \\pi_c)^s`, and the sharpness
+    :math:`p_c` under the class shares :math:`\pi_c` is :math:`(p_c / \pi_c)^s`, and the sharpness
     :math:`s` maximises the likelihood of the labels (temperature scaling of points, with the
     class shares of the labelled ones). Without labels, or with one photo a point, `s` is 1.
     `plot_reliability` shows how far probabilities of points are from proportions.
@@ -186,7 +186,7 @@ def transitions(
     level: float = 0.95,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Estimate how much land went from each class to each other, between campaigns.
+    r"""Estimate how much land went from each class to each other, between campaigns.
 
     Counting predicted classes mistakes doubt for change. Here the shares of transitions are those
     that make the probabilities of all pairs of visits likeliest.
@@ -225,7 +225,7 @@ def transitions(
     Notes
     -----
     With the likelihoods :math:`L_1(c)`, :math:`L_2(c)` of a point's two visits, the shares
-    :math:`T` maximise :math:`\\sum \\log \\sum_{ab} T_{ab} L_1(a) L_2(b)`. That is the
+    :math:`T` maximise :math:`\sum \log \sum_{ab} T_{ab} L_1(a) L_2(b)`. That is the
     two-date form of Saerens et al. (2002); their EM and a Newton step take turns here, because EM
     alone takes hundreds of steps. Points count alike: shares are of the points, and of the land only
     as far as the points were drawn as it is.
@@ -331,6 +331,8 @@ def _visits(
         predicted=pd.Categorical(table["predicted"].astype("str"), categories=classes),
     )
     if years is not None:
+        for year in np.atleast_1d(years).tolist():
+            check_number("years", year, 0, 9999, whole=True)
         wanted = {int(y) for y in np.atleast_1d(years)}
         missing = sorted(wanted - set(table["year"].dropna()))
         if missing or len(wanted) < 2:
@@ -392,24 +394,26 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Array:
     """The class shares that probabilities took for granted, in the order of the classes."""
     if given is None:
         return np.full(len(classes), 1 / len(classes))
-    if not isinstance(given, Mapping):
+    if isinstance(given, Mapping):
+        named = {str(label): share for label, share in given.items()}
+    else:
         from .classifier import HabitatModel, load_model
 
         model = given if isinstance(given, HabitatModel) else load_model(given)
-        given = model.training["photos_per_class"]
+        named = model.training["photos_per_class"]
     # By columns, because a table that went through CSV may not know the labels of all classes.
-    labels = [str(c) for c in given]
-    by_column = dict(zip(column_names(labels), given.values(), strict=True))
+    by_column = dict(zip(column_names(list(named)), named.values(), strict=True))
     wanted = column_names(classes)
     if set(by_column) != set(wanted):
         raise InputError(
             f"class_shares must give a share to each class of the points ({', '.join(classes)}) and "
-            f"to no other; got {', '.join(labels) or 'none'}."
+            f"to no other; got {', '.join(named) or 'none'}."
         )
-    for label, share in given.items():
+    for label, share in named.items():
         check_number(f"class_shares[{label!r}]", share, 0, open_low=True)
-    shares = np.array([by_column[c] for c in wanted], dtype=np.float64)
-    return shares / shares.sum()
+    shares: Array = np.array([by_column[c] for c in wanted], dtype=np.float64)
+    shares /= shares.sum()
+    return shares
 
 
 def _sharpness(
@@ -551,7 +555,7 @@ def _intervals(
     for start in range(0, n_boot, size):
         times = rng.multinomial(n, np.full(n, 1 / n), size=min(size, n_boot - start)).T
         begin = np.repeat(share[:-1, None], times.shape[1], axis=1)
-        # So many steps bring all but a few of a thousand samples to their maximum.
+        # So many steps bring nearly all samples to their maximum.
         drawn.append(_with_total(_climb(joint, times.astype(np.float64), begin, steps=12), off))
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(drawn, axis=1), [tail, 1 - tail], axis=1)

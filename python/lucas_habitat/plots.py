@@ -695,7 +695,13 @@ def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
         spans = 100 * rows[["low", "high"]].to_numpy(dtype=np.float64)
         ax.hlines(y, spans[:, 0], spans[:, 1], color=_INK, linewidth=0.8)
         ax.plot(
-            100 * rows["share_predicted"], y, "o", mfc="none", mec="#9A9A9A", mew=0.9, markersize=5.5
+            100 * rows["share_predicted"],
+            y,
+            "o",
+            mfc="none",
+            mec="#9A9A9A",
+            mew=0.9,
+            markersize=5.5,
         )
         ends = [rows[c].astype("str").tolist() for c in ("class_from", "class_to")]
         share = 100 * rows["share"].to_numpy(dtype=np.float64)
@@ -716,9 +722,7 @@ def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
                     transform=place,
                     clip_on=False,
                 )
-        names = [
-            f"{_short(a, room)} to {_short(b, room)}" for a, b in zip(*ends, strict=True)
-        ]
+        names = [f"{_short(a, room)} to {_short(b, room)}" for a, b in zip(*ends, strict=True)]
         ax.set_yticks(y, names, fontsize=_POINTS, parse_math=False, color=_INK)
         ax.tick_params(axis="y", length=0, pad=17)
         ax.set_ylim(max(len(rows), 3) - 0.4, -0.6)

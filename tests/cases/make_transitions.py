@@ -7,6 +7,8 @@ half a million steps, and the sharpness is looked for on a grid.
 import json
 import math
 import random
+import re
+from itertools import pairwise
 from pathlib import Path
 
 CLASSES = ("cropland", "grassland", "woody")
@@ -20,7 +22,7 @@ def draw_points():
     for i in range(16):
         truth = i % 3
         for year in (2012, 2015, 2018):
-            if i in (2, 9) and year == 2015 or i == 15 and year != 2012:
+            if (i in (2, 9) and year == 2015) or (i == 15 and year != 2012):
                 continue  # two points skip a year, one is seen once
             if year == 2015 and i % 5 == 4:
                 truth = (truth + 1) % 3
@@ -51,7 +53,9 @@ def find_sharpness(rows, labels, shares):
     def log_likelihood(s):
         found = 0.0
         for row, label in used:
-            terms = [w * math.exp(s * e) for w, e in zip(common, evidence(row, shares), strict=True)]
+            terms = [
+                w * math.exp(s * e) for w, e in zip(common, evidence(row, shares), strict=True)
+            ]
             found += math.log(terms[CLASSES.index(label)] / sum(terms))
         return found
 
@@ -94,7 +98,7 @@ def work_out(rows, labels, shares, sharpness, years):
     order = []
     for point, own in seen.items():
         own.sort(key=lambda r: r["year"])
-        for a, b in zip(own, own[1:], strict=False):
+        for a, b in pairwise(own):
             visits.setdefault((a["year"], b["year"]), []).append((a, b))
             order.append((point, a["year"], b["year"]))
     shown = {name: [] for name in ("year_from", "year_to", "class_from", "class_to", "n_predicted",
@@ -140,9 +144,7 @@ def work_out(rows, labels, shares, sharpness, years):
                 "likeliest_from": CLASSES[likeliest[0]] if enough else None,
                 "likeliest_to": CLASSES[likeliest[1]] if enough else None,
             }  # fmt: skip
-    rows_ = [
-        {"point_id": p, "year_from": a, "year_to": b, **told[p, a, b]} for p, a, b in order
-    ]
+    rows_ = [{"point_id": p, "year_from": a, "year_to": b, **told[p, a, b]} for p, a, b in order]
     return shown, {name: [row[name] for row in rows_] for name in rows_[0]}
 
 
@@ -165,9 +167,9 @@ def main():
                       "transitions": shown, "changes": told})  # fmt: skip
     out = {
         "about": [
-            "Numbers that transitions() and changes() in Python, lucas_transitions() and lucas_changes() in R",
-            "must give, as make_transitions.py worked them out. habitat is a column that the points get where",
-            "a case has labels. null is a missing value (NA, NaN).",
+            "Numbers that transitions() and changes() in Python and lucas_transitions() and",
+            "lucas_changes() in R must give, as make_transitions.py worked them out. habitat is a",
+            "column that the points get where a case has labels. null is a missing value (NA, NaN).",
         ],
         "tolerance": 1e-6,
         "warning": "Few points were seen in both years|Mean probabilities of several photos",
@@ -178,8 +180,6 @@ def main():
     text = json.dumps(out, indent=1)
     file = Path(__file__).with_name("transitions.json")
     # Lists of plain values on one line.
-    import re
-
     text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
     file.write_text(text + "\n", encoding="utf-8")
 

@@ -178,7 +178,7 @@ def check_coverage(n, change, times, n_boot, least):
     assert np.mean(held) >= least
     assert np.mean(cells) >= 0.92
     assert np.mean(counted) > change + 0.2
-    assert np.mean(estimates) == pytest.approx(change, abs=0.04 if change < 0.05 else 0.02)
+    assert np.mean(estimates) == pytest.approx(change, abs=0.045 if n < 200 else 0.02)
 
 
 @pytest.mark.parametrize(("n", "change"), [(150, 0.0), (300, 0.05), (300, 0.2)])
@@ -460,6 +460,7 @@ def test_probabilities_that_are_no_proportions_are_warned_of():
         (lambda t: t, {"years": [2012, 2015]}, "which has 2012, 2018; got 2012, 2015"),
         (lambda t: t, {"years": [2012]}, "two or more campaigns"),
         (lambda t: t, {"years": 2012}, "two or more campaigns"),
+        (lambda t: t, {"years": ["2012", "all"]}, "years must be a whole number"),
         (lambda t: t, {"class_shares": {"woody": 1}}, "a share to each class of the points"),
         (lambda t: t, {"class_shares": dict.fromkeys(PILOT, 0)}, r"class_shares\['artificial'\]"),
         (lambda t: t, {"sure": 0.5}, "sure must be a number, more than 0.5"),
