@@ -43,7 +43,7 @@
 #'   change is underestimated.
 #' * The mean of a point's photos is less sure than the photos are together. Taken at its word, it
 #'   explains change away as doubt: in simulations of five photos a point, 20 % of real change came
-#'   out as 6 % and less. Labels put that right (`labelled`, or `habitat` in `points`); a warning says
+#'   out as 0 to 16 %, the less the less alike the photos' errors were. Labels put that right (`labelled`, or `habitat` in `points`); a warning says
 #'   where there are none. [lucas_plot_reliability()] shows how far probabilities of points are from
 #'   proportions.
 #' * Shares are of the points, and of the land only as far as the points were drawn as it is.

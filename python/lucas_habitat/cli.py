@@ -567,6 +567,8 @@ def _covariates(options: argparse.Namespace) -> int:
 
 
 def _transitions(options: argparse.Namespace) -> int:
+    import pandas as pd
+
     from ._tables import read_table, require_columns
     from .over_years import changes, transitions
     from .plots import check_size, plot_transitions
@@ -585,10 +587,12 @@ def _transitions(options: argparse.Namespace) -> int:
     )
     for t in found.drop_duplicates(["year_from", "year_to"]).to_dict("records"):
         percent = {k: f"{100 * v:.1f}" for k, v in t.items() if str(k).startswith("changed")}
+        interval = f" ({percent['changed_low']} to {percent['changed_high']})"
+        estimate = f"{percent['changed']} %{interval if options.n_boot else ''} changed"
         print(
-            f"  {t['year_from']} to {t['year_to']}: {percent['changed']} % ({percent['changed_low']} to "
-            f"{percent['changed_high']}) changed of {t['n_points']} points; by counting "
-            f"{percent['changed_predicted']} %"
+            f"  {t['year_from']} to {t['year_to']}: "
+            f"{'unknown' if pd.isna(t['changed']) else estimate} of {t['n_points']} points; "
+            f"by counting {percent['changed_predicted']} %"
         )
     _write(found, options.out)
     if options.changes:

@@ -121,10 +121,11 @@ def changes(
 
     The mean of a point's photos is less sure than the photos are together. Taken at its word, it
     explains change away as doubt: in simulations of five photos a point, 20 % of real change came
-    out as 6 % and less. Labels put that right: the likelihood of a visit with the probabilities
-    :math:`p_c` under the class shares :math:`\pi_c` is :math:`(p_c / \pi_c)^s`, and the sharpness
-    :math:`s` maximises the likelihood of the labels (temperature scaling of points, with the
-    class shares of the labelled ones). Without labels, or with one photo a point, `s` is 1.
+    out as 0 to 16 %, the less the less alike the photos' errors were. Labels put that right: the
+    likelihood of a visit with the probabilities :math:`p_c` under the class shares :math:`\pi_c` is
+    :math:`(p_c / \pi_c)^s`, and the sharpness :math:`s` maximises the likelihood of the labels
+    (temperature scaling of points, with the class shares of the labelled ones). Without labels it
+    is 1.
     `plot_reliability` shows how far probabilities of points are from proportions.
 
     Examples

@@ -577,6 +577,13 @@ def test_from_the_shell(tmp_path, capsys, model):
         assert set(pd.read_csv(tmp_path / "c.csv")["verdict"]) <= {"same", "changed", "in doubt"}
         assert (tmp_path / "t.png").stat().st_size > 10_000
         assert main([*run, "--model", folder, "--years", "2012", "2018"]) == 0
+        capsys.readouterr()
+        assert main([*run, "--n-boot", "0"]) == 0
+        write_table(points.groupby("year").head(5), tmp_path / "few.csv")
+        assert main(["transitions", str(tmp_path / "few.csv"), *run[2:]]) == 0
+        output = capsys.readouterr().out
+        assert "2012 to 2018: unknown of 5 points" in output
+        assert "nan" not in output
         assert main([*run, "--plot", str(tmp_path / "t.pdf")]) == 1
         assert main([*run, "--class-shares", str(tmp_path / "points.csv")]) == 1
     assert "needs the column class" in capsys.readouterr().err
