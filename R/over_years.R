@@ -49,8 +49,10 @@
 #' * Shares are of the points, and of the land only as far as the points were drawn as it is.
 #'
 #' No share can be negative, so where little changes the estimate is rather too high, the more so the
-#' fewer points there are; the intervals allow for it. In simulations 92 to 99 % of intervals of the share
-#' changed, at the level 0.95, held the truth. They do not hold the doubt in the sharpness.
+#' fewer points there are: 4 % of 100 points that never changed, 0.7 % of 2000. The intervals allow for
+#' it: in simulations with four classes, 100 to 2000 points and 0 to 20 % of change, 94 to 100 % of 95 %
+#' intervals of the share changed held the truth, and 91 to 100 % of those of single changes. They do
+#' not hold the doubt in the sharpness.
 #' @section Formulas:
 #' With the probabilities \eqn{p_c} of a visit under the class shares \eqn{\pi_c}, its likelihood is
 #' \eqn{L(c) = (p_c / \pi_c)^s}. The sharpness \eqn{s} makes the labels likeliest. The shares \eqn{T} of

