@@ -64,20 +64,23 @@ R_NAMES <- c(
   plot_map = "lucas_plot_map", plot_photos = "lucas_plot_photos",
   plot_point = "lucas_plot_point", plot_reliability = "lucas_plot_reliability",
   plot_votes = "lucas_plot_votes",
+  plot_transitions = "lucas_plot_transitions", changes = "lucas_changes",
+  transitions = "lucas_transitions",
   run_app = "lucas_app"
 )
 
 ARGUMENTS <- c(
-  "again", "arch", "areas", "balanced", "base", "batch_size", "cache", "classes", "closeups",
-  "column", "columns", "confusion", "connections", "corrections", "countries", "country",
-  "credit", "crs", "decoder", "device", "directions", "drop", "dropout", "epochs", "evaluation",
-  "field_only", "folder", "freeze_backbone", "id", "k", "labels", "language", "learning_rate",
-  "legend", "level", "max_bytes", "max_distance", "method", "min_cover", "minutes", "n", "n_boot",
-  "n_draws", "n_per_class", "n_points", "num_classes", "open_browser", "out", "overwrite",
-  "per_second", "photos", "point_id", "port", "precision", "radius", "raster", "recipe",
-  "reference", "regroup", "resize", "retries", "right", "root", "sample", "scaling", "scheme",
-  "seed", "sites", "size", "survey", "target_size", "test_size", "timeout", "title", "training",
-  "transform", "url", "validation", "validation_split", "weights", "width", "year", "years"
+  "again", "arch", "areas", "balanced", "base", "batch_size", "cache", "class_shares", "classes",
+  "closeups", "column", "columns", "confusion", "connections", "corrections", "countries",
+  "country", "credit", "crs", "decoder", "device", "directions", "drop", "dropout", "epochs",
+  "evaluation", "field_only", "folder", "freeze_backbone", "id", "k", "labelled", "labels",
+  "language", "learning_rate", "legend", "level", "max_bytes", "max_distance", "method",
+  "min_cover", "minutes", "n", "n_boot", "n_draws", "n_per_class", "n_points", "num_classes",
+  "open_browser", "out", "overwrite", "per_second", "photos", "point_id", "port", "precision",
+  "radius", "raster", "recipe", "reference", "regroup", "resize", "retries", "right", "root",
+  "sample", "scaling", "scheme", "seed", "sites", "size", "sure", "survey", "target_size",
+  "test_size", "timeout", "title", "training", "transform", "url", "validation",
+  "validation_split", "weights", "width", "year", "years"
 )
 
 # Python's spelling of functions, arguments and values, said as an R user types them.

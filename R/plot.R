@@ -45,6 +45,10 @@ class_styles <- function(classes) {
 #'   close-ups (direction C) do not count, as in [lucas_vote()].
 #' * `lucas_plot_photos()`: a sheet of photos classified right, or wrong. Publish photos of the LUCAS
 #'   survey with the line that [lucas_credit()] gives.
+#' * `lucas_plot_transitions()`: the share of points that went from each class to each other, between
+#'   campaigns. A dot with its interval is the estimate, a pale ring what counting predicted classes gives,
+#'   which takes doubt for change. At most twelve transitions are drawn, the largest; points that
+#'   stayed what they were are not.
 #'
 #' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
 #' @param evaluation What [lucas_evaluate()] returned.
@@ -53,6 +57,8 @@ class_styles <- function(classes) {
 #'   labels.
 #' @param points What [lucas_vote()] returned, or such a file, with `x` and `y` (EPSG:3035, metres) or
 #'   `lon` and `lat` (WGS84, degrees).
+#' @param table What [lucas_transitions()] returned, or such a file; or points from [lucas_vote()], of which
+#'   it is then made with nothing but its defaults.
 #' @param point_id,year The point, and the year; by default its latest.
 #' @param right Whether to show photos classified right (`TRUE`) or wrong.
 #' @param n At most so many photos, drawn at random from those whose files are still there.
@@ -428,6 +434,83 @@ lucas_plot_votes <- function(predictions, seed = 1, width = "double", out = NULL
       ggplot2::labs(x = "photos that vote", y = NULL, caption = note) + modern_theme()
   }
   show_picture(table, base, modern, width, out, function(mm) if (mm < 120) 1.25 * mm else 0.45 * mm)
+}
+
+#' @rdname lucas_plot
+#' @export
+lucas_plot_transitions <- function(table, width = "double", out = NULL) {
+  found <- call_core("transitions_picture", list(table = table_or_path(table, "table")))
+  all <- found$table
+  drawn <- found$drawn
+  styles <- class_styles(levels(all$class_from))
+  drawn$from <- vapply(as.character(drawn$class_from), short, "", 18)
+  drawn$to <- vapply(as.character(drawn$class_to), short, "", 18)
+  pairs <- unique(all[!is.na(all$changed),
+                      c("year_from", "year_to", "n_points", "changed_predicted", "changed",
+                        "changed_low", "changed_high")])
+  interval <- ifelse(is.na(pairs$changed_low), "", sprintf(
+    " (%.1f to %.1f)", 100 * pairs$changed_low, 100 * pairs$changed_high))
+  title <- sprintf("%d to %d, %d points\n%.1f %%%s changed\n%.1f %% by counting", pairs$year_from,
+                   pairs$year_to, pairs$n_points, 100 * pairs$changed, interval,
+                   100 * pairs$changed_predicted)
+  rows <- lapply(seq_len(nrow(pairs)), function(i) {
+    drawn[drawn$year_from == pairs$year_from[i] & drawn$year_to == pairs$year_to[i], ]
+  })
+  tallest <- max(vapply(rows, nrow, 1L), 3)
+  columns <- function(mm) if (mm >= 120 && nrow(pairs) > 1) 2 else 1
+  base <- function() {
+    across <- columns(25.4 * graphics::par("din")[1])
+    old <- picture_par(mfrow = c(ceiling(nrow(pairs) / across), across), oma = c(1.6, 0, 0, 0))
+    on.exit(graphics::par(old))
+    for (i in seq_len(nrow(pairs))) {
+      these <- rows[[i]]
+      label <- sprintf("%s to %s", these$from, these$to)
+      # In inches until there is a plot; the signs of the two classes stand beside the names.
+      left <- max(graphics::strwidth(label, "inches"), 0) / graphics::par("csi") + 2.8
+      graphics::par(mar = c(3.2, left, 3.6, 0.8))
+      values <- 100 * as.matrix(these[c("share_predicted", "share", "low", "high")])
+      graphics::plot(NA, xlim = c(0, max(1, values, na.rm = TRUE)), ylim = c(tallest + 0.4, 0.6),
+                     xlab = "% of points", ylab = "", bty = "l", yaxt = "n")
+      graphics::mtext(title[i], 3, line = 0.3, adj = 1)
+      if (nrow(these) == 0) next
+      y <- seq_len(nrow(these))
+      character <- graphics::par("cxy")[1]
+      graphics::text(graphics::par("usr")[1] - 2.9 * character, y, label, adj = c(1, 0.5), xpd = NA)
+      for (side in c("class_from", "class_to")) {
+        sign <- styles[match(these[[side]], styles$class), ]
+        away <- if (side == "class_from") 2.1 else 0.9
+        graphics::points(rep(graphics::par("usr")[1] - away * character, nrow(these)), y,
+                         pch = sign$pch, bg = sign$colour, xpd = NA, lwd = 0.5,
+                         col = ifelse(sign$pch > 20, INK, sign$colour))
+      }
+      graphics::segments(values[, "low"], y, values[, "high"], y, col = INK)
+      graphics::points(values[, "share_predicted"], y, pch = 1, cex = 1.2, col = "#9A9A9A")
+      graphics::points(values[, "share"], y, pch = 19, col = BLUE)
+    }
+    graphics::mtext("dot: estimated, with interval; ring: by counting", 1, outer = TRUE, col = SOFT,
+                    line = 0.2)
+  }
+  modern <- function() {
+    pair <- match(paste(drawn$year_from, drawn$year_to), paste(pairs$year_from, pairs$year_to))
+    long <- data.frame(drawn, panel = factor(title[pair], title),
+                       name = sprintf("%s to %s", drawn$from, drawn$to))
+    long$name <- factor(long$name, rev(unique(long$name)))
+    ggplot2::ggplot(long, ggplot2::aes(100 * .data$share, .data$name)) +
+      ggplot2::geom_segment(ggplot2::aes(x = 100 * .data$low, xend = 100 * .data$high,
+                                         yend = .data$name), colour = INK, na.rm = TRUE) +
+      ggplot2::geom_point(ggplot2::aes(x = 100 * .data$share_predicted, shape = "by counting",
+                                       colour = "by counting")) +
+      ggplot2::geom_point(ggplot2::aes(shape = "estimated, with interval",
+                                       colour = "estimated, with interval")) +
+      ggplot2::scale_shape_manual(values = c("by counting" = 1, "estimated, with interval" = 19)) +
+      ggplot2::scale_colour_manual(values = c("by counting" = "#9A9A9A",
+                                              "estimated, with interval" = BLUE)) +
+      ggplot2::facet_wrap(~panel, scales = "free") +
+      ggplot2::labs(x = "% of points", y = NULL, shape = NULL, colour = NULL) + modern_theme() +
+      ggplot2::theme(legend.position = "bottom")
+  }
+  show_picture(all, base, modern, width, out,
+               function(mm) ceiling(nrow(pairs) / columns(mm)) * (5 * tallest + 24) + 6)
 }
 
 #' What each further photo that votes gains

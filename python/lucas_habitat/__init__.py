@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .nomenclature import assign_habitat as assign_habitat
     from .nomenclature import lc1_codes as lc1_codes
     from .nomenclature import pilot_scheme as pilot_scheme
+    from .over_years import changes as changes
+    from .over_years import transitions as transitions
     from .photos import list_photos as list_photos
     from .piloting import pilot as pilot
     from .plots import plot_confusion as plot_confusion
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from .plots import plot_photos as plot_photos
     from .plots import plot_point as plot_point
     from .plots import plot_reliability as plot_reliability
+    from .plots import plot_transitions as plot_transitions
     from .plots import plot_votes as plot_votes
     from .rdata import save_rds as save_rds
     from .rdata import to_r as to_r
@@ -65,6 +68,7 @@ _HOMES = {
     "build_model": "backbones",
     "cache_info": "cache",
     "calibrate": "calibration",
+    "changes": "over_years",
     "class_colours": "figure_tables",
     "classify": "classifier",
     "clear_cache": "cache",
@@ -87,6 +91,7 @@ _HOMES = {
     "plot_photos": "plots",
     "plot_point": "plots",
     "plot_reliability": "plots",
+    "plot_transitions": "plots",
     "plot_votes": "plots",
     "read_survey": "survey",
     "reliability": "figure_tables",
@@ -100,6 +105,7 @@ _HOMES = {
     "support": "sdm",
     "to_r": "rdata",
     "train": "training",
+    "transitions": "over_years",
     "validate_map": "maps",
     "vote": "voting",
     "vote_gain": "figure_tables",

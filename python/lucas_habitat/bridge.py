@@ -303,6 +303,14 @@ def _judge_map(**arguments: Any) -> Any:
     return judge_map(**arguments)
 
 
+def _transitions_picture(table: Any) -> dict[str, Any]:
+    """Transitions, and those of them to draw, for R to draw."""
+    from .over_years import largest_transitions, transitions_table
+
+    found = transitions_table(table)
+    return {"table": found, "drawn": largest_transitions(found)}
+
+
 _OWN: dict[str, Callable[..., Any]] = {
     "restore_model": _restore_model,
     "covariates": _covariates,
@@ -314,6 +322,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "map_picture": _map_picture,
     "map_positions": _map_positions,
     "judge_map": _judge_map,
+    "transitions_picture": _transitions_picture,
 }
 
 

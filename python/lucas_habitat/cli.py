@@ -246,6 +246,30 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--drop", default="last", help="last, none or a class")
     sub.add_argument("--transform", choices=("ilr",), help="log-ratios instead of shares")
 
+    sub = command(
+        "transitions", _transitions, "tell what changed between campaigns, and what is doubt"
+    )
+    sub.add_argument(
+        "points", metavar="FILE", help="what vote wrote, of points seen in several years"
+    )
+    sub.add_argument("--out", metavar="FILE", required=True, help=f"{_TABLE} to write")
+    sub.add_argument("--changes", metavar="FILE", help=f"{_TABLE} of what each point did")
+    sub.add_argument("--years", type=int, nargs="+", help="only these campaigns")
+    shares = sub.add_mutually_exclusive_group()
+    shares.add_argument(
+        "--model", metavar="DIR", help="that classified; tells the class shares it was trained on"
+    )
+    shares.add_argument(
+        "--class-shares", metavar="FILE", help="table of them: class, share; else equal shares"
+    )
+    sub.add_argument(
+        "--labelled", metavar="FILE", help="points with habitat that tell how sure points are"
+    )
+    sub.add_argument("--n-boot", type=int, default=2000, help="bootstrap samples")
+    sub.add_argument("--level", type=float, default=0.95, help="of the intervals")
+    sub.add_argument("--plot", metavar="FILE", help="picture to write, .png or .svg")
+    _seed(sub)
+
     sub = command("cache", _cache, "tell what is kept on disk, or delete it")
     sub.add_argument(
         "action", choices=("info", "clear"), help="LUCAS_HABITAT_CACHE_GB limits its size"
@@ -662,6 +686,45 @@ def _covariates(options: argparse.Namespace) -> int:
     _write(found, options.out)
     out = Path(options.out)
     _write(support(found), str(out.with_name(f"{out.stem}_support{out.suffix}")))
+    return 0
+
+
+def _transitions(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from ._tables import read_table, require_columns
+    from .over_years import changes, transitions
+    from .plots import check_size, plot_transitions
+
+    _check_out(options.out)
+    _check_out(options.changes)
+    check_size("double", options.plot)
+    shares = options.model
+    if options.class_shares:
+        table = read_table(options.class_shares)
+        require_columns(table, ["class", "share"], "--class-shares", "Give each class one row.")
+        shares = dict(zip(table["class"], table["share"], strict=True))
+    given = {"years": options.years, "class_shares": shares, "labelled": options.labelled}
+    found = transitions(
+        options.points, **given, n_boot=options.n_boot, level=options.level, seed=options.seed
+    )
+    for t in found.drop_duplicates(["year_from", "year_to"]).to_dict("records"):
+        percent = {k: f"{100 * v:.1f}" for k, v in t.items() if str(k).startswith("changed")}
+        interval = f" ({percent['changed_low']} to {percent['changed_high']})"
+        estimate = f"{percent['changed']} %{interval if options.n_boot else ''} changed"
+        print(
+            f"  {t['year_from']} to {t['year_to']}: "
+            f"{'unknown' if pd.isna(t['changed']) else estimate} of {t['n_points']} points; "
+            f"by counting {percent['changed_predicted']} %"
+        )
+    _write(found, options.out)
+    if options.changes:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said before
+            _write(changes(options.points, **given), options.changes)
+    if options.plot:
+        plot_transitions(found, out=options.plot)
+        print(f"picture written to {options.plot}")
     return 0
 
 

@@ -24,6 +24,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation
 
 from ._tables import probability_columns, write_atomically
 from .errors import InputError, PhotoError, check_number
@@ -43,6 +44,7 @@ from .figure_tables import (
     vote_gain,
 )
 from .images import thumbnail
+from .over_years import largest_transitions, transitions_table
 from .photos import landscape
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ __all__ = [
     "plot_photos",
     "plot_point",
     "plot_reliability",
+    "plot_transitions",
     "plot_votes",
 ]
 
@@ -150,7 +153,7 @@ def plot_history(
     history = model.history
     if history.empty:
         raise InputError("The model has no history to draw: it was trained for no epoch.")
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     wide = mm >= 120
     figure = _figure(mm, 62 if wide else 100)
     axes: Any = figure.subplots(1 if wide else 2, 2 if wide else 1)
@@ -221,7 +224,7 @@ def plot_confusion(
         If that is no evaluation.
     """
     cells = confusion_table(evaluation)
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     classes = evaluation.confusion.columns.tolist()
     k = len(classes)
     for labels in ([_label(c) for c in classes], [_short(c, 20) for c in classes]):
@@ -293,7 +296,7 @@ def plot_votes(
     InputError
         If there are no labels, or points do not have several photos.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     return _finish(draw_votes(vote_gain(predictions, seed=seed), mm), out)
 
 
@@ -357,7 +360,7 @@ def plot_reliability(
     InputError
         If there are no labels or no probabilities.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     unit = "points" if "n_photos" in probabilities(predictions, "")[0] else "photos"
     return _finish(draw_reliability(reliability(predictions), mm, unit), out)
 
@@ -422,7 +425,7 @@ def plot_map(
     InputError
         If no point has coordinates and a class.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     return _finish(draw_map(map_table(points), mm), out)
 
 
@@ -517,7 +520,7 @@ def plot_point(
     InputError
         If the point, or its year, is not in the table.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     rows = point_table(predictions, point_id, year)
     # The whole table knows all classes, also where it went through a CSV file.
     classes = probabilities(predictions, "plot_point()")[2]
@@ -591,7 +594,7 @@ def plot_photos(
     InputError
         If there is no such photo, no label, or no file any more.
     """
-    mm, out = _size(width, out)
+    mm, out = check_size(width, out)
     table = examples_table(predictions, right, n, seed)
     classes = table["predicted"].cat.categories.tolist()
     styles = class_styles(classes)
@@ -621,10 +624,130 @@ def plot_photos(
     return _finish(figure, out)
 
 
+def plot_transitions(
+    table: Table,
+    *,
+    width: Width = "double",
+    out: str | os.PathLike[str] | None = None,
+) -> Figure:
+    """Draw the share of points that went from each class to each other, between campaigns.
+
+    A sign with its interval is the estimated share, a pale ring what counting predicted classes gives,
+    which takes doubt for change. At most twelve transitions are drawn, the largest. Beside each
+    stand the signs of its two classes; points that stayed what they were are not drawn.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame or path
+        What `transitions` returned; or points, as `vote` returned them, of which `transitions` is then
+        made with nothing but its defaults.
+    width : {"single", "double"} or float, default "double"
+        85 mm, 170 mm, or so many millimetres (60 to 500).
+    out : path, optional
+        A file to write: ``.png`` (300 dpi) or ``.svg`` (text stays text).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Numbers: `transitions`.
+
+    Raises
+    ------
+    InputError
+        If nothing could be estimated.
+    """
+    mm, out = check_size(width, out)
+    return _finish(draw_transitions(transitions_table(table), mm), out)
+
+
+def draw_transitions(table: pd.DataFrame, mm: float) -> Figure:
+    """The picture of what `transitions` returned."""
+    largest = largest_transitions(table)
+    known = table[table["share"].notna()]
+    styles = class_styles(known["class_from"].cat.categories).set_index("class")
+    years = ["year_from", "year_to"]
+    pairs = list(known.groupby(years))
+    drawn = [largest[(largest[years] == pair).all(axis=1)] for pair, _ in pairs]
+    columns = 2 if mm >= 120 and len(pairs) > 1 else 1
+    lines = -(-len(pairs) // columns)
+    tall = max(len(rows) for rows in drawn)
+    figure = _figure(mm, lines * (5 * max(tall, 3) + 22) + 6)
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    room = 12 if mm / columns < 100 else 24
+    for ax, ((first, last), pair), rows in zip(axes, pairs, drawn, strict=False):
+        _style(ax, "% of points", "")
+        total = pair.iloc[0]
+        interval = (
+            ""
+            if pd.isna(total["changed_low"])
+            else f" ({100 * total['changed_low']:.1f} to {100 * total['changed_high']:.1f})"
+        )
+        ax.set_title(
+            f"{first} to {last}, {total['n_points']} points\n"
+            f"{100 * total['changed']:.1f} %{interval} changed\n"
+            f"{100 * total['changed_predicted']:.1f} % by counting",
+            fontsize=_POINTS,
+            color=_INK,
+            loc="right",  # leftwards there is room, above the names
+            multialignment="left",
+        )
+        y = np.arange(len(rows))
+        spans = 100 * rows[["low", "high"]].to_numpy(dtype=np.float64)
+        ax.hlines(y, spans[:, 0], spans[:, 1], color=_INK, linewidth=0.8)
+        ax.plot(
+            100 * rows["share_predicted"],
+            y,
+            "o",
+            mfc="none",
+            mec="#9A9A9A",
+            mew=0.9,
+            markersize=5.5,
+        )
+        ends = [rows[c].astype("str").tolist() for c in ("class_from", "class_to")]
+        share = 100 * rows["share"].to_numpy(dtype=np.float64)
+        for i, (a, b) in enumerate(zip(*ends, strict=True)):
+            ax.plot(share[i], y[i], "o", color=_BLUE, markersize=4, zorder=3)
+            for label, shift in ((a, -12.5), (b, -5.0)):
+                place = ax.get_yaxis_transform() + ScaledTranslation(
+                    shift / 72, 0, figure.dpi_scale_trans
+                )
+                ax.plot(
+                    [0],
+                    [y[i]],
+                    marker=styles["marker"][label],
+                    mfc=styles["colour"][label],
+                    mec=_INK,
+                    mew=0.4,
+                    markersize=4.5,
+                    transform=place,
+                    clip_on=False,
+                )
+        names = [f"{_short(a, room)} to {_short(b, room)}" for a, b in zip(*ends, strict=True)]
+        ax.set_yticks(y, names, fontsize=_POINTS, parse_math=False, color=_INK)
+        ax.tick_params(axis="y", length=0, pad=17)
+        ax.set_ylim(max(len(rows), 3) - 0.4, -0.6)
+        most = np.nanmax([1.0, *spans.ravel(), *share, *100 * rows["share_predicted"]])
+        ax.set_xlim(-0.02 * most, 1.05 * most)
+    for ax in axes[len(pairs) :]:
+        ax.set_axis_off()
+    handles = [
+        Line2D([], [], color=_INK, marker="o", mfc=_BLUE, mec=_BLUE, markersize=4, linewidth=0.8),
+        Line2D([], [], ls="none", marker="o", mfc="none", mec="#9A9A9A", mew=0.9, markersize=5.5),
+    ]
+    _legend(
+        figure,
+        handles,
+        ["estimated, with interval", "by counting"],
+        loc="outside lower left",
+        ncols=2,
+    )
+    return figure
+
+
 # ---- common to all -----------------------------------------------------------------------------
 
 
-def _size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float, Path | None]:
+def check_size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float, Path | None]:
     """Check the two arguments that every picture has, before anything is computed."""
     if isinstance(width, str):
         if width not in _WIDTHS:

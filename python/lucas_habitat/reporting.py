@@ -37,7 +37,7 @@ from ._tables import (
 )
 from ._version import __version__
 from .demo_photos import DRAWN
-from .errors import InputError, PhotoError, some
+from .errors import InputError, LucasMessage, LucasWarning, PhotoError, some
 from .evaluation import Evaluation, evaluate
 from .figure_tables import (
     confusion_table,
@@ -49,11 +49,13 @@ from .figure_tables import (
     vote_gain,
 )
 from .images import STATUSES, thumbnail
+from .over_years import FEWEST, changes, transitions
 from .photos import as_photos, landscape
 from .plots import (
     as_svg,
     draw_map,
     draw_reliability,
+    draw_transitions,
     draw_votes,
     plot_confusion,
     plot_history,
@@ -211,6 +213,7 @@ def run_sections(
             *([_accuracy(evaluations)] if evaluations else []),
             *([_gain(table), _trust(table)] if evaluations else []),
             _places(voted),
+            *_over_years(voted, model),
             *_examples(table, voted, bool(evaluations)),
             _refused(table, model),
             _about(table, model, drawn),
@@ -579,6 +582,62 @@ def _places(points: pd.DataFrame) -> Section:
         f"Points by predicted class and its probability: {said}. EPSG:3035; coast: Natural Earth.",
     )
     return section
+
+
+def _over_years(points: pd.DataFrame, model: HabitatModel | None) -> list[Section]:
+    """What changed between campaigns, where enough points were classified in two of them."""
+    if not {"point_id", "year"} <= set(points.columns):
+        return []
+    years = points[points["predicted"].notna()].groupby("point_id")["year"].nunique()
+    if (years > 1).sum() < FEWEST:
+        return []
+    section = Section("Over the years")
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            for kind in (LucasWarning, LucasMessage):
+                warnings.simplefilter("always", kind)
+            numbers = transitions(points, class_shares=model)
+            warnings.simplefilter("ignore")
+            found = changes(points, class_shares=model)
+    except InputError as error:
+        section.parts.append(paragraph(str(error)))
+        return [section]
+    section.parts.append(
+        paragraph(
+            "Counting points whose predicted class differs mistakes doubt for change. The estimated "
+            "shares are those that make the probabilities of all visits likeliest."
+        )
+    )
+    if said:
+        section.parts.append(bullets([str(w.message) for w in said], kind="warning"))
+    verdicts = found.groupby(["year_from", "year_to"])["verdict"].value_counts().unstack()
+    rows = []
+    for t in numbers.drop_duplicates(["year_from", "year_to"]).to_dict("records"):
+        counts = verdicts.loc[(t["year_from"], t["year_to"])]
+        rows.append(
+            {
+                "campaigns": f"{t['year_from']} to {t['year_to']}",
+                "points": t["n_points"],
+                "changed, by counting": _percent(t["changed_predicted"]),
+                "changed, estimated": _percent(t["changed"]),
+                "95 %": " to ".join(_percent(t[f"changed_{end}"]) for end in ("low", "high")),
+                **{f"surely {v}" if v != "in doubt" else v: counts[v] for v in counts.index},
+            }
+        )
+    section.parts.append(html_table(pd.DataFrame(rows), "Points whose class changed"))
+    section.tables["changes"] = found
+    section.add_picture(
+        lambda: draw_transitions(numbers, _WIDTH),
+        "transitions",
+        numbers,
+        "Share of points that went from one class to another: estimated, with 95 % interval, and by "
+        "counting predicted classes.",
+    )
+    return [section]
+
+
+def _percent(share: float) -> str:
+    return "unknown" if pd.isna(share) else f"{100 * share:.1f} %"
 
 
 def _examples(table: pd.DataFrame, points: pd.DataFrame, labelled: bool) -> list[Section]:

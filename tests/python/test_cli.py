@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "validate-map",
     "covariates",
+    "transitions",
     "cache",
     "report",
     "app",

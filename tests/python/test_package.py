@@ -66,6 +66,7 @@ R_NAMES = {
     "pilot": "lucas_pilot",
     "cache_info": "lucas_cache_info",
     "clear_cache": "lucas_cache_clear",
+    "changes": "lucas_changes",
     "class_colours": "lucas_colours",
     "reliability": "lucas_reliability",
     "vote_gain": "lucas_vote_gain",
@@ -77,8 +78,10 @@ R_NAMES = {
     "plot_photos": "lucas_plot_photos",
     "plot_point": "lucas_plot_point",
     "plot_reliability": "lucas_plot_reliability",
+    "plot_transitions": "lucas_plot_transitions",
     "plot_votes": "lucas_plot_votes",
     "run_app": "lucas_app",
+    "transitions": "lucas_transitions",
 }  # fmt: skip
 PYTHON_ONLY = {
     "Evaluation",

@@ -44,11 +44,16 @@ test_that("vote gain and reliability are tables", {
 
 pictures <- function(table) {
   points <- lucas_vote(table)
+  later <- transform(points[rev(seq_len(nrow(points))), ], point_id = points$point_id, year = 2022L)
+  transitions <- suppressWarnings(suppressMessages(
+    lucas_transitions(rbind(points, later), n_boot = 20)
+  ))
   list(
     confusion = function(...) lucas_plot_confusion(lucas_evaluate(table, n_boot = 0), ...),
     map = function(...) lucas_plot_map(points, ...),
     point = function(...) lucas_plot_point(table, table$point_id[1], ...),
     reliability = function(...) lucas_plot_reliability(table, ...),
+    transitions = function(...) lucas_plot_transitions(transitions, ...),
     votes = function(...) lucas_plot_votes(table, ...)
   )
 }
