@@ -237,6 +237,8 @@ def test_two_campaigns_with_a_table_at_hand(tmp_path, server, quick):
     run(tmp_path / "dk", server, table=table, years=[2015, 2018], sample="all", test_size=0.5)
     points = pd.read_csv(tmp_path / "dk" / "points.csv", dtype={"point_id": "str"})
     assert points.groupby("point_id")["year"].nunique().eq(2).all()
+    assert "Over the years" in (tmp_path / "dk" / "report.html").read_text(encoding="utf-8")
+    assert len(pd.read_csv(tmp_path / "dk" / "report_data" / "transitions.csv")) == 16
     assert not any(p.startswith("/tables") for p in server.asked)
 
 
