@@ -172,7 +172,7 @@ def test_other_settings_do_not_replace_a_finished_run(done, server):
     assert load_model(folder / "model").training["epochs"] == 4
 
 
-def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, monkeypatch):
+def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, done, monkeypatch):
     def broken(*args, **kwargs):
         raise OSError("a plug was pulled")
 
@@ -186,12 +186,10 @@ def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, monkeypatch):
     monkeypatch.undo()
     assert pilot(tmp_path / "dk", base=server.base, progress=False, **options, **LITE)["n"][0] > 50
     assert sum(server.asked.values()) == asked  # neither table nor photos again
-    # One in a folder of its own gives the same.
-    monkeypatch.setattr(piloting, "TABLES", f"{server.base}/tables")
-    whole = run(tmp_path / "whole", server, **options)
-    assert (tmp_path / "whole" / "points.csv").read_bytes() == (
-        tmp_path / "dk" / "points.csv"
-    ).read_bytes()
+    # One in a single go gives the same.
+    folder, whole = done
+    for name in ("photos.csv", "points.csv"):
+        assert (tmp_path / "dk" / name).read_bytes() == (folder / name).read_bytes()
     pd.testing.assert_frame_equal(whole, run(tmp_path / "dk", server, **options))
 
 
