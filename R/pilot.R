@@ -18,8 +18,9 @@
 #' @param table Tables of the survey: files as [lucas_survey()] takes them, or https addresses. `NULL`
 #'   fetches the harmonised table from the Joint Research Centre: of 2018 if `years = 2018`, else of all
 #'   campaigns from 2006 to 2018 (about 130 MB). That of 2022 must be given.
-#' @param years Campaigns. A point then comes once for each of them, and the page tells of its changes.
-#'   With `NULL` it comes once, as in its latest.
+#' @param years Campaigns. A point then comes once for each of them (only points of all of them are
+#'   drawn, unless the sample is `"all"`), and the page tells of its changes. With `NULL` it comes once,
+#'   as in its latest.
 #' @param scheme,classes What turns land cover codes into classes, and which of them to keep; see
 #'   [lucas_select()].
 #' @param sample How many photos, about, since whole points are drawn: `"small"` the pilot's 1,093, as
@@ -33,7 +34,7 @@
 #' @param arch,recipe As in [lucas_train()].
 #' @param training A list of further arguments of [lucas_train()], such as `list(epochs = 20)`.
 #' @param model A trained model, or its folder, to be tested on all photos instead of training one on
-#'   some: then `test_size`, `validation_split`, `arch`, `recipe` and `training` are not used.
+#'   some; points it was trained on do not count. Then `test_size`, `validation_split`, `arch`, `recipe` and `training` are not used.
 #' @param base,per_second The photos' server, and requests a second at most; as in [lucas_download()].
 #' @param seed Of the sample, the split, training and intervals.
 #' @param device As in [lucas_train()].
@@ -75,6 +76,10 @@ lucas_pilot <- function(out, country = "DK", table = NULL, years = NULL, scheme 
       training["weights"] <- list(weights_argument(training$weights))
     }
     training <- lapply(training, scalar)
+  }
+  if (!is.null(table) && !is.character(table)) {
+    stop_lucas("input", "table must be files or addresses of the survey's tables; got ",
+               describe(table), " instead.")
   }
   # Addresses go as they are, files with their whole path.
   if (!is.null(table)) table <- as.list(ifelse(grepl("://", table), table, file_path(table)))

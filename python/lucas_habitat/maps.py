@@ -15,7 +15,7 @@ import pandas as pd
 from pyproj import CRS, Proj, Transformer
 from pyproj.exceptions import ProjError
 
-from ._tables import classes_of, read_table, require_columns, tidy_types
+from ._tables import classes_of, column_names, read_table, require_columns, tidy_types
 from .errors import DependencyError, InputError, check_number, check_seed, inform, some, warn
 from .evaluation import Evaluation, evaluate, plain
 from .map_estimators import (
@@ -563,6 +563,10 @@ def _judge(task: _Task, at_points: pd.DataFrame, areas: _Table) -> MapAccuracy:
         )
     )
     known += sorted(set(labels.dropna()) - set(known))
+    # A class that no point got has lost its label where the table went through CSV.
+    for label in sorted(set(task.legend.values()) - set(known)):
+        column = column_names([label])[0].removeprefix("p_")
+        known = [label if c == column else c for c in known]
     on_map = at_points["value"].map(task.legend)
     used, left_out = _used(task.table, labels, at_points, on_map, known)
     area, lacking = _areas(areas, task.legend)

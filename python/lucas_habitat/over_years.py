@@ -463,6 +463,20 @@ def _sharpness(
             )
         return 1.0
     codes = truth.codes[use].astype(np.intp)
+    if len(np.unique(codes)) < 2 or (p[use].argmax(axis=1) == codes).all():
+        # One class, or no error: the likeliest sharpness is then without end.
+        told = "one class only" if len(np.unique(codes)) < 2 else "all as predicted"
+        if labelled is not None:
+            raise InputError(
+                f"labelled must have several classes and some errors; its {n} rows are {told}, so "
+                "nothing says how far probabilities can be trusted."
+            )
+        warn(
+            f"The {n} labelled points are {told}, so nothing says how far probabilities can be "
+            "trusted; they are taken as they are. If the points are less sure than their photos are "
+            "together, change is underestimated. Give other labelled points (labelled=)."
+        )
+        return 1.0
     evidence = _evidence(p[use], shares)
     common = np.bincount(codes, minlength=len(classes)) / n
     with np.errstate(divide="ignore"):
@@ -476,6 +490,12 @@ def _sharpness(
     limit = np.log(_SHARPEST)
     best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
     sharpness = float(np.exp(best.x))
+    if not 1.01 / _SHARPEST < sharpness < 0.99 * _SHARPEST:
+        warn(
+            f"The {n} labelled rows do not tell how far probabilities can be trusted (evidence times "
+            f"{sharpness:.2g} would fit them best); they are taken as they are."
+        )
+        return 1.0
     inform(
         f"From {n} labelled rows: points are as sure as if their evidence were multiplied by "
         f"{sharpness:.2f}, and it is."

@@ -160,6 +160,14 @@ def as_photos(photos: Any) -> pd.DataFrame:
     return _complete(tidy_types(photos))
 
 
+def within(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """A table with its relative paths within a folder made absolute; they must not leave it."""
+    paths = [
+        _inside(p, os.path.abspath(folder)) if isinstance(p, str) else p for p in table["path"]
+    ]
+    return table.assign(path=pd.Series(paths, index=table.index, dtype="str"))
+
+
 def groups_of(photos: pd.DataFrame) -> pd.Series:
     """What must stay together in a split or resample: the point, or the photo without one."""
     return photos["point_id"].where(photos["point_id"].notna(), photos["path"]).astype("str")

@@ -15,13 +15,14 @@ from typing import Any, cast
 import pandas as pd
 
 from ._progress import Progress
-from ._tables import read_table, write_json, write_table
+from ._tables import TABLE_ENDINGS, read_table, write_json, write_table
 from ._version import __version__
 from .backbones import load_backbone
 from .classifier import HabitatModel, classify, load_model, save_model
 from .download import BASE, DOWNLOAD_STATUSES, download_photos, download_table
-from .errors import InputError, check_choice, check_number, check_seed, inform, some
+from .errors import InputError, check_choice, check_number, check_seed, inform, some, warn
 from .evaluation import Evaluation, evaluate
+from .photos import landscape, within
 from .reporting import (
     Section,
     check_data_folder,
@@ -115,8 +116,9 @@ def pilot(
         is fetched from the Joint Research Centre: of 2018 if ``years=2018``, else of all
         campaigns from 2006 to 2018 (about 130 MB). That of 2022 must be given.
     years : int or iterable of int, optional
-        Campaigns. A point then comes once for each of them, and the page tells of its changes.
-        Without, it comes once, as in its latest.
+        Campaigns. A point then comes once for each of them (only points of all of them are
+        drawn, unless the sample is ``"all"``), and the page tells of its changes. Without, it comes
+        once, as in its latest.
     scheme, classes : optional
         What turns land cover codes into classes, and which of them to keep; see `select_points`.
     sample : {"small", "large", "all"} or int, default "small"
@@ -136,8 +138,9 @@ def pilot(
     training : mapping, optional
         Further arguments of `train`, such as ``{"epochs": 20}``.
     model : HabitatModel or path, optional
-        A trained model, to be tested on all photos instead of training one on some: then
-        ``test_size``, ``validation_split``, ``arch``, ``recipe`` and ``training`` are not used.
+        A trained model, to be tested on all photos instead of training one on some; points it
+        was trained on do not count. Then ``test_size``, ``validation_split``, ``arch``, ``recipe``
+        and ``training`` are not used.
     base, per_second : optional
         The photos' server, and requests a second at most; as in `download_photos`.
     seed : int, default 1
@@ -175,24 +178,25 @@ def pilot(
     """
     n_photos, balanced, test_size = _sample(sample, balanced, test_size)
     letters = check_directions(directions)
-    landscape = [d for d in letters if d != "C"]
-    if not landscape:
+    voting = [d for d in letters if d != "C"]
+    if not voting:
         raise InputError("directions must have one of P, N, E, S, W; close-ups do not vote.")
     how: dict[str, Any] = {"arch": arch, "recipe": recipe, "validation_split": validation_split}
     how |= _of_training(training)
+    cache = how.pop("cache")  # changes no result
     given = load_model(model) if isinstance(model, str | os.PathLike) else model
     only_years, only_countries = check_years(years), check_countries(country)
     settings = {
         "country": sorted(only_countries or ()),
-        "table": None if table is None else [str(t) for t in _listed(table)],
+        "table": None if table is None else [_known_again(t) for t in _listed(table)],
         "years": None if only_years is None else sorted(only_years),
         "scheme": _plain_scheme(scheme),
         "classes": None if classes is None else sorted(_listed(classes)),
         "sample": sample if isinstance(sample, str) else n_photos,
         "balanced": balanced,
         "directions": letters,
-        "test_size": test_size,
-        "training": how,
+        "test_size": test_size if given is None else None,
+        "training": how if given is None else None,
         "model": None if given is None else _digest(given.card()),
         "base": base,
         "seed": check_seed(seed),
@@ -206,7 +210,7 @@ def pilot(
         )
         return _result(folder)
     check_data_folder(folder / _REPORT)
-    if given is None:
+    if given is None and "model" not in run.steps:
         # An hour of fetching must not end at weights that cannot be had.
         check_choice("recipe", recipe, list(RECIPES))
         load_backbone(arch, weights=how.get("weights", "imagenet"), scaling=how.get("scaling"))
@@ -222,13 +226,23 @@ def pilot(
             scheme=scheme,
             years=years,
             classes=classes,
-            directions=landscape,
+            directions=voting,
         )
         steps = chosen.attrs["selection"]
         if n_photos is not None:
-            n = math.ceil(n_photos / len(landscape))
-            each = math.ceil(n / chosen["habitat"].nunique()) if balanced else None
-            chosen = draw_rows(chosen, each, None if balanced else n, seed)
+            # Whole points: with all their campaigns, drawn by their class in the latest.
+            visits = len(only_years or [0])
+            all_years = chosen.groupby("point_id")["year"].transform("size") == visits
+            whole = chosen[all_years]
+            if visits > 1:
+                steps["of all these years"] = len(whole)
+            if whole.empty:
+                raise InputError(f"No point was visited in all of {sorted(only_years or ())}.")
+            latest = whole.drop_duplicates("point_id", keep="last")
+            n = math.ceil(n_photos / len(voting) / visits)
+            each = math.ceil(n / latest["habitat"].nunique()) if balanced else None
+            drawn = draw_rows(latest, each, None if balanced else n, seed)
+            chosen = whole[whole["point_id"].isin(drawn["point_id"])]
             steps["drawn"] = len(chosen)
         write_table(chosen, folder / "selection.csv")
         return {"selection": steps}
@@ -254,9 +268,7 @@ def pilot(
             if given is None
             else there
         )
-        # Paths within the folder, so that it can be moved or handed on.
-        table["path"] = [Path(os.path.relpath(p, folder)).as_posix() for p in table["path"]]
-        write_table(table, folder / "photos.csv")
+        run.write_photos(table, "photos.csv")
         return {"photos": photos["status"].value_counts().to_dict()}
 
     def model_step() -> dict[str, Any]:
@@ -267,17 +279,29 @@ def pilot(
         return {}
 
     def predictions_step() -> dict[str, Any]:
-        photos = run.photos()
+        photos = run.photos("photos.csv")
+        wanted = ~photos["split"].isin(["train"]) & landscape(photos)
         predictions = classify(
-            photos[(photos["split"] != "train").fillna(True)],
+            photos[wanted],
             folder / "model",
             device=device,
-            cache=how.get("cache", True),
+            cache=cache,
             progress=progress,
         )
         points = vote(predictions)
-        found = {"photos": evaluate(predictions, seed=seed), "points": evaluate(points, seed=seed)}
-        write_table(predictions, folder / "predictions.csv")
+        # A model given may have been trained on some of them.
+        tested = [
+            t[~t["split"].isin(["train"])] if "split" in t else t for t in (predictions, points)
+        ]
+        if tested[0].empty:
+            raise InputError(
+                f"The model was trained on all {len(points)} points, so none is left to test it on."
+            )
+        found = {
+            unit: evaluate(t, seed=seed)
+            for unit, t in zip(("photos", "points"), tested, strict=True)
+        }
+        run.write_photos(predictions, "predictions.csv")
         write_table(points, folder / "points.csv")
         for unit, evaluation in found.items():
             write_json(evaluation.as_dict(), folder / f"evaluation_{unit}.json")
@@ -286,7 +310,7 @@ def pilot(
 
     def report_step() -> dict[str, Any]:
         sections = run_sections(
-            read_table(folder / "predictions.csv"),
+            run.photos("predictions.csv"),
             model=load_model(folder / "model"),
             points=read_table(folder / "points.csv"),
         )
@@ -321,33 +345,35 @@ class _Run:
 
     def __init__(self, folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
         self.folder, self._file = folder, folder / _RUN
-        kept: dict[str, Any] = {}
+        kept: dict[str, Any] = {"steps": {}, "settings": {}}
         if self._file.is_file():
             try:
-                kept = json.loads(self._file.read_text(encoding="utf-8"))
-                steps, former = dict(kept["steps"]), dict(kept["settings"])
+                found = json.loads(self._file.read_text(encoding="utf-8"))
+                kept = {**found, "steps": dict(found["steps"]), "settings": dict(found["settings"])}
             except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f"{self._file} is damaged ({error}). Delete that file: what the folder holds is "
-                    "used again where it fits."
-                ) from error
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                warn(
+                    f"{self._file} is damaged ({error}): all steps are done again, with the photos "
+                    "that are there."
+                )
+        elif folder.exists() and (
+            not folder.is_dir() or any(not f.name.startswith(".") for f in folder.iterdir())
+        ):
             raise InputError(
                 f"{folder} exists and holds no run of pilot(); it is left as it is. Give another "
                 "folder."
             )
-        else:
-            steps, former = {}, {}
+        former = kept["settings"]
         plain = json.loads(json.dumps(settings, default=str))
         unlike = [k for k in plain if former.get(k, plain[k]) != plain[k]]
-        self.finished = bool(kept.get("finished")) and not overwrite
+        there = all((folder / name).is_file() for name in (_COMPARISON, _REPORT))
+        self.finished = bool(kept.get("finished")) and there and not overwrite
         if self.finished and unlike:
             raise InputError(
                 f"{folder} holds a finished run with other settings: "
-                + some([f"{k} was {_shown(former[k])}, is {_shown(plain[k])}" for k in unlike])
+                + some([_unlike(k, former[k], plain[k]) for k in unlike])
                 + ". Give another folder, or replace it explicitly (overwrite=True, --overwrite)."
             )
-        self.settings, self.steps = plain, steps
+        self.settings, self.steps = plain, kept["steps"]
         self._again, self._key = overwrite, ""
 
     def step(
@@ -366,6 +392,7 @@ class _Run:
         if done and not (self._again and name in ("photos", "report")):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.steps.pop(name, None)  # whoever goes on finds it undone
         self._write(finished=False)
         start = time.perf_counter()
         notes = work()
@@ -383,10 +410,14 @@ class _Run:
     def finish(self) -> None:
         self._write(finished=True)
 
-    def photos(self) -> pd.DataFrame:
-        """The photo table with paths of where the folder is now."""
-        table = read_table(self.folder / "photos.csv")
-        return table.assign(path=[str(self.folder / p) for p in table["path"]])
+    def photos(self, name: str) -> pd.DataFrame:
+        """A table of photos, with paths of where the folder is now."""
+        return within(read_table(self.folder / name), self.folder)
+
+    def write_photos(self, table: pd.DataFrame, name: str) -> None:
+        """Write a table with paths within the folder, so that it can be moved or handed on."""
+        paths = [Path(os.path.relpath(p, self.folder)).as_posix() for p in table["path"]]
+        write_table(table.assign(path=paths), self.folder / name)
 
     def _write(self, finished: bool) -> None:
         write_json(
@@ -425,18 +456,27 @@ def _sample(
 
 
 def _of_training(training: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Arguments of train() that this function does not have, with their defaults."""
     given = dict(training or {})
-    allowed = set(inspect.signature(train).parameters) - {*_NOT_OF_TRAINING, *_OWN_OF_TRAINING}
-    strange = sorted(set(given) - allowed)
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(train).parameters.items()
+        if name not in {*_NOT_OF_TRAINING, *_OWN_OF_TRAINING}
+    }
+    strange = sorted(set(given) - set(known))
     if strange:
         raise InputError(
             f"training has {some(strange)}; it takes further arguments of train(): "
-            f"{', '.join(sorted(allowed))}."
+            f"{', '.join(sorted(known))}."
         )
-    return given
+    # R's numbers come as 20.0.
+    whole = {k: int(v) for k, v in given.items() if isinstance(v, float) and v.is_integer()}
+    return known | given | whole
 
 
 def _plain_scheme(scheme: object) -> object:
+    if str(scheme).lower().endswith(TABLE_ENDINGS):
+        scheme = read_table(str(scheme))
     if isinstance(scheme, pd.DataFrame):
         scheme = scheme.astype("object").where(scheme.notna(), None).to_dict("list")
     return dict(scheme) if isinstance(scheme, Mapping) else str(scheme)
@@ -449,6 +489,23 @@ def _digest(values: object) -> str:
 def _listed(values: Any) -> list[Any]:
     one = isinstance(values, str | os.PathLike) or not isinstance(values, Iterable)
     return [values] if one else list(values)
+
+
+def _known_again(table: object) -> str:
+    """An address, or a file by its place, size and time."""
+    if "://" in str(table):
+        return str(table)
+    path = Path(os.path.abspath(os.path.expanduser(str(table))))
+    if not path.is_file():
+        raise InputError(f"There is no table {path}.")
+    return f"{path} ({path.stat().st_size} bytes, {path.stat().st_mtime:.0f})"
+
+
+def _unlike(name: str, was: Any, is_: Any) -> str:
+    if isinstance(was, dict) and isinstance(is_, dict):
+        keys = sorted(k for k in {*was, *is_} if was.get(k) != is_.get(k))
+        return ", ".join(f"{k} was {_shown(was.get(k))}, is {_shown(is_.get(k))}" for k in keys)
+    return f"{name} was {_shown(was)}, is {_shown(is_)}"
 
 
 def _shown(value: object) -> str:
@@ -472,8 +529,10 @@ def _survey(
     notes: dict[str, Any] = {"tables": [], "repairs": {}, "problems": 0}
     for source in sources:
         if "://" in source:
-            (folder / "tables").mkdir(parents=True, exist_ok=True)
-            source = str(download_table(source, folder / "tables", progress=progress))
+            # Tables of other addresses may have the same name.
+            place = folder / "tables" / _digest(source)[:8]
+            place.mkdir(parents=True, exist_ok=True)
+            source = str(download_table(source, place, progress=progress))
         found = read_survey(source, years=years, countries=countries)
         notes["tables"].append(Path(source).name)
         for kind, n in found.attrs["repairs"].items():

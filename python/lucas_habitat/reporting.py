@@ -50,7 +50,7 @@ from .figure_tables import (
 )
 from .images import STATUSES, thumbnail
 from .over_years import FEWEST, changes, transitions
-from .photos import as_photos, landscape
+from .photos import as_photos, landscape, within
 from .plots import (
     as_svg,
     draw_map,
@@ -170,7 +170,11 @@ def report(
                 f"{run} holds no predictions.csv or predictions.parquet. Give the folder of a run, "
                 "or the table that classify() made."
             )
-        predictions = found[0]
+        predictions = read_table(found[0])
+        require_columns(
+            predictions, ["path"], str(found[0]), "Give the table that classify() made."
+        )
+        predictions = within(predictions, run)
         kept = [f for e in (".csv", ".parquet") if (f := run / f"points{e}").is_file()]
         points = kept[0] if points is None and kept else points
         model = run / "model" if model is None and (run / "model").is_dir() else model

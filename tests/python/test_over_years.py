@@ -479,15 +479,6 @@ def test_what_cannot_be_done_is_said(change, options, said):
         changes(change(points), **options)
 
 
-def test_labels_that_are_all_right_have_a_limit():
-    points, _ = simulated(50)
-    points["habitat"] = points["predicted"].astype(str)
-    with pytest.warns(LucasMessage, match="labelled rows"):
-        found = transitions(points, n_boot=20)
-    assert 2 < found.attrs["sharpness"] <= 10
-    assert found.notna().all(axis=None)
-
-
 # --- pictures, report, shell ------------------------------------------------------------------
 
 
@@ -588,3 +579,24 @@ def test_from_the_shell(tmp_path, capsys, model):
         assert main([*run, "--plot", str(tmp_path / "t.pdf")]) == 1
         assert main([*run, "--class-shares", str(tmp_path / "points.csv")]) == 1
     assert "needs the column class" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"), [("one class", "one class only"), ("all right", "all as predicted")]
+)
+def test_labels_that_cannot_tell_the_sharpness_are_not_used(labels, told):
+    rng = np.random.default_rng(3)
+    classes = true_classes(300, [truth_of(0.0)], rng)
+    points = table_of(calibrated(classes, rng))
+    truth = pd.Series(np.array(PILOT)[classes.T.ravel()])
+    points["habitat"], predicted = truth, points["predicted"].astype("str")
+    kept = truth == truth.iloc[0] if labels == "one class" else predicted == truth
+    labelled = points[kept].head(40)
+    mute = points.drop(columns="habitat").assign(
+        habitat=truth.where(points.index.isin(labelled.index))
+    )
+    with pytest.warns(LucasWarning, match=told):
+        found = changes(mute)
+    assert found.attrs["sharpness"] == 1.0
+    with pytest.raises(InputError, match=told):
+        changes(mute.drop(columns="habitat"), labelled=labelled)

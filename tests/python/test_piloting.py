@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from survey_server import Server
 import lucas_habitat
 from lucas_habitat import list_photos, load_model, pilot, piloting
 from lucas_habitat.cli import main
-from lucas_habitat.errors import DownloadError, InputError, LucasError
+from lucas_habitat.errors import DownloadError, InputError, LucasError, LucasWarning
 from lucas_habitat.survey import PHOTO_COLUMNS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -312,10 +313,78 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, server):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(InputError, match="holds no run of pilot"):
         run(tmp_path, server)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(InputError, match=r"run\.json is damaged"):
-        run(tmp_path, server)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.txt", "run.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_damaged_note_costs_no_photo(tmp_path, server, quick):
+    options = {"sample": 160, "test_size": 0.4}
+    first = run(tmp_path / "dk", server, **options)
+    (tmp_path / "dk" / "run.json").write_text("{")
+    server.asked.clear()
+    with pytest.warns(LucasWarning, match=r"run\.json is damaged"):
+        again = run(tmp_path / "dk", server, **options)
+    pd.testing.assert_frame_equal(again, first)
+    assert sum(p.startswith("/lucas") for p in server.asked) < 5  # those that were no photos
+
+
+def test_a_step_that_was_broken_off_is_undone(tmp_path, server, quick, monkeypatch):
+    options = {"sample": 160, "test_size": 0.4}
+    run(tmp_path / "dk", server, **options)
+    selected = (tmp_path / "dk" / "selection.csv").read_bytes()
+
+    def broken(table, path):
+        write(table, path)
+        if path.name == "selection.csv":
+            raise OSError("killed between a file and its note")
+
+    write = piloting.write_table
+    monkeypatch.setattr(piloting, "write_table", broken)
+    with pytest.raises(OSError, match="killed"):
+        run(tmp_path / "dk", server, **options, seed=2, overwrite=True)
+    assert (tmp_path / "dk" / "selection.csv").read_bytes() != selected
+    monkeypatch.setattr(piloting, "write_table", write)
+    run(tmp_path / "dk", server, **options)
+    assert (tmp_path / "dk" / "selection.csv").read_bytes() == selected
+
+
+def test_a_moved_folder_keeps_its_photos(done, tmp_path, server):
+    folder, _ = done
+    shutil.copytree(folder, tmp_path / "moved")
+    assert str(folder) not in (tmp_path / "moved" / "predictions.csv").read_text(encoding="utf-8")
+    shutil.rmtree(tmp_path / "moved" / "report_data")
+    page = lucas_habitat.report(tmp_path / "moved", tmp_path / "moved" / "report.html")
+    assert page.read_text(encoding="utf-8").count("data:image/jpeg") >= 8
+
+
+def test_the_shell_goes_on_with_the_same_run(done, server):
+    """Defaults said aloud, the cache and a number written as R does are no other settings."""
+    folder, found = done
+    spelled = {"epochs": 4.0, "precision": "float32", "dropout": None, "cache": False}
+    again = run(folder, server, sample="all", test_size=0.4, training=spelled)
+    pd.testing.assert_frame_equal(again, found)
+    with pytest.raises(InputError, match=r"epochs was 4, is 5\."):
+        run(folder, server, sample="all", test_size=0.4, training={**spelled, "epochs": 5})
+
+
+def test_tables_of_one_name_are_told_apart(tmp_path, server):
+    for year in (2015, 2018):
+        rows = server.table[server.table["year"] == year]
+        server.files[f"/{year}/data.csv"] = rows.to_csv(index=False).encode()
+    tables = [f"{server.base}/{year}/data.csv" for year in (2015, 2018)]
+    run(
+        tmp_path / "dk",
+        server,
+        table=tables,
+        years=[2015, 2018],
+        sample=160,
+        test_size=0.5,
+        validation_split=0.5,
+    )
+    survey = pd.read_parquet(tmp_path / "dk" / "survey.parquet")
+    assert survey["year"].value_counts().to_dict() == {2015: 4 * N, 2018: 4 * N}
+    # Whole points: 16 of them in both years.
+    selection = pd.read_csv(tmp_path / "dk" / "selection.csv")
+    assert selection.groupby("point_id")["year"].nunique().to_list() == [2] * 16
 
 
 def test_photos_that_cannot_be_had_at_all(tmp_path, server, quick, monkeypatch):
@@ -346,13 +415,13 @@ def test_a_model_of_elsewhere_is_tested_on_all_photos(done, tmp_path, server):
     server.table.assign(nuts0="SE").to_csv(table, index=False)
     moved = {p.replace("/DK/", "/SE/"): data for p, data in server.files.items()}
     server.files |= moved
-    # Points the model was trained on do not count as tested.
     options = {"country": "SE", "table": table, "years": 2018, "sample": "all"}
     found = run(tmp_path / "se", server, model=folder / "model", **options)
     predictions = pd.read_csv(tmp_path / "se" / "predictions.csv")
     assert len(predictions) == 200
     assert predictions["split"].value_counts().to_dict() == {"train": 19 * 5}
-    assert found["n"][0] == 200
+    # Points the model was trained on do not count as tested.
+    assert found["n"].tolist()[:2] == [200 - 19 * 5, 40 - 19]
     card = json.loads((tmp_path / "se" / "model" / "card.json").read_text(encoding="utf-8"))
     assert card["training"] == load_model(folder / "model").training
 
