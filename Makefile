@@ -35,6 +35,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# Two at a time, file by file: most tests keep one core busy.
 test-python: $(VENV)/.dev
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 

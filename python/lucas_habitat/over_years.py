@@ -397,7 +397,7 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Array:
     """The class shares that probabilities took for granted, in the order of the classes."""
     if given is None:
         return np.full(len(classes), 1 / len(classes))
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping | pd.Series):
         named = {str(label): share for label, share in given.items()}
     else:
         from .classifier import HabitatModel, load_model

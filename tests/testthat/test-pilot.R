@@ -62,6 +62,8 @@ test_that("bad arguments of the pilot say what to do", {
   wrong(sample = "tiny", message = "sample must be 'small', 'large', 'all' or a number of photos")
   wrong(training = list(20), message = "training must be a list of named arguments of lucas_train")
   wrong(training = list(epoch = 20), message = "training has epoch; .*lucas_train\\(\\)")
+  wrong(table = demo_survey(), message = "table must be files or addresses .* got a data.frame")
+  wrong(table = "no such table.csv", message = "There is no table .*no such table.csv")
   wrong(directions = "C", message = "close-ups do not vote")
   expect_error(lucas_pilot(c("a", "b")), "out must be the name of one folder")
 })
