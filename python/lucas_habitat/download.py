@@ -873,7 +873,9 @@ def download_table(
             except _FaultError as fault:
                 if not fault.again or not part.exists() or part.stat().st_size <= before:
                     raise DownloadError(
-                        f"{url} cannot be had ({fault.status}): {fault}."
+                        f"{url} cannot be had ({fault.status}): {fault}. Is this computer online, is a "
+                        "proxy needed (HTTPS_PROXY), is the address right? A file that a browser "
+                        "fetched does as well."
                         + (" What came is kept: run again to go on." if part.exists() else "")
                     ) from fault
     try:

@@ -28,6 +28,10 @@ _LEAST = 1e-6  # what a smaller probability is taken for: no photo is as sure as
 FEWEST = 10  # points that a pair of campaigns needs to tell change from doubt
 _FEW = 30  # points, or labelled rows, below which numbers are rough
 _SHARPEST = 10.0
+_HIDDEN = (
+    "The mean of several photos is less sure than they are together, so change is underestimated, "
+    "possibly to nothing. Give more labelled points of the same model, some of them wrong (labelled=)."
+)
 _CELLS = 2_000_000  # points times bootstrap samples held in memory at once
 
 
@@ -356,7 +360,6 @@ def _visits(
             f"{some(table.loc[twice, 'point_id'].unique())}. Give the table that vote() made."
         )
     shares = _class_shares(class_shares, classes)
-    sharpness = _sharpness(table, p, classes, shares, labelled, what)
     # By time within a point; points stay in order of first appearance.
     point = pd.factorize(table["point_id"])[0]
     order = np.lexsort((table["year"].to_numpy(dtype=np.int64), point))
@@ -373,6 +376,7 @@ def _visits(
             f"{n_once} points were classified in one year only and are left out, and so are "
             f"{n_unused} rows without a class, a point or a year."
         )
+    sharpness = _sharpness(table, p, classes, shares, labelled, what)
     likelihood = np.exp(sharpness * _evidence(p, shares))
     visits = _Visits(table, p, likelihood, classes, first, second, sharpness)
     sizes = {f"{a} and {b}": len(pairs) for a, b, pairs in visits.by_campaigns()}
@@ -472,9 +476,8 @@ def _sharpness(
                 "nothing says how far probabilities can be trusted."
             )
         warn(
-            f"The {n} labelled points are {told}, so nothing says how far probabilities can be "
-            "trusted; they are taken as they are. If the points are less sure than their photos are "
-            "together, change is underestimated. Give other labelled points (labelled=)."
+            f"The {n} labelled points that were not trained on are {told}, so nothing says how far "
+            f"probabilities can be trusted; they are taken as they are. {_HIDDEN}"
         )
         return 1.0
     evidence = _evidence(p[use], shares)
@@ -492,8 +495,8 @@ def _sharpness(
     sharpness = float(np.exp(best.x))
     if not 1.01 / _SHARPEST < sharpness < 0.99 * _SHARPEST:
         warn(
-            f"The {n} labelled rows do not tell how far probabilities can be trusted (evidence times "
-            f"{sharpness:.2g} would fit them best); they are taken as they are."
+            f"The {n} labelled points that were not trained on have too few errors to tell how far "
+            f"probabilities can be trusted; they are taken as they are. {_HIDDEN}"
         )
         return 1.0
     inform(

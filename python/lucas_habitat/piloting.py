@@ -241,6 +241,14 @@ def pilot(
             latest = whole.drop_duplicates("point_id", keep="last")
             n = math.ceil(n_photos / len(voting) / visits)
             each = math.ceil(n / latest["habitat"].nunique()) if balanced else None
+            counts = latest["habitat"].value_counts().sort_index()
+            if (each or 0) > counts.min() or n > len(latest):
+                raise InputError(
+                    f"About {n_photos} photos are those of {each or n} points"
+                    f"{' of each class' if balanced else ''}, but there are "
+                    f"{', '.join(f'{k} {v}' for k, v in counts.items())}. Give a smaller sample=, "
+                    "sample='all', or more countries or years."
+                )
             drawn = draw_rows(latest, each, None if balanced else n, seed)
             chosen = whole[whole["point_id"].isin(drawn["point_id"])]
             steps["drawn"] = len(chosen)

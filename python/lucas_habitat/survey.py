@@ -438,7 +438,7 @@ def draw_rows(
             raise InputError(
                 f"n_per_class={n_per_class} rows were asked for, but the classes have "
                 + ", ".join(f"{k} {v}" for k, v in counts.items())
-                + "."
+                + ". Ask for fewer, or relax the conditions that rows were chosen by."
             )
         draw = np.full(len(counts), int(n_per_class))
     else:

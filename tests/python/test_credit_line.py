@@ -37,6 +37,7 @@ def telling_years(parts, credit):
     return evaluate(classify(parts[1], model, progress=False))
 
 
+@pytest.mark.slow  # a minute
 @pytest.mark.filterwarnings(
     "ignore:[0-9]+ of:lucas_habitat.errors.LucasWarning"
 )  # broken on purpose

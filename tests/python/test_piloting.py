@@ -300,7 +300,9 @@ def test_bad_arguments_are_told_before_anything_is_asked(tmp_path, server, quick
 
 
 def test_too_few_points_say_how_many_there_are(tmp_path, server, quick):
-    with pytest.raises(InputError, match=r"n_per_class=55 rows.*artificial 10"):
+    with pytest.raises(
+        InputError, match=r"1093 photos are those of 55 points of each.*artificial 10.*sample='all'"
+    ):
         run(tmp_path / "dk", server)
     # Nothing is lost: another sample goes on from there.
     asked = sum(server.asked.values())
