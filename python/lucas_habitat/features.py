@@ -27,6 +27,8 @@ Array = npt.NDArray[np.float32]
 
 #: Photos looked up in the cache at a time.
 _BLOCK = 512
+#: Counts up when the same settings come to give other features.
+_REVISION = 2
 
 
 @dataclass
@@ -167,7 +169,7 @@ def _spec(
     computing = ("numpy", "pillow", "simplejpeg", "timm", target.engine)
     versions = {k: v for k, v in library_versions().items() if k in computing}
     how = {"backbone": backbone.spec, "preprocessing": preprocessing.as_dict()}
-    return {**how, **asdict(target), "versions": versions}
+    return {**how, **asdict(target), "versions": versions, "revision": _REVISION}
 
 
 def _width(backbone: Backbone | StoredBackbone) -> int:

@@ -29,6 +29,8 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
 
+from .bfloat16 import ready_for_bfloat16  # noqa: E402
+
 __all__ = ["OpenVinoRunner", "cpu_has_bfloat16"]
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -114,17 +116,25 @@ class OpenVinoRunner:
     """
 
     def __init__(self, backbone: Backbone | StoredBackbone, precision: str, cores: int) -> None:
-        self._compiled = _core().compile_model(
-            _network(backbone),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": _HINTS[precision],
-                "NUM_STREAMS": cores,
-                "INFERENCE_NUM_THREADS": cores,
-                # The threads that decode must be free to run on any core.
-                "ENABLE_CPU_PINNING": False,
-            },
-        )
+        network = _network(backbone)
+        parts = [(network, precision)]
+        if precision == "bfloat16":
+            parts = ready_for_bfloat16(network)
+        #: What runs one after the other.
+        self._compiled = [
+            _core().compile_model(
+                part,
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": _HINTS[exactness],
+                    "NUM_STREAMS": cores,
+                    "INFERENCE_NUM_THREADS": cores,
+                    # The threads that decode must be free to run on any core.
+                    "ENABLE_CPU_PINNING": False,
+                },
+            )
+            for part, exactness in parts
+        ]
         self._own = threading.local()
         # OpenVINO sets its side of numpy up at the first array, and two threads that do so at once
         # wait for each other for ever. This one is alone: make_runner() holds a lock.
@@ -133,6 +143,10 @@ class OpenVinoRunner:
 
     def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the backbone over one batch."""
-        if not hasattr(self._own, "request"):
-            self._own.request = self._compiled.create_infer_request()
-        return np.array(self._own.request.infer([photos])[0], dtype=np.float32)
+        if not hasattr(self._own, "requests"):
+            self._own.requests = [part.create_infer_request() for part in self._compiled]
+        found: Any = photos
+        for request in self._own.requests:
+            request.infer([found], share_outputs=True)
+            found = request.get_output_tensor(0)
+        return np.array(found.data, dtype=np.float32)
