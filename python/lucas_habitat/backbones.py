@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import importlib.util
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,9 @@ from .errors import (
     some,
     warn,
 )
+from .stored import HIDDEN, Arrays, arrays_sha256
 
-__all__ = ["Backbone", "HabitatNet", "StoredBackbone", "build_model", "load_backbone"]
+__all__ = ["Backbone", "HabitatNet", "build_model", "load_backbone"]
 
 #: Environment variable that names a folder of weight files, for machines without network.
 WEIGHTS_FOLDER = "LUCAS_HABITAT_WEIGHTS"
@@ -37,7 +37,6 @@ SCALINGS = ("unit", "symmetric", "own")
 _ALIASES = {"xception": "legacy_xception", "efficientnet_lite0": "tf_efficientnet_lite0"}
 _RESNET = "torchvision.resnet50"
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-HIDDEN = 1024
 
 
 class Backbone(nn.Module):
@@ -192,7 +191,7 @@ def load_backbone(
         "arch": arch,
         "network": name,
         "weights": source,
-        "weights_sha256": weights_sha256(network),
+        "weights_sha256": arrays_sha256(arrays_of(network)),
         "scaling": scaling,
         "mean": list(map(float, mean)),
         "std": list(map(float, std)),
@@ -202,62 +201,23 @@ def load_backbone(
     return Backbone(network, spec).eval()
 
 
-class StoredBackbone:
-    """The backbone of a saved model; its network is made when it is first needed.
-
-    Making it takes seconds, most of them timm's, and OpenVINO's own copy of it is usually there.
-
-    Parameters
-    ----------
-    spec : dict
-        As in `Backbone`.
-    state : dict
-        The network's weights by name.
-
-    Raises
-    ------
-    LucasError
-        If the weights are not those of the spec.
-    """
-
-    def __init__(self, spec: dict[str, Any], state: dict[str, torch.Tensor]) -> None:
-        if weights_sha256(state) != spec["weights_sha256"]:
-            raise LucasError("The weights are not those that the card describes.")
-        self.spec = spec
-        self._state = state
-        self._made: Backbone | None = None
-        self._lock = threading.Lock()
-
-    def load(self) -> Backbone:
-        """Make the network, once."""
-        with self._lock:
-            if self._made is None:
-                self._made = Backbone(self._network(), dict(self.spec)).eval()
-        return self._made
-
-    def _network(self) -> nn.Module:
-        spec = self.spec
-        network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
-        if name != spec["network"]:
-            raise LucasError(
-                f"The model needs the network {spec['network']}; this machine made {name}."
-            )
-        try:
-            network.load_state_dict(self._state, strict=True)
-        except RuntimeError as error:
-            raise LucasError(f"The model's weights do not fit {name}: {error}") from error
-        return network
+def backbone_from(spec: dict[str, Any], state: Arrays) -> Backbone:
+    """Make the backbone that a saved model describes."""
+    network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
+    if name != spec["network"]:
+        raise LucasError(
+            f"The model needs the network {spec['network']}; this machine made {name}."
+        )
+    try:
+        network.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=True)
+    except RuntimeError as error:
+        raise LucasError(f"The model's weights do not fit {name}: {error}") from error
+    return Backbone(network, dict(spec)).eval()
 
 
-def weights_sha256(weights: nn.Module | dict[str, torch.Tensor]) -> str:
-    """A fingerprint of all weights, whatever file they came from."""
-    digest = hashlib.sha256()
-    state = weights.state_dict() if isinstance(weights, nn.Module) else weights
-    for name, value in sorted(state.items()):
-        if not name.endswith("num_batches_tracked"):
-            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def arrays_of(module: nn.Module) -> Arrays:
+    """A module's weights by name, as a model keeps them."""
+    return {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
 
 
 _Made = tuple[nn.Module, str, tuple[float, ...], tuple[float, ...], int]

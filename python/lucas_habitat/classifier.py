@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -13,18 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
-from torch import nn
 
 from ._progress import Progress
 from ._tables import EXACT, column_names, write_json
 from ._version import __version__, library_versions
-from .backbones import Backbone, StoredBackbone, make_head
 from .engines import PRECISIONS, Target, choose_target
 from .errors import (
     DeviceError,
@@ -39,6 +35,12 @@ from .features import Features, iter_features
 from .heic import warn_of_heic
 from .images import Preprocessing, preprocessing_from
 from .photos import as_photos, check_labels
+from .stored import Arrays, StoredBackbone, check_head, head_logits
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .backbones import Backbone
 
 __all__ = ["HabitatModel", "classify", "load_model", "save_model"]
 
@@ -61,7 +63,9 @@ class HabitatModel:
         In the order of the probabilities.
     backbone : Backbone or StoredBackbone
         ``backbone.load()`` is the torch module, ``backbone.spec`` describes it.
-    head : torch.nn.Sequential
+    head_weights : dict of str to numpy.ndarray
+        float32: ``0.weight`` (1024, features), ``0.bias`` (1024,), ``3.weight`` (classes, 1024)
+        and ``3.bias`` (classes,). As a torch module it is ``head``.
     preprocessing : Preprocessing
         How photos must be read.
     target : Target
@@ -86,7 +90,7 @@ class HabitatModel:
 
     classes: list[str]
     backbone: Backbone | StoredBackbone
-    head: nn.Sequential
+    head_weights: Arrays
     preprocessing: Preprocessing
     target: Target
     history: pd.DataFrame
@@ -103,9 +107,21 @@ class HabitatModel:
         return float(self.calibration["temperature"]) if self.calibration else 1.0
 
     @cached_property
-    def exact_head(self) -> nn.Module:
-        """The head in float64, whose answer for a photo no other photo beside it can round."""
-        return copy.deepcopy(self.head).double().eval()
+    def head(self) -> nn.Sequential:
+        """The head as a torch module: dense 1024, ReLU, dropout, dense."""
+        import torch
+
+        from .backbones import make_head
+
+        features, dropout = self.backbone.spec["num_features"], self.training["dropout"]
+        head = make_head(features, len(self.classes), dropout, seed=0)
+        head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
+        return head.eval()
+
+    @cached_property
+    def exact_head(self) -> Arrays:
+        """The head's weights in float64."""
+        return {name: value.astype(np.float64) for name, value in self.head_weights.items()}
 
     def card(self) -> dict[str, Any]:
         """Everything needed to trust and repeat the model, as plain values."""
@@ -159,12 +175,7 @@ class HabitatModel:
 
 def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """The head's output, shape (n, classes), before calibration."""
-    with torch.inference_mode():
-        logits: npt.NDArray[np.float64] = model.exact_head(
-            torch.from_numpy(features).double()
-        ).numpy()
-    # float64 still differs in its last bits with the number of photos at once.
-    return logits.round(9)
+    return head_logits(model.exact_head, features)
 
 
 def probabilities_of(
@@ -396,13 +407,16 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
 
 
 def _write_folder(model: HabitatModel, folder: Path) -> None:
-    from safetensors.torch import save_file
+    from safetensors.numpy import save_file
 
-    tensors = {f"head.{k}": v.contiguous() for k, v in model.head.state_dict().items()}
-    tensors |= {
-        f"backbone.{k}": v.cpu().contiguous()
-        for k, v in model.backbone.load().network.state_dict().items()
-    }
+    if isinstance(model.backbone, StoredBackbone):
+        state = model.backbone.state
+    else:
+        from .backbones import arrays_of
+
+        state = arrays_of(model.backbone.network)
+    tensors = {f"head.{k}": np.ascontiguousarray(v) for k, v in model.head_weights.items()}
+    tensors |= {f"backbone.{k}": np.ascontiguousarray(v) for k, v in state.items()}
     save_file(tensors, folder / _WEIGHTS, metadata={"classes": json.dumps(list(model.classes))})
     np.save(folder / _FEATURES, model.training_features, allow_pickle=False)
     model.training_photos.to_csv(folder / _PHOTOS, index=False, encoding="utf-8")
@@ -480,7 +494,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
 def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
     from safetensors import safe_open
 
-    with safe_open(folder / _WEIGHTS, framework="pt") as file:
+    with safe_open(folder / _WEIGHTS, framework="numpy") as file:
         classes = json.loads(file.metadata()["classes"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if classes != card["classes"]:
@@ -488,13 +502,12 @@ def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
             f"The model {folder} was trained for the classes {', '.join(classes)}, but its card "
             f"lists {', '.join(map(str, card['classes']))}. Restore the card."
         )
-    parts: dict[str, dict[str, torch.Tensor]] = {"head": {}, "backbone": {}}
+    parts: dict[str, Arrays] = {"head": {}, "backbone": {}}
     for name, tensor in tensors.items():
         part, _, key = name.partition(".")
         parts[part][key] = tensor
     backbone = StoredBackbone(card["backbone"], parts["backbone"])
-    head = make_head(backbone.spec["num_features"], len(classes), card["training"]["dropout"], 0)
-    head.load_state_dict(parts["head"])
+    check_head(parts["head"], backbone.spec["num_features"], len(classes))
     photos = pd.read_csv(
         folder / _PHOTOS,
         dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"},
@@ -503,7 +516,7 @@ def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
     return HabitatModel(
         classes=classes,
         backbone=backbone,
-        head=head.eval(),
+        head_weights=parts["head"],
         preprocessing=preprocessing_from(card["preprocessing"]),
         target=Target(card["engine"], card["device"], card["precision"]),
         history=pd.read_csv(folder / _HISTORY, **EXACT),

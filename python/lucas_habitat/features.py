@@ -8,18 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ._progress import Progress, report
 from ._version import library_versions
-from .backbones import Backbone, StoredBackbone
 from .cache import FeatureCache, content_key, file_key
 from .engines import Target, cores, make_runner
 from .errors import PhotoError
 from .heic import is_heic, named_heic
 from .images import Preprocessing, decode_photo, read_bytes
+
+if TYPE_CHECKING:
+    from .backbones import Backbone
+    from .stored import StoredBackbone
 
 __all__ = ["Features", "extract_features", "iter_features"]
 

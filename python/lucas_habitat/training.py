@@ -16,7 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 from torch import nn
 
 from ._progress import Progress, report
-from .backbones import Backbone, HabitatNet, load_backbone, make_head, weights_sha256
+from .backbones import Backbone, HabitatNet, arrays_of, load_backbone, make_head
 from .calibration import fit_calibration
 from .classifier import HabitatModel, logits_of
 from .corrections import apply_corrections
@@ -36,6 +36,7 @@ from .heic import warn_of_heic
 from .images import Preprocessing, decode_photo, read_bytes
 from .photos import as_photos, groups_of, leave_out_closeups
 from .splits import check_classes, draw_test_points, tell_without_point
+from .stored import arrays_sha256
 
 __all__ = ["RECIPES", "train"]
 
@@ -194,7 +195,7 @@ def train(
     model = HabitatModel(
         classes=classes,
         backbone=backbone,
-        head=head,
+        head_weights=arrays_of(head),
         preprocessing=how,
         target=target,
         history=history,
@@ -528,7 +529,7 @@ def _finetune(
     tuned.spec = {
         **backbone.spec,
         "weights": f"{backbone.spec['weights']}, fine-tuned",
-        "weights_sha256": weights_sha256(tuned.network),
+        "weights_sha256": arrays_sha256(arrays_of(tuned.network)),
     }
     return tuned, network.head, history
 

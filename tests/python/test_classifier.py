@@ -1,7 +1,10 @@
 """Classifying keeps rows; saving keeps everything; a bad model folder says what is wrong."""
 
+import copy
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lucas_habitat import classify, list_photos, load_model, save_model
-from lucas_habitat.classifier import Target
+from lucas_habitat.classifier import Target, _sha256, logits_of
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError
 
 P = ["p_artificial", "p_cropland", "p_grassland", "p_woody"]
@@ -286,3 +289,49 @@ def test_the_same_photo_gets_the_same_answer_in_any_company(model, parts):
     together = classify(parts[1], model, progress=False)
     alone = [classify(parts[1].iloc[[i]], model, progress=False) for i in range(len(parts[1]))]
     assert np.abs(pd.concat(alone)[P].to_numpy() - together[P].to_numpy()).max() < 1e-12
+
+
+def test_a_saved_model_classifies_without_torch(saved, photo_folder):
+    """Importing torch takes longer than all else that one photo takes."""
+    photo = next(photo_folder.glob("woody/*.jpg"))
+    expected = classify(photo, saved, cache=False, progress=False)
+    code = (
+        "import sys, lucas_habitat as lh;"
+        "found = lh.classify(sys.argv[1], sys.argv[2], device='cpu', cache=False, progress=False);"
+        "print('torch' in sys.modules, *found['predicted'], float(found['confidence'][0]))"
+    )
+    run = [sys.executable, "-W", "ignore", "-c", code, str(photo), str(saved)]
+    printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    assert printed[:2] == ["False", expected["predicted"][0]]
+    assert float(printed[2]) == expected["confidence"][0]
+
+
+def test_the_head_is_the_same_with_and_without_torch(model, saved):
+    import torch
+
+    features = np.random.default_rng(1).normal(0, 1, (20, 1280)).astype(np.float32)
+    for one in (model, load_model(saved)):
+        with torch.inference_mode():
+            found = copy.deepcopy(one.head).double()(torch.from_numpy(features).double()).numpy()
+        np.testing.assert_allclose(found, logits_of(one, features), atol=2e-9)
+    # What photos stand beside one changes nothing of its answer.
+    alone = np.concatenate([logits_of(model, row[None]) for row in features])
+    assert np.array_equal(alone, logits_of(model, features))
+
+
+def test_a_head_that_does_not_fit(saved, tmp_path):
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    folder = shutil.copytree(saved, tmp_path / "model")
+    file = folder / "model.safetensors"
+    with safe_open(file, framework="numpy") as opened:
+        metadata = opened.metadata()
+        tensors = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
+    tensors["head.3.weight"] = tensors["head.3.weight"][:3].copy()
+    save_file(tensors, file, metadata=metadata)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["files"]["model.safetensors"] = _sha256(file)
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"cannot be used: The head's weights are .*\(3, 1024\)"):
+        load_model(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lucas_habitat import engines
 from lucas_habitat import features as module
 from lucas_habitat.backbones import load_backbone
 from lucas_habitat.cache import FeatureCache, content_key
@@ -240,6 +241,19 @@ def test_absent_devices_say_what_is_seen():
         choose_target("cuda:7")
     with pytest.raises(DeviceError, match="does not compute in bfloat16"):
         choose_target("torch", "bfloat16")
+
+
+def test_torch_is_asked_for_a_gpu_only_where_one_may_be(monkeypatch):
+    asked = []
+    monkeypatch.setattr(engines, "_gpu", lambda device: asked.append(device) or "cpu")
+    monkeypatch.setattr(engines, "_may_have_gpu", lambda: False)
+    assert choose_target().device == "cpu"
+    assert choose_target("torch").engine == "torch"
+    assert asked == []
+    monkeypatch.setattr(engines, "_may_have_gpu", lambda: True)
+    assert choose_target().device == "cpu"
+    choose_target("cuda")
+    assert asked == ["auto", "cuda"]
 
 
 def test_memory_holds_a_bounded_number_of_decoded_photos(monkeypatch, backbone):

@@ -50,10 +50,10 @@ def model_of(network, classes, head, width=2, features=None, photos=None, size=6
     if photos is None:
         names = [f"{i}.jpg" for i in range(len(features))]
         photos = pd.DataFrame({"photo": names, "point_id": names, "habitat": "a"})
-    return HabitatModel(
+    model = HabitatModel(
         classes=classes,
         backbone=Backbone(network, spec).eval(),
-        head=head,
+        head_weights={},
         preprocessing=Preprocessing(size=size, credit="keep"),
         target=Target("torch", "cpu", "float32"),
         history=pd.DataFrame(),
@@ -61,6 +61,8 @@ def model_of(network, classes, head, width=2, features=None, photos=None, size=6
         training_photos=photos.assign(has_features=True),
         training_features=features.astype(np.float16),
     )
+    model.head = head
+    return model
 
 
 def linear(weights):

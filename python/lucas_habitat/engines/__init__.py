@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sys
 import threading
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from ..backbones import Backbone, StoredBackbone
 from ..errors import DeviceError, check_choice
+
+if TYPE_CHECKING:
+    from ..backbones import Backbone
+    from ..stored import StoredBackbone
 
 __all__ = ["Runner", "Target", "choose_target", "cores", "make_runner"]
 
@@ -66,21 +70,10 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
         If the device or the precision is not there; says what torch sees.
     """
     check_choice("precision", precision, PRECISIONS)
-    seen = (
-        [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    )
-    if torch.backends.mps.is_available():
-        seen.append("mps")
-    if device == "auto":
-        device = seen[0] if seen else "cpu"
-    elif device == "cuda" and seen and seen[0] == "cuda:0":
-        device = "cuda:0"
-    if device not in ("cpu", "torch", *seen):
-        raise DeviceError(
-            f"There is no device {device!r}: torch {torch.__version__} sees "
-            f"{', '.join(seen) if seen else 'no GPU'}. Use device='cpu' or 'auto', or install a build "
-            "of torch for your GPU (pytorch.org/get-started)."
-        )
+    if device == "auto" and not _may_have_gpu():
+        device = "cpu"
+    if device not in ("cpu", "torch"):
+        device = _gpu(device)
     engine = "torch"
     if device == "cpu" and importlib.util.find_spec("openvino") is not None:
         engine = "openvino"
@@ -94,12 +87,51 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
     return Target(engine, "cpu" if device == "torch" else device, precision)
 
 
+def _may_have_gpu() -> bool:
+    """Whether it is worth asking torch, which takes seconds to import."""
+    if "torch" in sys.modules:
+        return True
+    if sys.platform == "linux":  # NVIDIA's driver, Jetson's, AMD's, Windows' for WSL
+        devices = ("nvidiactl", "nvidia0", "nvmap", "kfd", "dxg")
+        return any(Path("/dev", name).exists() for name in devices)
+    if sys.platform == "win32":
+        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32/nvcuda.dll").exists()
+    return True
+
+
+def _gpu(device: str) -> str:
+    """The GPU that is meant, or the CPU where ``"auto"`` finds none."""
+    import torch
+
+    seen = (
+        [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    if torch.backends.mps.is_available():
+        seen.append("mps")
+    if device == "auto":
+        return seen[0] if seen else "cpu"
+    if device == "cuda" and seen and seen[0] == "cuda:0":
+        return "cuda:0"
+    if device not in seen:
+        raise DeviceError(
+            f"There is no device {device!r}: torch {torch.__version__} sees "
+            f"{', '.join(seen) if seen else 'no GPU'}. Use device='cpu' or 'auto', or install a build "
+            "of torch for your GPU (pytorch.org/get-started)."
+        )
+    return device
+
+
 def _computes_bfloat16(engine: str, device: str) -> bool:
     if engine == "openvino":
         from .openvino_engine import cpu_has_bfloat16
 
         return cpu_has_bfloat16()
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    if not device.startswith("cuda"):
+        return False
+    import torch
+
+    supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+    return supported
 
 
 def cores() -> int:

@@ -13,14 +13,11 @@ import uuid
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
-from ..backbones import Backbone, StoredBackbone
 from ..cache import cache_folder
 
 # OpenVINO's converter reports its use over the network where this package is importable;
@@ -30,6 +27,10 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 
 from .bfloat16 import ready_for_bfloat16  # noqa: E402
+
+if TYPE_CHECKING:
+    from ..backbones import Backbone
+    from ..stored import StoredBackbone
 
 __all__ = ["OpenVinoRunner", "cpu_has_bfloat16"]
 
@@ -46,24 +47,25 @@ def cpu_has_bfloat16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-class _FromPixels(nn.Module):
-    """Takes photos as they are decoded: uint8, channels last."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.backbone(photos.permute(0, 3, 1, 2))
-        return features
-
-
 def _convert(backbone: Backbone | StoredBackbone) -> Any:
+    import torch
+
+    class FromPixels(torch.nn.Module):
+        """Takes photos as they are decoded: uint8, channels last."""
+
+        def __init__(self, backbone: Backbone) -> None:
+            super().__init__()
+            self.backbone = backbone
+
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            features: torch.Tensor = self.backbone(photos.permute(0, 3, 1, 2))
+            return features
+
     size = backbone.spec["size"]
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that tracing will be replaced
-        network = openvino.convert_model(_FromPixels(backbone.load()).eval(), example_input=example)
+        network = openvino.convert_model(FromPixels(backbone.load()).eval(), example_input=example)
     network.reshape([-1, size, size, 3])
     return network
 

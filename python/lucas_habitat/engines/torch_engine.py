@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..backbones import Backbone, StoredBackbone
+from ..backbones import Backbone
+from ..stored import StoredBackbone
 
 __all__ = ["TorchRunner"]
 
