@@ -114,8 +114,9 @@ class HabitatModel:
         from .backbones import make_head
 
         features, dropout = self.backbone.spec["num_features"], self.training["dropout"]
-        head = make_head(features, len(self.classes), dropout, seed=0)
-        head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
+        with torch.inference_mode(False):  # whoever asks first: gradients are for all
+            head = make_head(features, len(self.classes), dropout, seed=0)
+            head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
         return head.eval()
 
     @cached_property

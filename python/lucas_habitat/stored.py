@@ -53,9 +53,11 @@ class StoredBackbone:
 
     def load(self) -> Backbone:
         """Make the network, once."""
+        import torch
+
         from .backbones import backbone_from
 
-        with self._lock:
+        with self._lock, torch.inference_mode(False):  # whoever asks first: gradients are for all
             if self._made is None:
                 self._made = backbone_from(self.spec, self.state)
         return self._made
