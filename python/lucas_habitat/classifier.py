@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ._progress import Progress
 from ._tables import EXACT, column_names, write_json
@@ -266,16 +267,18 @@ def classify(
     # Features are let go of part by part, so that millions of photos need no more memory.
     p = np.full((len(photos), len(model.classes)), np.nan)
     status, error = np.full(len(photos), "", object), np.full(len(photos), "", object)
-    for rows, part in iter_features(
-        photos["path"].tolist(),
-        model.backbone,
-        model.preprocessing,
-        target,
-        batch_size=batch_size,
-        cache=cache,
-        progress=progress,
-    ):
-        p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
+    # The cores are busy with photos; threads of BLAS would wait for their turn at full load.
+    with threadpool_limits(1, user_api="blas"):
+        for rows, part in iter_features(
+            photos["path"].tolist(),
+            model.backbone,
+            model.preprocessing,
+            target,
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+        ):
+            p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
     warn_of_heic(error)
     return predictions_of(photos, model, p, status, error, target)
 
