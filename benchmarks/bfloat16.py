@@ -122,7 +122,7 @@ def main():
             if arch == XCEPTION and "LUCAS_HABITAT_WEIGHTS" not in os.environ:
                 continue
             # Xception takes twelve times as long.
-            most, ways = (1000, list(WAYS)) if arch != XCEPTION else (500, list(WAYS)[:2])
+            most, ways = (1000, list(WAYS)) if arch != XCEPTION else (250, list(WAYS)[:2])
             for name, table in sets.items():
                 fit, test = lh.split_photos(table, test_size=0.6, seed=1)
                 model = lh.train(fit, arch=arch, precision="float32", progress=False)

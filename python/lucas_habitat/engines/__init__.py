@@ -47,7 +47,7 @@ class Target:
     def batch_size(self) -> int:
         """Photos that suit it at a time: few fit a core's cache, a GPU wants many."""
         if self.engine == "openvino":
-            return 8
+            return 2 if self.precision == "float32" else 8
         return 32 if self.device == "cpu" else 64
 
 
@@ -62,7 +62,8 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
         ``"cuda:1"`` and ``"mps"`` run torch there.
     precision : {"auto", "float32", "bfloat16"}, default "auto"
         ``"auto"`` is bfloat16 where the device computes in it natively, else float32. It is
-        always set explicitly, because OpenVINO's own default depends on the CPU.
+        always set explicitly, because OpenVINO's own default depends on the CPU. bfloat16 may
+        change the class of photos that stand between two; ``benchmarks/README.md`` has how many.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def _may_have_gpu() -> bool:
         devices = ("nvidiactl", "nvidia0", "nvmap", "kfd", "dxg")
         return any(Path("/dev", name).exists() for name in devices)
     if sys.platform == "win32":
-        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32/nvcuda.dll").exists()
+        system = Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32")
+        return (system / "nvcuda.dll").exists() or any(system.glob("amdhip64*.dll"))
     return True
 
 
