@@ -6,9 +6,6 @@ import torch
 from torch import nn
 
 from lucas_habitat.backbones import load_backbone
-
-pytest.importorskip("openvino")
-
 from lucas_habitat.engines import bfloat16, openvino_engine
 from lucas_habitat.engines.bfloat16 import ready_for_bfloat16, round_kernels
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ..backbones import Backbone
     from ..stored import StoredBackbone
 
+# OpenVINO's converter reports its use over the network where this package is importable;
+# without it OpenVINO uses the silent stand-in it ships. Here, before any of these modules imports it.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 __all__ = ["Runner", "Target", "choose_target", "cores", "make_runner"]
 
 PRECISIONS = ("auto", "float32", "bfloat16")

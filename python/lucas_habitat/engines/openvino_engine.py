@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import threading
 import uuid
 import warnings
@@ -17,16 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import openvino
 
 from ..cache import cache_folder
-
-# OpenVINO's converter reports its use over the network where this package is importable;
-# without it OpenVINO uses the silent stand-in it ships.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-import openvino  # noqa: E402
-
-from .bfloat16 import ready_for_bfloat16  # noqa: E402
+from .bfloat16 import ready_for_bfloat16
 
 if TYPE_CHECKING:
     from ..backbones import Backbone
