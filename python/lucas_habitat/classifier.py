@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -267,8 +269,7 @@ def classify(
     # Features are let go of part by part, so that millions of photos need no more memory.
     p = np.full((len(photos), len(model.classes)), np.nan)
     status, error = np.full(len(photos), "", object), np.full(len(photos), "", object)
-    # The cores are busy with photos; threads of BLAS would wait for their turn at full load.
-    with threadpool_limits(1, user_api="blas"):
+    with _one_blas_thread():
         for rows, part in iter_features(
             photos["path"].tolist(),
             model.backbone,
@@ -281,6 +282,31 @@ def classify(
             p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
     warn_of_heic(error)
     return predictions_of(photos, model, p, status, error, target)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Let numpy multiply on one thread: others would wait at full load for cores that compute photos.
+
+    The setting is the whole process's, so the first call in sets it and the last one out undoes it.
+    """
+    global _blas_limit, _blas_users
+    with _blas_lock:
+        if not _blas_users:
+            _blas_limit = threadpool_limits(1, user_api="blas")
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if not _blas_users and _blas_limit:
+                _blas_limit.restore_original_limits()
+
+
+_blas_lock = threading.Lock()
+_blas_limit: threadpool_limits | None = None
+_blas_users = 0
 
 
 def p_of(model: HabitatModel, features: Features) -> npt.NDArray[np.float64]:

@@ -335,3 +335,26 @@ def test_a_head_that_does_not_fit(saved, tmp_path):
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ModelError, match=r"cannot be used: The head's weights are .*\(3, 1024\)"):
         load_model(folder)
+
+
+def test_numpys_threads_are_given_back(model, parts):
+    """Also where calls overlap and the first one in is the first one out."""
+    from contextlib import ExitStack
+
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    from lucas_habitat.classifier import _one_blas_thread
+
+    def threads():
+        return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        first, second = ExitStack(), ExitStack()
+        first.enter_context(_one_blas_thread())
+        second.enter_context(_one_blas_thread())
+        first.close()
+        assert threads() == {1}
+        second.close()
+        assert threads() == {2}
+        classify(parts[1], model, progress=False)
+        assert threads() == {2}
