@@ -66,6 +66,11 @@ class Backbone(nn.Module):
         """Return itself; see `StoredBackbone`."""
         return self
 
+    @property
+    def state(self) -> Arrays:
+        """The network's weights; see `StoredBackbone`."""
+        return arrays_of(self.network)
+
 
 class HabitatNet(nn.Module):
     """A backbone and the pilot's head: dense 1024, ReLU, dropout, dense."""

@@ -439,14 +439,12 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
 def _write_folder(model: HabitatModel, folder: Path) -> None:
     from safetensors.numpy import save_file
 
-    if isinstance(model.backbone, StoredBackbone):
-        state = model.backbone.state
-    else:
-        from .backbones import arrays_of
-
-        state = arrays_of(model.backbone.network)
-    tensors = {f"head.{k}": np.ascontiguousarray(v) for k, v in model.head_weights.items()}
-    tensors |= {f"backbone.{k}": np.ascontiguousarray(v) for k, v in state.items()}
+    parts = {"head": model.head_weights, "backbone": model.backbone.state}
+    tensors = {
+        f"{part}.{name}": np.ascontiguousarray(value)
+        for part, weights in parts.items()
+        for name, value in weights.items()
+    }
     save_file(tensors, folder / _WEIGHTS, metadata={"classes": json.dumps(list(model.classes))})
     np.save(folder / _FEATURES, model.training_features, allow_pickle=False)
     model.training_photos.to_csv(folder / _PHOTOS, index=False, encoding="utf-8")

@@ -70,7 +70,7 @@ def arrays_sha256(state: Arrays) -> str:
         if not name.endswith("num_batches_tracked"):
             # Torch's names of types, as in models that torch wrote.
             digest.update(f"{name} {value.shape} torch.{value.dtype}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
+            digest.update(value.tobytes())
     return digest.hexdigest()
 
 
