@@ -19,12 +19,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 import lucas_habitat as lh
-from lucas_habitat.classifier import p_of, predictions_of
+from lucas_habitat.classifier import predictions_of
 from lucas_habitat.engines import Target
 from lucas_habitat.engines.bfloat16 import round_kernels
 from lucas_habitat.errors import PhotoError
 from lucas_habitat.features import Features
-from lucas_habitat.images import Preprocessing, decode_photo, read_bytes
+from lucas_habitat.images.decode import Preprocessing, decode_photo, read_bytes
+from lucas_habitat.model import p_of
 
 FRONT = ("conv_stem", "blocks.0.0.conv_dw", "blocks.0.0.conv_pw")
 WAYS = {

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import lucas_habitat as lh
-from lucas_habitat._tables import column_names
+from lucas_habitat._base.classes import column_names
 from lucas_habitat.corrections import add_corrections
 
 SHARED = Path(os.environ.get("LUCAS_SHARED", Path(__file__).parents[2] / "shared"))

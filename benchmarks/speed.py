@@ -34,11 +34,11 @@ import pandas as pd  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import lucas_habitat as lh  # noqa: E402
-from lucas_habitat.backbones import load_backbone  # noqa: E402
 from lucas_habitat.engines import Target, choose_target, cores, make_runner  # noqa: E402
 from lucas_habitat.errors import LucasMessage, LucasWarning, WeightsError  # noqa: E402
 from lucas_habitat.features import extract_features  # noqa: E402
-from lucas_habitat.images import Preprocessing, decode_photo, read_bytes  # noqa: E402
+from lucas_habitat.images.decode import Preprocessing, decode_photo, read_bytes  # noqa: E402
+from lucas_habitat.networks.backbones import load_backbone  # noqa: E402
 
 HOW = Preprocessing()
 LITE0, XCEPTION = "efficientnet_lite0", "xception"
@@ -450,7 +450,8 @@ def quality(results, table, speeds):
 
 def half_precision(model, test):
     """Predictions from features rounded to float16, as a cache of half the size would hold them."""
-    from lucas_habitat.classifier import p_of, predictions_of
+    from lucas_habitat.classifier import predictions_of
+    from lucas_habitat.model import p_of
 
     found = extract_features(
         test["path"].tolist(), model.backbone, model.preprocessing, model.target, progress=False

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 import lucas_habitat as lh
-from lucas_habitat.plots import as_png
+from lucas_habitat.pictures.canvas import as_png
 
 DPI = 200  # 1339 pixels, sharp at the width that a README has
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import lucas_habitat
 
-from ._version import __version__
+from ._base.version import __version__
 
 __all__ = ["call", "forget_models", "has_model", "run_command", "status", "version"]
 
@@ -177,8 +177,8 @@ def forget_models() -> None:
 
 def _restore_model(id: str, data: bytearray) -> bool:
     """Take a model back from the bytes its R object carries."""
-    from .classifier import load_model
     from .errors import ModelError
+    from .saved_models import load_model
 
     with tempfile.TemporaryDirectory(prefix="lucas-habitat-") as folder:
         try:
@@ -198,7 +198,7 @@ def _remember(model: Any, id: str) -> None:
 
 
 def _model_bytes(model: Any) -> bytearray:
-    from .classifier import save_model
+    from .saved_models import save_model
 
     with tempfile.TemporaryDirectory(prefix="lucas-habitat-") as parent:
         folder = save_model(model, Path(parent) / "model")
@@ -235,14 +235,15 @@ def _pilot(progress: Callable[..., object], **options: Any) -> dict[str, Any]:
 
 def _class_styles(classes: list[str]) -> Any:
     """Colours and signs of classes."""
-    from .figure_tables import class_styles
+    from .pictures.colours import class_styles
 
     return class_styles(classes)
 
 
 def _point_picture(predictions: Any, point_id: str, year: int | None = None) -> dict[str, Any]:
     """A point's photos, for R to draw."""
-    from .figure_tables import point_table, probabilities
+    from ._base.classes import probabilities
+    from .pictures.tables import point_table
 
     rows = point_table(predictions, point_id, year)
     return _with_thumbnails(rows, probabilities(predictions, "plot_point()")[2])
@@ -250,7 +251,7 @@ def _point_picture(predictions: Any, point_id: str, year: int | None = None) -> 
 
 def _photos_picture(predictions: Any, **options: Any) -> dict[str, Any]:
     """Photos right or wrong, for R to draw."""
-    from .figure_tables import examples_table
+    from .pictures.tables import examples_table
 
     rows = examples_table(predictions, **options)
     return _with_thumbnails(rows, rows["predicted"].cat.categories.tolist())
@@ -259,7 +260,7 @@ def _photos_picture(predictions: Any, **options: Any) -> dict[str, Any]:
 def _with_thumbnails(rows: Any, classes: list[str]) -> dict[str, Any]:
     """Rows with their photos, each as its height and its bytes by row, or the reason for none."""
     from .errors import PhotoError
-    from .images import thumbnail
+    from .images.decode import thumbnail
 
     photos: list[dict[str, Any]] = []
     for path in rows["path"]:
@@ -273,7 +274,7 @@ def _with_thumbnails(rows: Any, classes: list[str]) -> dict[str, Any]:
 
 def _map_picture(points: Any) -> dict[str, Any]:
     """Points and the coast around them, for R to draw."""
-    from .figure_tables import coastline, extent, map_table
+    from .pictures.tables import coastline, extent, map_table
 
     table = map_table(points)
     west, east, south, north = extent(table)
@@ -291,14 +292,14 @@ def _map_picture(points: Any) -> dict[str, Any]:
 
 def _map_positions(points: Any, crs: str, bounds: list[float] | None = None) -> Any:
     """Where points are on a map that R reads."""
-    from .maps import map_positions
+    from .maps.raster import map_positions
 
     return map_positions(points, crs, bounds)
 
 
 def _judge_map(**arguments: Any) -> Any:
     """Accuracy of a map that R has read."""
-    from .maps import judge_map
+    from .maps.accuracy import judge_map
 
     return judge_map(**arguments)
 
@@ -413,10 +414,10 @@ def _to_r(value: Any) -> Any:
     if isinstance(value, list | tuple | set):
         return [_to_r(v) for v in value]
     for home, kind, convert in (
-        ("classifier", "HabitatModel", _model_to_r),
+        ("model", "HabitatModel", _model_to_r),
         ("evaluation", "Evaluation", _evaluation_to_r),
-        ("maps", "MapAccuracy", _map_accuracy_to_r),
-        ("backbones", "HabitatNet", _network_to_r),
+        ("maps.results", "MapAccuracy", _map_accuracy_to_r),
+        ("networks.backbones", "HabitatNet", _network_to_r),
     ):
         module = sys.modules.get(f"lucas_habitat.{home}")
         if module is not None and isinstance(value, getattr(module, kind)):

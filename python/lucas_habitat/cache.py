@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .errors import InputError, warn
-from .heic import heic_version, is_heic, named_heic
+from .images.heic import heic_version, is_heic, named_heic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,12 +13,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from ._progress import Progress
-from .classifier import HabitatModel, _target_for, load_model, logits_of, trained_on
+from ._base.progress import Progress
+from .classifier import target_for
 from .errors import CalibrationError, some, warn
 from .features import extract_features
-from .heic import warn_of_heic
+from .images.heic import warn_of_heic
+from .model import HabitatModel, logits_of, trained_on
 from .photos import as_photos, groups_of, leave_out_closeups
+from .saved_models import load_model
 
 __all__ = ["calibrate"]
 
@@ -86,7 +88,7 @@ def calibrate(
         table["path"].tolist(),
         model.backbone,
         model.preprocessing,
-        _target_for(model, device, None),
+        target_for(model, device, None),
         cache=cache,
         progress=progress,
     )

@@ -2,194 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ._progress import Progress
-from ._tables import EXACT, column_names, write_json
-from ._version import __version__, library_versions
+from ._base.checks import check_choice, check_number
+from ._base.classes import column_names
+from ._base.progress import Progress
 from .engines import PRECISIONS, Target, choose_target
-from .errors import (
-    DeviceError,
-    InputError,
-    LucasError,
-    ModelError,
-    check_choice,
-    check_number,
-    inform,
-)
-from .features import Features, iter_features
-from .heic import warn_of_heic
-from .images import Preprocessing, preprocessing_from
+from .errors import DeviceError, InputError, inform
+from .features import iter_features
+from .images.heic import warn_of_heic
+from .model import HabitatModel, p_of, trained_on
 from .photos import as_photos, check_labels
-from .stored import Arrays, StoredBackbone, check_head, head_logits
+from .saved_models import load_model
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from .backbones import Backbone
-
-__all__ = ["HabitatModel", "classify", "load_model", "save_model"]
-
-_FORMAT = "lucas-habitat model"
-_FORMAT_VERSION = 1
-_WEIGHTS = "model.safetensors"
-_FEATURES = "training_features.npy"
-_PHOTOS = "training_photos.csv"
-_HISTORY = "history.csv"
-_FILES = (_WEIGHTS, _FEATURES, _PHOTOS, _HISTORY)
-
-
-@dataclass
-class HabitatModel:
-    """A trained model. Print it to see its card.
-
-    Attributes
-    ----------
-    classes : list of str
-        In the order of the probabilities.
-    backbone : Backbone or StoredBackbone
-        ``backbone.load()`` is the torch module, ``backbone.spec`` describes it.
-    head_weights : dict of str to numpy.ndarray
-        float32: ``0.weight`` (1024, features), ``0.bias`` (1024,), ``3.weight`` (classes, 1024)
-        and ``3.bias`` (classes,). As a torch module it is ``head``.
-    preprocessing : Preprocessing
-        How photos must be read.
-    target : Target
-        The engine and precision the training features were computed with.
-    history : pandas.DataFrame
-        One row an epoch: ``epoch``, ``loss``, ``accuracy`` and, with validation points,
-        ``val_loss``, ``val_accuracy``, ``val_kappa``.
-    training : dict
-        Recipe, settings, counts of photos, points and classes, and what was refused.
-    calibration : dict or None
-        ``temperature`` and how it was found; None if the model was not calibrated.
-    training_photos : pandas.DataFrame
-        ``photo`` (file name), ``point_id``, ``year``, ``direction``, ``habitat`` of all photos
-        trained on, and ``has_features``, which marks those behind ``training_features``.
-    training_features : numpy.ndarray
-        float16; at most 20,000 rows, drawn at random from the training photos.
-    created : str
-        ISO date and time, UTC.
-    versions : dict
-        Of what it was trained with.
-    """
-
-    classes: list[str]
-    backbone: Backbone | StoredBackbone
-    head_weights: Arrays
-    preprocessing: Preprocessing
-    target: Target
-    history: pd.DataFrame
-    training: dict[str, Any]
-    training_photos: pd.DataFrame
-    training_features: npt.NDArray[np.float16]
-    calibration: dict[str, Any] | None = None
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    versions: dict[str, str] = field(default_factory=lambda: library_versions())
-
-    @property
-    def temperature(self) -> float:
-        """What logits are divided by; 1 without calibration."""
-        return float(self.calibration["temperature"]) if self.calibration else 1.0
-
-    @cached_property
-    def head(self) -> nn.Sequential:
-        """The head as a torch module: dense 1024, ReLU, dropout, dense."""
-        import torch
-
-        from .backbones import make_head
-
-        features, dropout = self.backbone.spec["num_features"], self.training["dropout"]
-        with torch.inference_mode(False):  # whoever asks first: gradients are for all
-            head = make_head(features, len(self.classes), dropout, seed=0)
-            head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
-        return head.eval()
-
-    @cached_property
-    def exact_head(self) -> Arrays:
-        """The head's weights in float64."""
-        return {name: value.astype(np.float64) for name, value in self.head_weights.items()}
-
-    def card(self) -> dict[str, Any]:
-        """Everything needed to trust and repeat the model, as plain values."""
-        last = self.history.iloc[-1].to_dict() if len(self.history) else {}
-        return {
-            "format": _FORMAT,
-            "format_version": _FORMAT_VERSION,
-            "lucas_habitat": __version__,
-            "created": self.created,
-            "classes": list(self.classes),
-            "backbone": self.backbone.spec,
-            "preprocessing": self.preprocessing.as_dict(),
-            "engine": self.target.engine,
-            "device": self.target.device,
-            "precision": self.target.precision,
-            "training": self.training,
-            "calibration": self.calibration,
-            "metrics": {k: None if pd.isna(v) else float(v) for k, v in last.items()},
-            "versions": self.versions,
-        }
-
-    def __repr__(self) -> str:
-        t = self.training
-        spec = self.backbone.spec
-        lines = [
-            f"<lucas-habitat model> {', '.join(self.classes)}",
-            f"  backbone     {spec['arch']} ({'frozen' if t['freeze_backbone'] else 'fine-tuned'}), "
-            f"weights {spec['weights']}, {spec['size']} x {spec['size']}",
-            f"  trained on   {t['n_photos']} photos of {t['n_points']} points"
-            + (f", {t['n_refused']} refused" if t["n_refused"] else "")
-            + f"; recipe {t['recipe']}, "
-            f"{t['epochs']} epochs, seed {t['seed']}",
-            f"  computed by  {self.target.engine} on {self.target.device}, {self.target.precision}",
-        ]
-        if len(self.history):
-            last = self.history.iloc[-1]
-            shown = [
-                f"{k} {last[k]:.3f}"
-                for k in self.history.columns
-                if k != "epoch" and not pd.isna(last[k])
-            ]
-            lines.append(f"  last epoch   {', '.join(shown)}")
-        lines.append(
-            f"  calibrated   temperature {self.temperature:.3f} on {self.calibration['n_points']} points"
-            + (" (few: a rough number)" if self.calibration["n_points"] < 30 else "")
-            if self.calibration
-            else "  calibrated   no: probabilities are scores, not proportions; see calibrate()"
-        )
-        return "\n".join(lines)
-
-
-def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The head's output, shape (n, classes), before calibration."""
-    return head_logits(model.exact_head, features)
-
-
-def probabilities_of(
-    logits: npt.NDArray[np.float64], temperature: float = 1.0
-) -> npt.NDArray[np.float64]:
-    """Softmax in float64; rows sum to 1 within rounding."""
-    scores = logits / temperature
-    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: npt.NDArray[np.float64] = scores / scores.sum(axis=1, keepdims=True)
-    return result
+__all__ = ["classify"]
 
 
 def classify(
@@ -265,7 +100,7 @@ def classify(
             f"{int(seen.sum())} of {len(photos)} photos are of points the model was trained on: their "
             "split is set to 'train'. Accuracy on them says nothing of other points."
         )
-    target = _target_for(model, device, precision)
+    target = target_for(model, device, precision)
     # Features are let go of part by part, so that millions of photos need no more memory.
     p = np.full((len(photos), len(model.classes)), np.nan)
     status, error = np.full(len(photos), "", object), np.full(len(photos), "", object)
@@ -305,32 +140,13 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 _blas_lock = threading.Lock()
+
 _blas_limit: threadpool_limits | None = None
+
 _blas_users = 0
 
 
-def p_of(model: HabitatModel, features: Features) -> npt.NDArray[np.float64]:
-    """Class probabilities, shape (n, classes); NaN where a photo could not be read."""
-    p = np.full((len(features.status), len(model.classes)), np.nan)
-    ok = features.ok
-    p[ok] = probabilities_of(logits_of(model, features.values[ok]), model.temperature)
-    return p
-
-
-def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
-    """Mark photos of points that the model was trained on."""
-    known = model.training_photos
-    seen = photos["point_id"].isin(known["point_id"].dropna())
-    # A photo without a point is known again by its name and label.
-    names = set(zip(known["photo"], known["habitat"], strict=True))
-    alike = [
-        isinstance(path, str) and (os.path.basename(path), label) in names
-        for path, label in zip(photos["path"], photos["habitat"], strict=True)
-    ]
-    return seen | (photos["point_id"].isna() & np.array(alike, dtype=bool))
-
-
-def _target_for(model: HabitatModel, device: str, precision: str | None) -> Target:
+def target_for(model: HabitatModel, device: str, precision: str | None) -> Target:
     if precision is not None:
         check_choice("precision", precision, PRECISIONS)
         return choose_target(device, precision)
@@ -375,183 +191,3 @@ def predictions_of(
     table["error"] = pd.Series(error, dtype="str")
     table.attrs = {"engine": target.engine, "precision": target.precision}
     return table
-
-
-def save_model(
-    model: HabitatModel, folder: str | os.PathLike[str], *, overwrite: bool = False
-) -> Path:
-    """Save a model as a folder that needs nothing else to classify.
-
-    Weights of backbone and head are in ``model.safetensors``, everything else in a JSON card and
-    plain tables; nothing is pickled. The folder appears whole or not at all.
-
-    Parameters
-    ----------
-    model : HabitatModel
-    folder : path
-    overwrite : bool, default False
-        Replace a model that is there. Anything else is never replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something already.
-    """
-    folder = check_model_folder(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    tmp = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    tmp.mkdir()
-    try:
-        _write_folder(model, tmp)
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}-old")
-            os.replace(folder, old)
-            os.replace(tmp, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(tmp, folder)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
-    return folder
-
-
-def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Whether a model may be saved here, asked before it is trained."""
-    folder = Path(os.path.abspath(os.path.expanduser(folder)))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not (folder / "card.json").is_file():
-            raise InputError(
-                f"{folder} exists and holds no model; it is left as it is. Give another folder."
-            )
-        if not overwrite:
-            raise InputError(
-                f"{folder} holds a model already. Give another folder, or overwrite it explicitly "
-                "(overwrite=True, --overwrite)."
-            )
-    return folder
-
-
-def _write_folder(model: HabitatModel, folder: Path) -> None:
-    from safetensors.numpy import save_file
-
-    parts = {"head": model.head_weights, "backbone": model.backbone.state}
-    tensors = {
-        f"{part}.{name}": np.ascontiguousarray(value)
-        for part, weights in parts.items()
-        for name, value in weights.items()
-    }
-    save_file(tensors, folder / _WEIGHTS, metadata={"classes": json.dumps(list(model.classes))})
-    np.save(folder / _FEATURES, model.training_features, allow_pickle=False)
-    model.training_photos.to_csv(folder / _PHOTOS, index=False, encoding="utf-8")
-    model.history.to_csv(folder / _HISTORY, index=False)
-    card = model.card()
-    card["files"] = {name: _sha256(folder / name) for name in _FILES}
-    write_json(card, folder / "card.json")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
-    """Load a saved model.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    HabitatModel
-
-    Raises
-    ------
-    ModelError
-        If the folder is missing, holds no model, was written by a newer version, or is damaged;
-        every file is checked against the card.
-    """
-    folder = Path(folder).expanduser()
-    card = _read_card(folder)
-    for name, wanted in card["files"].items():
-        if name not in _FILES:
-            raise ModelError(f"The model {folder} lists an unknown file {name!r}.")
-        if not (folder / name).is_file():
-            raise ModelError(f"The model {folder} is incomplete: {name} is missing.")
-        if _sha256(folder / name) != wanted:
-            raise ModelError(
-                f"The model {folder} is damaged: {name} is not what the card describes. Copy the "
-                "whole folder again from where it came."
-            )
-    try:
-        return _read_folder(folder, card)
-    except ModelError:
-        raise
-    except (KeyError, TypeError, ValueError, OSError, RuntimeError, LucasError) as error:
-        raise ModelError(f"The model {folder} cannot be used: {error}") from error
-
-
-def _read_card(folder: Path) -> dict[str, Any]:
-    path = folder / "card.json"
-    if not path.is_file():
-        what = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
-        raise ModelError(f"{folder} {what}. Models are made by train() and save_model().")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"The card {path} is damaged: {error}") from error
-    if not isinstance(card, dict) or card.get("format") != _FORMAT:
-        raise ModelError(f"{path} is not the card of a lucas-habitat model.")
-    if not isinstance(card.get("format_version"), int) or card["format_version"] > _FORMAT_VERSION:
-        raise ModelError(
-            f"The model {folder} was written by lucas-habitat {card.get('lucas_habitat')} in format "
-            f"{card.get('format_version')}; this is {__version__}, which reads up to format "
-            f"{_FORMAT_VERSION}. Update lucas-habitat."
-        )
-    files = card.get("files")
-    if not isinstance(files, dict) or set(files) != set(_FILES):
-        raise ModelError(f"The card {path} does not list the model's files.")
-    return card
-
-
-def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
-    from safetensors import safe_open
-
-    with safe_open(folder / _WEIGHTS, framework="numpy") as file:
-        classes = json.loads(file.metadata()["classes"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if classes != card["classes"]:
-        raise ModelError(
-            f"The model {folder} was trained for the classes {', '.join(classes)}, but its card "
-            f"lists {', '.join(map(str, card['classes']))}. Restore the card."
-        )
-    parts: dict[str, Arrays] = {"head": {}, "backbone": {}}
-    for name, tensor in tensors.items():
-        part, _, key = name.partition(".")
-        parts[part][key] = tensor
-    backbone = StoredBackbone(card["backbone"], parts["backbone"])
-    check_head(parts["head"], backbone.spec["num_features"], len(classes))
-    photos = pd.read_csv(
-        folder / _PHOTOS,
-        dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"},
-    )
-    photos["year"] = photos["year"].astype("Int64")
-    return HabitatModel(
-        classes=classes,
-        backbone=backbone,
-        head_weights=parts["head"],
-        preprocessing=preprocessing_from(card["preprocessing"]),
-        target=Target(card["engine"], card["device"], card["precision"]),
-        history=pd.read_csv(folder / _HISTORY, **EXACT),
-        training=card["training"],
-        calibration=card["calibration"],
-        training_photos=photos,
-        training_features=np.load(folder / _FEATURES, allow_pickle=False),
-        created=card["created"],
-        versions=card["versions"],
-    )

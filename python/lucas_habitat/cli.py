@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
+from ._base.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -398,15 +398,15 @@ def _computing(sub: argparse.ArgumentParser, precision: str | None = "auto") -> 
 def _read_photos(
     options: argparse.Namespace, labels: bool = True, source: str | None = None
 ) -> pd.DataFrame:
-    from .nomenclature import assign_habitat
     from .photos import list_photos
+    from .survey.nomenclature import assign_habitat
 
     photos = list_photos(source or options.photos, root=options.root, labels=labels)
     return assign_habitat(photos, options.scheme) if options.scheme else photos
 
 
 def _write(table: pd.DataFrame, out: str) -> None:
-    from ._tables import write_table
+    from ._base.tables import write_table
 
     path = write_table(table, out)
     print(f"{len(table)} rows written to {path}")
@@ -414,7 +414,7 @@ def _write(table: pd.DataFrame, out: str) -> None:
 
 def _check_out(out: str | None) -> None:
     """Refuse a bad ending before the work is done, not after."""
-    from ._tables import TABLE_ENDINGS
+    from ._base.tables import TABLE_ENDINGS
     from .errors import InputError
 
     if out is not None and not out.lower().endswith(TABLE_ENDINGS):
@@ -424,7 +424,7 @@ def _check_out(out: str | None) -> None:
 def _survey(options: argparse.Namespace) -> int:
     import pandas as pd
 
-    from .survey import read_survey
+    from .survey.tables import read_survey
 
     _check_out(options.out)
     _check_out(options.problems)
@@ -438,8 +438,8 @@ def _survey(options: argparse.Namespace) -> int:
 
 
 def _select(options: argparse.Namespace) -> int:
-    from ._tables import read_table
-    from .survey import select_points
+    from ._base.tables import read_table
+    from .survey.selection import select_points
 
     _check_out(options.out)
     points = select_points(
@@ -463,7 +463,9 @@ def _select(options: argparse.Namespace) -> int:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from .download import BASE, credit, download_photos
+    from .survey.credit import credit
+    from .survey.photos import download_photos
+    from .survey.server import BASE
 
     table = options.table or str(Path(options.out) / "photos.csv")
     _check_out(table)
@@ -532,7 +534,7 @@ def _split(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from .classifier import check_model_folder, save_model
+    from .saved_models import check_model_folder, save_model
     from .training import train
 
     check_model_folder(options.out, options.overwrite)
@@ -609,7 +611,7 @@ def _classify(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from .calibration import calibrate
-    from .classifier import check_model_folder, save_model
+    from .saved_models import check_model_folder, save_model
 
     check_model_folder(options.out, options.overwrite)
     model = calibrate(options.model, _read_photos(options), device=options.device)
@@ -628,7 +630,7 @@ def _vote(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from ._tables import write_json
+    from ._base.files import write_json
     from .evaluation import evaluate
 
     found = evaluate(
@@ -646,8 +648,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _validate_map(options: argparse.Namespace) -> int:
-    from ._tables import write_json
-    from .maps import validate_map
+    from ._base.files import write_json
+    from .maps.accuracy import validate_map
 
     found = validate_map(
         options.map,
@@ -668,7 +670,7 @@ def _validate_map(options: argparse.Namespace) -> int:
 
 
 def _covariates(options: argparse.Namespace) -> int:
-    from .sdm import covariates, support
+    from .proportions import covariates, support
 
     _check_out(options.out)
     year = int(options.year) if options.year and options.year.isdigit() else options.year
@@ -692,9 +694,10 @@ def _covariates(options: argparse.Namespace) -> int:
 def _transitions(options: argparse.Namespace) -> int:
     import pandas as pd
 
-    from ._tables import read_table, require_columns
+    from ._base.tables import read_table, require_columns
     from .over_years import changes, transitions
-    from .plots import check_size, plot_transitions
+    from .pictures.canvas import check_size
+    from .pictures.transitions import plot_transitions
 
     _check_out(options.out)
     _check_out(options.changes)
@@ -743,7 +746,7 @@ def _cache(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .reporting import report
+    from .pages.run_page import report
 
     page = report(
         options.source, options.out, model=options.model, points=options.points, title=options.title
@@ -753,7 +756,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _app(options: argparse.Namespace) -> int:
-    from .app import serve
+    from .app.server import serve
 
     serve(
         options.model,
@@ -768,8 +771,8 @@ def _app(options: argparse.Namespace) -> int:
 
 
 def _pilot(options: argparse.Namespace) -> int:
-    from .download import BASE
-    from .piloting import pilot
+    from .studies.pilot import pilot
+    from .survey.server import BASE
 
     training = _training(options)
     sample = int(options.sample) if options.sample.isdigit() else options.sample
@@ -807,7 +810,7 @@ def _pilot(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .demo import run_demo
+    from .studies.demo import run_demo
 
     print(run_demo(options.out, photos=options.photos, arch=options.arch, seed=options.seed))
     return 0

@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from ._tables import read_table, require_columns, write_atomically, write_table
+from ._base.files import write_atomically
+from ._base.tables import read_table, require_columns, write_table
 from .errors import InputError
 from .photos import COLUMNS, list_photos
 

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ._tables import classes_of, read_table, require_columns
-from .errors import InputError, check_number, check_seed, some
+from ._base.checks import check_number, check_seed
+from ._base.classes import classes_of
+from ._base.tables import read_table, require_columns
+from .errors import InputError, some
 
 __all__ = ["Evaluation", "evaluate"]
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ._progress import Progress, report
-from ._version import library_versions
+from ._base.progress import Progress, report
+from ._base.version import library_versions
 from .cache import FeatureCache, content_key, file_key
 from .engines import Target, cores, make_runner
 from .errors import PhotoError
-from .heic import is_heic, named_heic
-from .images import Preprocessing, decode_photo, read_bytes
+from .images.decode import Preprocessing, decode_photo, read_bytes
+from .images.heic import is_heic, named_heic
 
 if TYPE_CHECKING:
-    from .backbones import Backbone
-    from .stored import StoredBackbone
+    from .networks.backbones import Backbone
+    from .networks.stored import StoredBackbone
 
 __all__ = ["Features", "extract_features", "iter_features"]
 

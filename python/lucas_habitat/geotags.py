@@ -16,12 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import ExifTags, Image
 
-from ._progress import Progress, report
-from .errors import PhotoError, check_number, inform, some, warn
-from .heic import warn_of_heic
-from .images import open_image, opened
+from ._base.checks import check_number
+from ._base.places import geocentric
+from ._base.progress import Progress, report
+from .errors import PhotoError, inform, some, warn
+from .images.decode import open_image, opened
+from .images.heic import warn_of_heic
 from .photos import as_photos, list_photos
-from .sdm import geocentric
 
 __all__ = ["locate_photos"]
 

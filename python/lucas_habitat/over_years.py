@@ -12,12 +12,15 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from ._tables import column_names, point_ids, read_table, require_columns
-from .errors import InputError, check_number, check_seed, inform, some, warn
-from .figure_tables import Array, Table, confidence_of, probabilities
+from ._base.checks import check_number, check_seed
+from ._base.classes import column_names, confidence_of, probabilities
+from ._base.ids import point_ids
+from ._base.tables import read_table, require_columns
+from ._base.types import Floats, Table
+from .errors import InputError, inform, some, warn
 
 if TYPE_CHECKING:
-    from .classifier import HabitatModel
+    from .model import HabitatModel
 
     ClassShares = Mapping[str, float] | HabitatModel | str | os.PathLike[str] | None
 
@@ -39,8 +42,8 @@ class _Visits(NamedTuple):
     """Classified rows of points, and which two of them are a point's consecutive visits."""
 
     table: pd.DataFrame
-    p: Array  # (rows, classes)
-    likelihood: Array  # (rows, classes), each row up to a factor
+    p: Floats  # (rows, classes)
+    likelihood: Floats  # (rows, classes), each row up to a factor
     classes: list[str]
     first: npt.NDArray[np.intp]  # (pairs,), row numbers
     second: npt.NDArray[np.intp]
@@ -53,10 +56,10 @@ class _Visits(NamedTuple):
         for span in np.unique(spans, axis=0):
             yield int(span[0]), int(span[1]), np.flatnonzero((spans == span).all(axis=1))
 
-    def joint(self, pairs: npt.NDArray[np.intp]) -> Array:
+    def joint(self, pairs: npt.NDArray[np.intp]) -> Floats:
         """Likelihoods of pairs of visits, (pairs, classes²), the class of the first slowest."""
         a, b = self.likelihood[self.first[pairs]], self.likelihood[self.second[pairs]]
-        both: Array = (a[:, :, None] * b[:, None, :]).reshape(len(pairs), -1)
+        both: Floats = (a[:, :, None] * b[:, None, :]).reshape(len(pairs), -1)
         return both
 
 
@@ -390,21 +393,22 @@ def _visits(
     return visits
 
 
-def _evidence(p: Array, shares: Array) -> Array:
+def _evidence(p: Floats, shares: Floats) -> Floats:
     """Log-likelihoods of the classes up to a constant a row, the largest 0."""
     logs = np.log(np.maximum(p, _LEAST)) - np.log(shares)
-    found: Array = logs - logs.max(axis=1, keepdims=True)
+    found: Floats = logs - logs.max(axis=1, keepdims=True)
     return found
 
 
-def _class_shares(given: ClassShares, classes: list[str]) -> Array:
+def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
     """The class shares that probabilities took for granted, in the order of the classes."""
     if given is None:
         return np.full(len(classes), 1 / len(classes))
     if isinstance(given, Mapping | pd.Series):
         named = {str(label): share for label, share in given.items()}
     else:
-        from .classifier import HabitatModel, load_model
+        from .model import HabitatModel
+        from .saved_models import load_model
 
         model = given if isinstance(given, HabitatModel) else load_model(given)
         named = model.training["photos_per_class"]
@@ -418,16 +422,16 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Array:
         )
     for label, share in named.items():
         check_number(f"class_shares[{label!r}]", share, 0, open_low=True)
-    shares: Array = np.array([by_column[c] for c in wanted], dtype=np.float64)
+    shares: Floats = np.array([by_column[c] for c in wanted], dtype=np.float64)
     shares /= shares.sum()
     return shares
 
 
 def _sharpness(
     table: pd.DataFrame,
-    p: Array,
+    p: Floats,
     classes: list[str],
-    shares: Array,
+    shares: Floats,
     labelled: Table | None,
     what: str,
 ) -> float:
@@ -509,15 +513,15 @@ def _sharpness(
 # ---- the likeliest shares ------------------------------------------------------------------------
 
 
-def _shares(joint: Array) -> Array:
+def _shares(joint: Floats) -> Floats:
     """The likeliest shares of transitions, (classes²,), of likelihoods (points, classes²)."""
     n, m = joint.shape
     # From equal shares, so that what the points cannot tell apart stays alike.
-    found: Array = _climb(joint, np.ones((n, 1)), np.full((m, 1), 1 / m), steps=200)[:, 0]
+    found: Floats = _climb(joint, np.ones((n, 1)), np.full((m, 1), 1 / m), steps=200)[:, 0]
     return found
 
 
-def _climb(joint: Array, times: Array, shares: Array, steps: int) -> Array:
+def _climb(joint: Floats, times: Floats, shares: Floats, steps: int) -> Floats:
     """Shares (classes², samples) that are likelier from step to step.
 
     Each step goes to where a parabola through all samples' mean curvature has its minimum among
@@ -550,7 +554,7 @@ def _climb(joint: Array, times: Array, shares: Array, steps: int) -> Array:
     return shares
 
 
-def _lowest(curve: Array, slope: Array, least: Array) -> Array:
+def _lowest(curve: Floats, slope: Floats, least: Floats) -> Floats:
     """The x >= least, (classes², samples), with the lowest x·slope + x·curve·x / 2, one by one."""
     x, slope = np.zeros_like(slope), slope.copy()
     for _ in range(10):
@@ -561,20 +565,20 @@ def _lowest(curve: Array, slope: Array, least: Array) -> Array:
     return x
 
 
-def _with_total(shares: Array, off: npt.NDArray[np.bool_]) -> Array:
+def _with_total(shares: Floats, off: npt.NDArray[np.bool_]) -> Floats:
     """Shares with what all changes sum to behind them."""
-    found: Array = np.concatenate([shares, shares[off].sum(axis=0, keepdims=True)])
+    found: Floats = np.concatenate([shares, shares[off].sum(axis=0, keepdims=True)])
     return found
 
 
 def _intervals(
-    joint: Array,
-    share: Array,
+    joint: Floats,
+    share: Floats,
     off: npt.NDArray[np.bool_],
     n_boot: int,
     level: float,
     rng: np.random.Generator,
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     n = len(joint)
     drawn = []
     size = max(1, _CELLS // n)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._tables import TABLE_ENDINGS, on_lucas_grid, read_table, require_columns, tidy_types
+from ._base.ids import on_lucas_grid
+from ._base.tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
 from .errors import InputError, inform, some, warn
-from .heic import ENDINGS as HEIC_ENDINGS
+from .images.heic import ENDINGS as HEIC_ENDINGS
 
 __all__ = ["DIRECTIONS", "list_photos"]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pandas.api import types
 
-from ._tables import classes_of, write_atomically
+from ._base.classes import classes_of
+from ._base.files import write_atomically
 from .errors import DependencyError, InputError
 
 if TYPE_CHECKING:

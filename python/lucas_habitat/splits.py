@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ._tables import column_names
-from .errors import InputError, SplitError, check_number, check_seed, inform, some, warn
+from ._base.checks import check_number, check_seed
+from ._base.classes import column_names
+from .errors import InputError, SplitError, inform, some, warn
 from .photos import as_photos, groups_of, landscape
 
 __all__ = ["split_photos"]

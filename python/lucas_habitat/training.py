@@ -15,28 +15,20 @@ import torch
 from sklearn.metrics import cohen_kappa_score
 from torch import nn
 
-from ._progress import Progress, report
-from .backbones import Backbone, HabitatNet, arrays_of, load_backbone, make_head
+from ._base.checks import check_choice, check_number, check_seed
+from ._base.progress import Progress, report
 from .calibration import fit_calibration
-from .classifier import HabitatModel, logits_of
 from .corrections import apply_corrections
 from .engines import Target, choose_target
-from .errors import (
-    CalibrationError,
-    InputError,
-    check_choice,
-    check_number,
-    check_seed,
-    inform,
-    some,
-    warn,
-)
+from .errors import CalibrationError, InputError, inform, some, warn
 from .features import Features, extract_features
-from .heic import warn_of_heic
-from .images import Preprocessing, decode_photo, read_bytes
+from .images.decode import Preprocessing, decode_photo, read_bytes
+from .images.heic import warn_of_heic
+from .model import HabitatModel, logits_of
+from .networks.arrays import arrays_sha256
+from .networks.backbones import Backbone, HabitatNet, arrays_of, load_backbone, make_head
 from .photos import as_photos, groups_of, leave_out_closeups
 from .splits import check_classes, draw_test_points, tell_without_point
-from .stored import arrays_sha256
 
 __all__ = ["RECIPES", "train"]
 

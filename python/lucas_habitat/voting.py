@@ -7,8 +7,10 @@ import os
 import numpy as np
 import pandas as pd
 
-from ._tables import classes_of, probability_columns, read_table, require_columns
-from .errors import InputError, check_choice, some, warn
+from ._base.checks import check_choice
+from ._base.classes import classes_of, probability_columns
+from ._base.tables import read_table, require_columns
+from .errors import InputError, some, warn
 from .photos import as_photos, leave_out_closeups
 
 __all__ = ["vote"]

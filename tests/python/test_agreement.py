@@ -6,14 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lucas_habitat import (
-    classify,
-    draw_demo_photos,
-    evaluate,
-    list_photos,
-    split_photos,
-    train,
-)
+from lucas_habitat import classify, draw_demo_photos, evaluate, list_photos, split_photos, train
 from lucas_habitat.engines import choose_target
 from lucas_habitat.errors import LucasWarning
 

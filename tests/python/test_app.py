@@ -26,12 +26,14 @@ from conftest import colour_photo
 from PIL import Image
 from test_images import png_claiming
 
-from lucas_habitat import app as app_module
-from lucas_habitat import app_page, app_uploads, run_app, save_model
-from lucas_habitat.app_texts import LANGUAGES, TEXTS
-from lucas_habitat.app_uploads import Refused, safe_name, take_uploads
+from lucas_habitat import run_app, save_model
+from lucas_habitat.app import page as app_page
+from lucas_habitat.app import server as app_module
+from lucas_habitat.app import uploads as app_uploads
+from lucas_habitat.app.texts import LANGUAGES, TEXTS
+from lucas_habitat.app.uploads import Refused, safe_name, take_uploads
 from lucas_habitat.errors import DependencyError, InputError, ModelError
-from lucas_habitat.images import STATUSES, Preprocessing
+from lucas_habitat.images.decode import STATUSES, Preprocessing
 
 ENGLISH = app_page.Words("en")
 DIRECTIONS = ("P", "N", "E", "S", "W")
@@ -275,7 +277,7 @@ if importlib.util.find_spec("gradio") is None:
 
 @pytest.fixture(scope="module")
 def app(model, photo_folder, tmp_path_factory):
-    from lucas_habitat.app import App
+    from lucas_habitat.app.server import App
 
     app = App(model, None, tmp_path_factory.mktemp("review") / "rettet.csv", photo_folder, "en")
     yield app
@@ -568,7 +570,7 @@ def test_a_new_drop_deletes_the_one_before(app, tmp_path):
 
 
 def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, parts, tmp_path):
-    from lucas_habitat.app import App
+    from lucas_habitat.app.server import App
 
     table = pd.concat(
         [part.assign(split=name) for part, name in zip(parts, ("train", "test"), strict=True)]

@@ -77,7 +77,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(model, photo_folder, tmp_path_factory):
-    from lucas_habitat.app import App
+    from lucas_habitat.app.server import App
 
     app = App(model, None, tmp_path_factory.mktemp("review") / "rettet.csv", photo_folder, "en")
     yield app

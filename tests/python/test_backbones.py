@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from lucas_habitat import build_model
-from lucas_habitat.backbones import load_backbone
 from lucas_habitat.errors import InputError, LucasWarning, WeightsError
+from lucas_habitat.networks.backbones import load_backbone
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -82,7 +82,7 @@ def test_lite0_has_the_published_weights(lite0):
 
 
 def test_lite0_of_another_checksum_is_refused(monkeypatch):
-    monkeypatch.setattr("lucas_habitat.backbones._LITE0_SHA256", "0" * 64)
+    monkeypatch.setattr("lucas_habitat.networks.weights._LITE0_SHA256", "0" * 64)
     with pytest.raises(WeightsError, match="checksum differs"):
         load_backbone("efficientnet_lite0")
 

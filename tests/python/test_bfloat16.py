@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from lucas_habitat.backbones import load_backbone
 from lucas_habitat.engines import bfloat16, openvino_engine
 from lucas_habitat.engines.bfloat16 import ready_for_bfloat16, round_kernels
+from lucas_habitat.networks.backbones import load_backbone
 
 NUMBERS = np.random.default_rng(1)
 

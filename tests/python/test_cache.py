@@ -10,14 +10,14 @@ import pytest
 
 from lucas_habitat import cache as module
 from lucas_habitat import cache_info, clear_cache
-from lucas_habitat.backbones import load_backbone
 from lucas_habitat.cache import FeatureCache, content_key, file_key
 from lucas_habitat.cli import main
 from lucas_habitat.engines import Target, make_runner
 from lucas_habitat.engines import openvino_engine as engine
 from lucas_habitat.errors import InputError
 from lucas_habitat.features import extract_features
-from lucas_habitat.images import Preprocessing
+from lucas_habitat.images.decode import Preprocessing
+from lucas_habitat.networks.backbones import load_backbone
 
 SPEC = {
     "backbone": {"arch": "xception", "weights": "w", "size": 224},

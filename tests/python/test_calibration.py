@@ -7,8 +7,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from lucas_habitat.calibration import fit_calibration
-from lucas_habitat.classifier import probabilities_of
 from lucas_habitat.errors import CalibrationError
+from lucas_habitat.model import probabilities_of
 
 
 def simulate(n, k, temperature, seed=1):

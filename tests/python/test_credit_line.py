@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lucas_habitat import classify, draw_demo_photos, evaluate, list_photos, split_photos, train
-from lucas_habitat.images import CREDIT_SHARE, Preprocessing, decode_photo
+from lucas_habitat.images.decode import CREDIT_SHARE, Preprocessing, decode_photo
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_model_can_cheat_on_the_year_unless_the_line_is_masked(of_two_looks):
 
 def test_masked_photos_of_two_years_are_the_same_to_the_last_pixel(tmp_path, monkeypatch):
     # The same drawing, with the line of another year.
-    from lucas_habitat import demo_photos
+    from lucas_habitat.images import drawn as demo_photos
 
     drawn, line = {}, demo_photos._credit
     for year in (2009, 2018):

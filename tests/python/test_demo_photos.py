@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageOps
 from pyproj import Transformer
 
-from lucas_habitat import demo_photos
-from lucas_habitat.demo_photos import draw_demo_photos
 from lucas_habitat.errors import InputError
+from lucas_habitat.images import drawn as demo_photos
+from lucas_habitat.images.drawn import draw_demo_photos
 
 SIZE = (400, 300)
 NAME = re.compile(r"(\d{4})(\d{4})_(point|north|east|south|west)_(2009|2012|2015|2018)\.jpg")

@@ -19,16 +19,15 @@ import pandas as pd
 import pytest
 from survey_server import JPEG, PHOTOS, Handler, Server, jpeg
 
-import lucas_habitat.download as download
-from lucas_habitat.download import (
-    DownloadError,
-    credit,
-    download_photos,
-    download_table,
-    photo_url,
-)
 from lucas_habitat.errors import InputError, LucasError
-from lucas_habitat.survey import read_survey, select_points
+from lucas_habitat.survey import journal
+from lucas_habitat.survey import server as survey_server
+from lucas_habitat.survey.credit import credit
+from lucas_habitat.survey.photos import download_photos
+from lucas_habitat.survey.selection import select_points
+from lucas_habitat.survey.server import DownloadError, photo_url
+from lucas_habitat.survey.table_files import download_table
+from lucas_habitat.survey.tables import read_survey
 
 pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
 
@@ -42,7 +41,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(download, "_BACKOFF", 0.01)
+    monkeypatch.setattr(survey_server, "_BACKOFF", 0.01)
 
 
 def points(n=1, year=2018, nuts0="UK", **columns):
@@ -51,7 +50,7 @@ def points(n=1, year=2018, nuts0="UK", **columns):
 
 
 def path_of(row, direction="P"):
-    return photo_url(row.point_id, row.year, row.nuts0, direction).removeprefix(download.BASE)
+    return photo_url(row.point_id, row.year, row.nuts0, direction).removeprefix(survey_server.BASE)
 
 
 def serve(server, table, directions="PNESW"):
@@ -345,7 +344,7 @@ def test_faults_that_last_are_rows_with_reasons(tmp_path, server, fault):
     options = {"retries": 2, "timeout": 0.5}
     photos = get(table, tmp_path, server, **options)
     assert list(photos["status"]) == ["ok", status, "ok", "ok", "ok"]
-    assert status in download.DOWNLOAD_STATUSES
+    assert status in journal.DOWNLOAD_STATUSES
     import re
 
     assert re.search(error, photos["error"].iloc[1])
@@ -409,7 +408,7 @@ def test_retry_after_may_be_a_date_and_is_bounded(tmp_path, server):
 def test_backoff_grows():
     waits = []
 
-    class Pace(download._Pace):
+    class Pace(survey_server.Pace):
         def sleep(self, seconds):
             waits.append(seconds)
 
@@ -417,10 +416,10 @@ def test_backoff_grows():
             pass
 
     def fails():
-        raise download._FaultError("server error", "", again=True)
+        raise survey_server.FaultError("server error", "", again=True)
 
-    with pytest.raises(download._FaultError):
-        download._persist(fails, Pace(1), 4)
+    with pytest.raises(survey_server.FaultError):
+        survey_server.persist(fails, Pace(1), 4)
     for done, seconds in enumerate(waits):
         assert 0.005 * 2**done <= seconds <= 0.015 * 2**done
     assert len(waits) == 4
@@ -528,7 +527,7 @@ def test_a_full_disk(tmp_path, server, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(download.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(DownloadError, match=r"disk of .* is full.*run again"):
             get(table, tmp_path, server)
     assert len(list(tmp_path.rglob("*.jpg"))) == 7
@@ -575,7 +574,7 @@ def test_a_photo_killed_before_its_name_is_not_fetched_again(tmp_path, server, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(download.os, "replace", die)
+        patch.setattr(os, "replace", die)
         with pytest.raises(KeyboardInterrupt):
             get(table, tmp_path, server, directions="P")
     assert not list(tmp_path.rglob("*.jpg"))
@@ -590,10 +589,10 @@ CHILD = """
 import sys, warnings
 import pandas as pd
 warnings.simplefilter("ignore")
-import lucas_habitat.download as download
-download._BACKOFF = 0.01
+from lucas_habitat.survey import photos, server
+server._BACKOFF = 0.01
 table = pd.read_csv(sys.argv[1], dtype={"point_id": "str"})
-download.download_photos(
+photos.download_photos(
     table, sys.argv[2], base=sys.argv[3], per_second=2000, retries=3, progress=False
 )
 """
@@ -743,7 +742,7 @@ def test_tables_have_limits(tmp_path, address, monkeypatch):
     with pytest.raises(DownloadError, match="too large"):
         download_table(address, tmp_path / "a.csv", max_bytes=1000, progress=False)
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DownloadError, match="has 1,000 left"):
         download_table(address, tmp_path / "a.csv", progress=False)
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from lucas_habitat._tables import write_json, write_table
+from lucas_habitat._base.files import write_json
+from lucas_habitat._base.tables import write_table
 from lucas_habitat.errors import InputError
 from lucas_habitat.evaluation import evaluate
 from lucas_habitat.voting import vote

@@ -9,12 +9,12 @@ import pytest
 
 from lucas_habitat import engines
 from lucas_habitat import features as module
-from lucas_habitat.backbones import load_backbone
 from lucas_habitat.cache import FeatureCache, content_key
 from lucas_habitat.engines import Target, choose_target, cores, make_runner
 from lucas_habitat.errors import DeviceError, LucasWarning
 from lucas_habitat.features import extract_features
-from lucas_habitat.images import Preprocessing
+from lucas_habitat.images.decode import Preprocessing
+from lucas_habitat.networks.backbones import load_backbone
 
 HOW = Preprocessing()
 CPU = Target("openvino", "cpu", "float32")

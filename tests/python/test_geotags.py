@@ -20,12 +20,12 @@ from pyproj import Geod, Transformer
 
 import lucas_habitat as lh
 from lucas_habitat import geotags
-from lucas_habitat._tables import read_table, write_table
+from lucas_habitat._base.places import geocentric
+from lucas_habitat._base.tables import read_table, write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
-from lucas_habitat.images import STATUSES, decode_photo
+from lucas_habitat.images.decode import STATUSES, decode_photo
 from lucas_habitat.photos import COLUMNS, as_photos
-from lucas_habitat.sdm import geocentric
 
 pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "locate.json").read_text("utf-8"))

@@ -28,7 +28,6 @@ from test_images import (
 import lucas_habitat as lh
 from lucas_habitat import cache as cache_module
 from lucas_habitat import features as features_module
-from lucas_habitat.backbones import load_backbone
 from lucas_habitat.cli import main
 from lucas_habitat.engines import Target
 from lucas_habitat.errors import (
@@ -39,8 +38,9 @@ from lucas_habitat.errors import (
     PhotoError,
 )
 from lucas_habitat.features import extract_features
-from lucas_habitat.heic import NO_HEIC, heic_version
-from lucas_habitat.images import Preprocessing, decode_photo, thumbnail
+from lucas_habitat.images.decode import Preprocessing, decode_photo, thumbnail
+from lucas_habitat.images.heic import NO_HEIC, heic_version
+from lucas_habitat.networks.backbones import load_backbone
 
 pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
 HOW_TO = r'photos cannot be read\. .* pip install "lucas-habitat\[heic\]"'
@@ -157,7 +157,7 @@ def test_a_picture_in_tiles_as_phones_write_it():
 def test_nobody_else_s_pillow_learns_heic(tmp_path):
     (tmp_path / "a.heic").write_bytes(heic(quarters()))
     code = (
-        "import sys, PIL.Image, lucas_habitat.images as images\n"
+        "import sys, PIL.Image, lucas_habitat.images.decode as images\n"
         "print('pillow_heif' in sys.modules)\n"
         "images.thumbnail(sys.argv[1], 50)\n"
         "PIL.Image.init()\n"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lucas_habitat.errors import InputError, PhotoError
-from lucas_habitat.images import (
+from lucas_habitat.images.decode import (
     STATUSES,
     Preprocessing,
     decode_photo,

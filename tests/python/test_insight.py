@@ -11,18 +11,18 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from lucas_habitat import list_photos
-from lucas_habitat.backbones import Backbone
-from lucas_habitat.classifier import HabitatModel
-from lucas_habitat.engines import Target, choose_target
-from lucas_habitat.errors import InputError, PhotoError
-from lucas_habitat.features import extract_features
-from lucas_habitat.images import Preprocessing, decode_photo
-from lucas_habitat.insight import (
+from lucas_habitat.app.explain import (
     activation_map,
     distance_to_training,
     similar_photos,
     unlike_training,
 )
+from lucas_habitat.engines import Target, choose_target
+from lucas_habitat.errors import InputError, PhotoError
+from lucas_habitat.features import extract_features
+from lucas_habitat.images.decode import Preprocessing, decode_photo
+from lucas_habitat.model import HabitatModel
+from lucas_habitat.networks.backbones import Backbone
 
 
 class Blocks(nn.Module):
@@ -203,7 +203,7 @@ def nonsense(folder):
 
 
 def test_nonsense_is_unlike_real_scenes_and_real_scenes_are_not(shared, tmp_path):
-    from lucas_habitat.backbones import load_backbone
+    from lucas_habitat.networks.backbones import load_backbone
 
     backbone, how = load_backbone("efficientnet_lite0"), Preprocessing()
 

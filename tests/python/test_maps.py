@@ -13,9 +13,10 @@ import rasterio
 from pyproj import Transformer
 
 from lucas_habitat import evaluate, validate_map
-from lucas_habitat._tables import write_json, write_table
+from lucas_habitat._base.files import write_json
+from lucas_habitat._base.tables import write_table
 from lucas_habitat.errors import DependencyError, InputError, LucasMessage, LucasWarning
-from lucas_habitat.maps import judge_map
+from lucas_habitat.maps.accuracy import judge_map
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "map.json").read_text(encoding="utf-8"))
 CLASSES = ["artificial", "cropland", "grassland", "woody"]

@@ -13,11 +13,12 @@ from scipy.optimize import minimize
 from test_plots import HARD, cut_off, overlapping
 
 from lucas_habitat import changes, plot_transitions, report, transitions, vote
-from lucas_habitat._tables import column_names, write_table
+from lucas_habitat._base.classes import column_names
+from lucas_habitat._base.tables import write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
-from lucas_habitat.figure_tables import PILOT
 from lucas_habitat.over_years import _climb
+from lucas_habitat.pictures.colours import PILOT
 
 CASES = json.loads(
     (Path(__file__).parents[1] / "cases" / "transitions.json").read_text(encoding="utf-8")

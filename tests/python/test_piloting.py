@@ -18,10 +18,11 @@ from conftest import COLOURS, colour_photo
 from survey_server import Server
 
 import lucas_habitat
-from lucas_habitat import list_photos, load_model, pilot, piloting
+from lucas_habitat import list_photos, load_model, pilot
 from lucas_habitat.cli import main
 from lucas_habitat.errors import DownloadError, InputError, LucasError, LucasWarning
-from lucas_habitat.survey import PHOTO_COLUMNS
+from lucas_habitat.studies import pilot as piloting
+from lucas_habitat.survey.campaigns import PHOTO_COLUMNS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::lucas_habitat.errors.LucasMessage", "ignore::lucas_habitat.errors.LucasWarning"

@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import lucas_habitat
 from lucas_habitat import class_colours, classify, evaluate, reliability, vote, vote_gain
-from lucas_habitat import plots as lp
-from lucas_habitat._tables import column_names, write_table
+from lucas_habitat._base.classes import column_names
+from lucas_habitat._base.tables import write_table
 from lucas_habitat.errors import InputError, LucasMessage
-from lucas_habitat.figure_tables import (
-    COLOURS,
-    PILOT,
-    class_styles,
+from lucas_habitat.images.decode import thumbnail
+from lucas_habitat.pictures import charts, maps, photos
+from lucas_habitat.pictures.canvas import as_png
+from lucas_habitat.pictures.colours import COLOURS, PILOT, class_styles
+from lucas_habitat.pictures.tables import (
     coastline,
     confusion_table,
     examples_table,
@@ -25,7 +27,6 @@ from lucas_habitat.figure_tables import (
     map_table,
     point_table,
 )
-from lucas_habitat.images import thumbnail
 
 HARD = [
     "woody vegetation", "$cost_{x}$", "_hidden", "græs & <b>hø</b>", "artificial", "A00",
@@ -229,7 +230,7 @@ def test_the_coast_is_europes():
     # Skagen, Denmark's tip (57.74 N 10.65 E), within the 1.5 km that the line is thinned to.
     away = np.hypot(coast["x"] - 4358400, coast["y"] - 3848600)
     assert away.min() < 6000
-    folder = os.path.join(os.path.dirname(lp.__file__), "data")
+    folder = os.path.join(os.path.dirname(lucas_habitat.__file__), "data")
     assert os.path.getsize(os.path.join(folder, "coast.csv")) < 150_000
 
 
@@ -281,11 +282,11 @@ def test_examples_are_right_or_wrong_and_there(predictions):
 # --- pictures -----------------------------------------------------------------------------------
 
 PICTURES = {
-    "confusion": lambda t, **k: lp.plot_confusion(evaluate(vote(t), n_boot=0), **k),
-    "votes": lp.plot_votes,
-    "reliability": lp.plot_reliability,
-    "map": lambda t, **k: lp.plot_map(vote(t), **k),
-    "point": lambda t, **k: lp.plot_point(t, "42303540", **k),
+    "confusion": lambda t, **k: charts.plot_confusion(evaluate(vote(t), n_boot=0), **k),
+    "votes": charts.plot_votes,
+    "reliability": charts.plot_reliability,
+    "map": lambda t, **k: maps.plot_map(vote(t), **k),
+    "point": lambda t, **k: photos.plot_point(t, "42303540", **k),
 }
 
 
@@ -341,14 +342,14 @@ def test_sheets_of_photos(predictions, right, width):
         predictions["predicted"].astype(str).map(hard), categories=HARD[:4]
     )
     table["habitat"] = table["habitat"].map(hard) if right else HARD[0]
-    figure = lp.plot_photos(table, right=right, width=width)
+    figure = photos.plot_photos(table, right=right, width=width)
     assert cut_off(figure) == []
     assert overlapping(figure.axes[0].texts, figure.canvas.get_renderer()) == []
     assert len(figure.axes[0].images) == (12 if len(table) > 12 else len(table)) or not right
 
 
 def test_history(model):
-    figure = lp.plot_history(model, width="single")
+    figure = charts.plot_history(model, width="single")
     assert cut_off(figure) == []
     drawn = figure.axes[0].lines[0]
     assert drawn.get_ydata().tolist() == model.history["loss"].tolist()
@@ -356,9 +357,9 @@ def test_history(model):
 
 def test_a_points_photos_are_shown_where_they_are(predictions, tmp_path):
     point = predictions["point_id"].iloc[0]
-    figure = lp.plot_point(predictions, point)
+    figure = photos.plot_point(predictions, point)
     assert len(figure.axes[0].images) == 2
-    gone = lp.plot_point(predictions.assign(path=str(tmp_path / "gone.jpg")), point)
+    gone = photos.plot_point(predictions.assign(path=str(tmp_path / "gone.jpg")), point)
     assert len(gone.axes[0].images) == 0
     assert "missing" in [t.get_text() for t in gone.axes[0].texts]
 
@@ -368,7 +369,7 @@ def test_a_photo_without_probabilities_says_why():
     table.loc[1, ["predicted", "status", *column_names(list(PILOT))]] = [None, "damaged"] + 4 * [
         np.nan
     ]
-    texts = [t.get_text() for t in lp.plot_point(table, "42303540").axes[0].texts]
+    texts = [t.get_text() for t in photos.plot_point(table, "42303540").axes[0].texts]
     assert "not classified: damaged" in texts
     assert any("of 4 photos" in t for t in texts)
 
@@ -379,7 +380,7 @@ def test_closeups_are_shown_but_do_not_count():
     closeup[column_names(list(PILOT))] = [1.0, 0.0, 0.0, 0.0]
     table = pd.concat([table, closeup], ignore_index=True)
     for width in ("single", "double"):
-        figure = lp.plot_point(table, "42303540", width=width)
+        figure = photos.plot_point(table, "42303540", width=width)
         ax = figure.axes[0]
         texts = [t.get_text() for t in ax.texts]
         assert "close-up" in texts
@@ -390,13 +391,13 @@ def test_closeups_are_shown_but_do_not_count():
         bar = [r.get_width() for r in ax.patches if r.get_height() == 6][-len(PILOT) :]
         voted = vote(table.iloc[:5])[column_names(list(PILOT))].to_numpy()[0]
         assert np.array(bar) / sum(bar) == pytest.approx(voted)
-    alone = lp.plot_point(table.iloc[4:], "42303540")  # one vote has no mean
+    alone = photos.plot_point(table.iloc[4:], "42303540")  # one vote has no mean
     assert not [t for t in alone.axes[0].texts if t.get_text().startswith("mean")]
 
 
 def test_no_sign_on_the_map_covers_a_smaller_one():
     points = vote(made(skill=1.0))
-    signs = lp.plot_map(points).axes[0].collections
+    signs = maps.plot_map(points).axes[0].collections
     sizes = np.concatenate([s.get_sizes() for s in signs])
     assert len(sizes) == 40
     assert (np.diff(sizes) <= 0).all()
@@ -415,7 +416,7 @@ def test_no_sign_on_the_map_covers_a_smaller_one():
 
 def test_the_shade_is_the_share_and_the_number_the_count():
     table = pd.DataFrame({"predicted": list("aabb"), "habitat": list("abbb")})
-    ax = lp.plot_confusion(evaluate(table, n_boot=0)).axes[0]
+    ax = charts.plot_confusion(evaluate(table, n_boot=0)).axes[0]
     assert ax.images[0].get_array().tolist() == [
         [1, pytest.approx(1 / 3)],
         [0, pytest.approx(2 / 3)],
@@ -428,8 +429,8 @@ def test_the_shade_is_the_share_and_the_number_the_count():
 def test_tables_from_files_draw_the_same(tmp_path):
     table = made(HARD)
     file = write_table(table, tmp_path / "p.csv")
-    a, b = lp.plot_reliability(table), lp.plot_reliability(file)
-    assert lp.as_png(a, 72) == lp.as_png(b, 72)
+    a, b = charts.plot_reliability(table), charts.plot_reliability(file)
+    assert as_png(a, 72) == as_png(b, 72)
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -437,11 +438,11 @@ def test_tables_from_files_draw_the_same(tmp_path):
 
 def test_png_and_svg(tmp_path):
     table = made(["woody vegetation", "x < y & $z$"])
-    lp.plot_reliability(table, out=tmp_path / "r.png")
+    charts.plot_reliability(table, out=tmp_path / "r.png")
     with Image.open(tmp_path / "r.png") as image:
         assert image.width == pytest.approx(85 / 25.4 * 300, abs=1)
         assert image.info["dpi"][0] == pytest.approx(300, abs=0.1)
-    lp.plot_map(vote(table), out=tmp_path / "m.svg")
+    maps.plot_map(vote(table), out=tmp_path / "m.svg")
     svg = (tmp_path / "m.svg").read_text(encoding="utf-8")
     for text in ("woody vegetation", "x &lt; y &amp; $z$"):
         assert text in svg
@@ -454,7 +455,7 @@ def test_matplotlibs_state_is_left_alone(tmp_path):
     import sys
 
     before = dict(matplotlib.rcParams)
-    lp.plot_map(vote(made()), out=tmp_path / "m.svg")
+    maps.plot_map(vote(made()), out=tmp_path / "m.svg")
     assert dict(matplotlib.rcParams) == before
     if "matplotlib.pyplot" in sys.modules:
         assert not sys.modules["matplotlib.pyplot"].get_fignums()
@@ -462,10 +463,10 @@ def test_matplotlibs_state_is_left_alone(tmp_path):
 
 def test_threads_draw_what_one_alone_draws():
     table = made()
-    alone = lp.as_png(lp.plot_reliability(table), 72)
+    alone = as_png(charts.plot_reliability(table), 72)
     drawn = []
     threads = [
-        threading.Thread(target=lambda: drawn.append(lp.as_png(lp.plot_reliability(table), 72)))
+        threading.Thread(target=lambda: drawn.append(as_png(charts.plot_reliability(table), 72)))
         for _ in range(4)
     ]
     for thread in threads:
@@ -476,7 +477,7 @@ def test_threads_draw_what_one_alone_draws():
 
 
 def test_a_notebook_shows_a_figure():
-    assert lp.plot_reliability(made())._repr_png_().startswith(b"\x89PNG")
+    assert charts.plot_reliability(made())._repr_png_().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -489,19 +490,19 @@ def test_a_notebook_shows_a_figure():
 )
 def test_bad_options_are_refused(options, said):
     with pytest.raises(InputError, match=said):
-        lp.plot_votes(made(), **options)
+        charts.plot_votes(made(), **options)
 
 
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
-        (lambda: lp.plot_confusion("no"), "must be what evaluate"),
-        (lambda: lp.plot_reliability(made().drop(columns="habitat")), "add the column habitat"),
-        (lambda: lp.plot_reliability(made().iloc[:0]), "without rows"),
-        (lambda: lp.plot_votes(pd.DataFrame({"a": [1]})), "needs the columns predicted"),
-        (lambda: lp.plot_map(made().drop(columns="point_id")), "needs the column point_id"),
-        (lambda: lp.plot_photos(made(), right="yes"), "right must be True or False"),
-        (lambda: lp.plot_photos(made(), n=0), "n must be a whole number"),
+        (lambda: charts.plot_confusion("no"), "must be what evaluate"),
+        (lambda: charts.plot_reliability(made().drop(columns="habitat")), "add the column habitat"),
+        (lambda: charts.plot_reliability(made().iloc[:0]), "without rows"),
+        (lambda: charts.plot_votes(pd.DataFrame({"a": [1]})), "needs the columns predicted"),
+        (lambda: maps.plot_map(made().drop(columns="point_id")), "needs the column point_id"),
+        (lambda: photos.plot_photos(made(), right="yes"), "right must be True or False"),
+        (lambda: photos.plot_photos(made(), n=0), "n must be a whole number"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(draw, said):

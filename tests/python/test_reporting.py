@@ -12,20 +12,15 @@ import pandas as pd
 import pytest
 from test_plots import HARD, made
 
-from lucas_habitat import (
-    classify,
-    evaluate,
-    figure_tables,
-    plots,
-    report,
-    reporting,
-    save_model,
-    vote,
-)
-from lucas_habitat._tables import write_table
+from lucas_habitat import classify, evaluate, report, save_model, vote
+from lucas_habitat._base.tables import write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, ModelError
-from lucas_habitat.reporting import Section, _telling_point, paragraph, write_page
+from lucas_habitat.pages import run_page
+from lucas_habitat.pages.html import paragraph
+from lucas_habitat.pages.page import Section, write_page
+from lucas_habitat.pages.run_page import _telling_point
+from lucas_habitat.pictures import charts, maps
 
 EVIL = "<script>alert('x')</script>"
 
@@ -182,10 +177,12 @@ def test_each_table_is_made_once(predictions, tmp_path, monkeypatch):
 
         return count
 
-    # Both modules have the functions under names of their own.
-    for module in (reporting, plots):
-        for name in ("vote_gain", "reliability", "map_table"):
-            monkeypatch.setattr(module, name, counted(name, getattr(figure_tables, name)))
+    # Each module has the functions under names of its own.
+    for name in ("vote_gain", "reliability", "map_table"):
+        make = getattr(run_page, name)
+        for module in (run_page, charts, maps):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, counted(name, make))
     report(predictions, tmp_path / "r.html")
     assert calls == {"vote_gain": 1, "reliability": 1, "map_table": 1}
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lucas_habitat import sdm
+from lucas_habitat import interpolation
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
-from lucas_habitat.sdm import covariates, support
+from lucas_habitat.proportions import covariates, support
 
 CASES = json.loads(
     (Path(__file__).parents[1] / "cases" / "covariates.json").read_text(encoding="utf-8")
@@ -771,7 +771,7 @@ def random_sites(n, seed=2):
 def test_chunks_and_the_formula_written_out_agree(options, monkeypatch):
     points, sites = softmax_points(), random_sites(50)
     whole = covariates(points, sites, crs="EPSG:3035", drop="none", **options)
-    monkeypatch.setattr(sdm, "_PAIRS", 10)
+    monkeypatch.setattr(interpolation, "_PAIRS", 10)
     cut = covariates(points, sites, crs="EPSG:3035", drop="none", **options)
     pd.testing.assert_frame_equal(whole, cut, check_exact=True)
 

@@ -15,7 +15,8 @@ import pytest
 
 from lucas_habitat import assign_habitat, split_photos
 from lucas_habitat.errors import InputError
-from lucas_habitat.survey import read_survey, select_points
+from lucas_habitat.survey.selection import select_points
+from lucas_habitat.survey.tables import read_survey
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")

@@ -7,8 +7,8 @@ import torch
 from conftest import colour_photo, write_photos
 
 from lucas_habitat import calibrate, classify, list_photos, train, training
-from lucas_habitat.backbones import make_head
 from lucas_habitat.errors import CalibrationError, InputError, LucasMessage, LucasWarning
+from lucas_habitat.networks.backbones import make_head
 
 LITE0 = {"arch": "efficientnet_lite0", "progress": False}
 

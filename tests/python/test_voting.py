@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lucas_habitat._tables import write_table
+from lucas_habitat._base.tables import write_table
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
 from lucas_habitat.voting import METHODS, vote
 

@@ -108,7 +108,7 @@ test_that("what cannot be is said in R's words", {
 
 test_that("the server is the core's", {
   skip_without_core()
-  theirs <- reticulate::py_eval("__import__('lucas_habitat.download').download.BASE")
+  theirs <- reticulate::py_eval("__import__('lucas_habitat.survey.server').survey.server.BASE")
   expect_identical(formals(lucas_download)$base, theirs)
 })
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DeviceError, check_choice
+from .._base.checks import check_choice
+from ..errors import DeviceError
 
 if TYPE_CHECKING:
-    from ..backbones import Backbone
-    from ..stored import StoredBackbone
+    from ..networks.backbones import Backbone
+    from ..networks.stored import StoredBackbone
 
 # OpenVINO's converter reports its use over the network where this package is importable;
 # without it OpenVINO uses the silent stand-in it ships. Here, before any of these modules imports it.

@@ -22,8 +22,8 @@ from ..cache import cache_folder
 from .bfloat16 import ready_for_bfloat16
 
 if TYPE_CHECKING:
-    from ..backbones import Backbone
-    from ..stored import StoredBackbone
+    from ..networks.backbones import Backbone
+    from ..networks.stored import StoredBackbone
 
 __all__ = ["OpenVinoRunner", "cpu_has_bfloat16"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..backbones import Backbone
-from ..stored import StoredBackbone
+from ..networks.backbones import Backbone
+from ..networks.stored import StoredBackbone
 
 __all__ = ["TorchRunner"]
 

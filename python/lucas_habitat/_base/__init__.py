@@ -1,0 +1,1 @@
+"""Ideas that have exactly one home, for all other rooms."""

@@ -1,0 +1,153 @@
+"""Tables on disk, and how class names become column names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from packaging.version import Version
+
+from ..errors import InputError, some, warn
+from .files import write_atomically
+from .ids import point_ids
+
+#: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
+EXACT: dict[str, Any] = (
+    {} if Version(pd.__version__) >= Version("3.1") else {"float_precision": "round_trip"}
+)
+
+TABLE_ENDINGS = (".csv", ".parquet")
+
+# Read as text whatever they look like: leading zeros and 8-digit ids must survive.
+_TEXT = (
+    "path",
+    "point_id",
+    "direction",
+    "habitat",
+    "split",
+    "lc1",
+    "nuts0",
+    "predicted",
+    "status",
+    "error",
+    "site",
+    "id",
+    "code",
+    "class",
+)
+
+_NUMBERS = ("obs_dist", "x", "y", "lon", "lat", "confidence", "agreement")
+
+
+def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint: str) -> None:
+    """Refuse a table that lacks columns, saying which it has and where they come from."""
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        have = some([str(c) for c in table.columns], 40) or "none"
+        alike = {c.lower(): c for c in table.columns if isinstance(c, str)}
+        near = [alike[m.lower()] for m in missing if m.lower() in alike]
+        meant = f" Did you mean {', '.join(near)}?" if near else ""
+        raise InputError(f"{what} needs the column {', '.join(missing)}; got {have}.{meant} {hint}")
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a CSV or Parquet file, by its ending.
+
+    CSV is taken as UTF-8 (with or without a byte order mark), separated by commas or by
+    semicolons (then with decimal commas, as Excel writes it in much of Europe). Ids, codes
+    and labels stay text; ``year`` becomes a nullable whole number.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, has another ending or cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in TABLE_ENDINGS:
+        raise InputError(f"Cannot read the table {path}: its ending must be .csv or .parquet.")
+    if not path.is_file():
+        raise InputError(f"There is no table {path}.")
+    try:
+        table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"Cannot read the table {path}: it is not UTF-8 ({error.reason} at byte {error.start}). "
+            "Save it as 'CSV UTF-8', or as Parquet."
+        ) from error
+    except Exception as error:
+        raise InputError(f"Cannot read the table {path}: {error}") from error
+    return tidy_types(table)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    european = header.count(";") > header.count(",")
+    table: pd.DataFrame = pd.read_csv(
+        path,
+        encoding="utf-8-sig",
+        sep=";" if european else ",",
+        decimal="," if european else ".",
+        **EXACT,
+        dtype=dict.fromkeys(_TEXT, "str"),
+    )
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas would take the first column for row names, and shift the others silently
+        raise InputError("its rows have more fields than its header; is a comma unquoted?")
+    return table
+
+
+def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns every table shares their types; other columns are left alone."""
+    table = table.copy()
+    if "year" in table:
+        table["year"] = _years(table["year"])
+    for column in _NUMBERS:
+        if column in table:
+            table[column] = _numbers(table[column], column)
+    if "point_id" in table:
+        table["point_id"] = point_ids(table["point_id"])
+    return table
+
+
+def _numbers(column: pd.Series, name: str) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    lost = column[numbers.isna() & column.notna()].astype("str").str.strip()
+    lost = lost[lost != ""]
+    if len(lost):
+        warn(
+            f"{len(lost)} values of {name} are no numbers and taken as missing: {some(lost.unique())}."
+        )
+    return numbers
+
+
+def _years(column: pd.Series) -> pd.Series:
+    years = pd.to_numeric(column, errors="coerce")
+    bad = years.isna() & column.notna() & (column.astype("str").str.strip() != "")
+    bad |= years.notna() & ((years != years.round()) | (years.abs() > 9999))
+    if bad.any():
+        raise InputError(
+            f"The column year must hold whole numbers such as 2018; row {int(np.argmax(bad)) + 1} "
+            f"has {column[bad].iloc[0]}."
+        )
+    return years.astype("Int64")
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write a CSV or Parquet file, by its ending; the file appears whole or not at all.
+
+    Numbers are written with as many digits as bring the same float64 back.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in TABLE_ENDINGS:
+        raise InputError(f"Cannot write the table {path}: its ending must be .csv or .parquet.")
+    keep_index = table.index.name is not None
+    if path.suffix.lower() == ".parquet":
+        return write_atomically(path, lambda tmp: table.to_parquet(tmp, index=keep_index))
+    return write_atomically(
+        path, lambda tmp: table.to_csv(tmp, index=keep_index, encoding="utf-8", lineterminator="\n")
+    )

@@ -1,0 +1,19 @@
+"""The version, the same in pyproject.toml and DESCRIPTION."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what changes numbers."""
+    import platform
+    from importlib import metadata
+
+    found = {"python": platform.python_version(), "lucas-habitat": __version__}
+    for name in ("numpy", "openvino", "pillow", "pillow-heif", "simplejpeg", "timm", "torch"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

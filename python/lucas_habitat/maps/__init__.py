@@ -1,0 +1,1 @@
+"""Maps judged by points: accuracy and areas with intervals."""

@@ -1,0 +1,401 @@
+"""Ground truth for maps: the accuracy of a land-cover map by classified points."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .._base.classes import classes_of, column_names
+from ..errors import InputError, inform, some, warn
+from .arguments import Confusion, Legend, Table, Task, class_areas, make_task
+from .estimators import (
+    bootstrap,
+    make_estimate,
+    measures,
+    normal_interval,
+    shares_by_map_class,
+    square_confusion,
+    standard_errors,
+)
+from .raster import read_map
+from .results import MapAccuracy, counted_reasons
+
+__all__ = ["judge_map", "validate_map"]
+
+_FEW = 10  # test points of a class
+
+
+def validate_map(
+    raster: str | os.PathLike[str],
+    points: Table,
+    legend: Legend,
+    *,
+    reference: str = "predicted",
+    confusion: Confusion | None = None,
+    weights: str | None = None,
+    areas: Table | None = None,
+    n_boot: int = 2000,
+    level: float = 0.95,
+    seed: int = 1,
+) -> MapAccuracy:
+    r"""Tell how accurate a land-cover map is, by points whose photos were classified.
+
+    Parameters
+    ----------
+    raster : path
+        A GeoTIFF, or what else rasterio reads, in any coordinate reference system. It is read in
+        pieces, so a map may be larger than the memory.
+    points : pandas.DataFrame or path
+        What `vote` returned: ``point_id``, the class, and where points are: ``x`` and ``y``
+        (EPSG:3035, metres), else ``lon`` and ``lat`` (WGS84, degrees), else an 8-digit LUCAS id. Of
+        a point with several years, the latest that has a class counts. A point on the border of
+        pixels belongs to the one on its right and below.
+    legend : mapping, pandas.DataFrame or path
+        The class of each value of the map: ``{1: "cropland", 2: "woody"}`` or the columns ``value``
+        and ``class``. Several values may have one class.
+    reference : str, default "predicted"
+        The column that holds the points' class; ``"habitat"`` where it was seen in the field.
+    confusion : Evaluation, mapping, pandas.DataFrame or path, optional
+        How the classifier errs: what `evaluate` returned for test points (or its JSON), or the
+        table of test points that `vote` returned. Its errors are then taken out of the map's.
+    weights : str, optional
+        The column of design weights, 1 / inclusion probability (more than 0), for samples that favour
+        some points over others, such as balanced ones. Default: all points of a map class count alike.
+    areas : pandas.DataFrame or path, optional
+        The areas of the map's values, as ``value`` (or ``class``) and ``area`` in any unit. Default:
+        pixels are counted, in a geographic system times the cosine of their latitude.
+    n_boot : int, default 2000
+        Bootstrap samples behind the corrected numbers; 0 gives them without errors.
+    level : float, default 0.95
+        Of the intervals.
+    seed : int, default 1
+
+    Returns
+    -------
+    MapAccuracy
+        Accuracies and areas are shares, 0 to 1. What is undefined is NaN with a note: the user's
+        accuracy of a class that is not on the map, or standard errors where a map class has one point.
+
+    Raises
+    ------
+    DependencyError
+        If rasterio is not installed (extra ``geo``).
+    InputError
+        If the map, a table or a column cannot be used, if no point is left, or if the confusion
+        cannot tell the classes apart: a class never predicted right, or with fewer than two test
+        points.
+
+    Warns
+    -----
+    LucasWarning
+        If a part of the map cannot be judged: values that the legend lacks, classes that the
+        points do not know, classes on which no point lies. All numbers are of the rest. If pixels
+        differ in area.
+    LucasMessage
+        If points come in several years, or the map has several bands.
+
+    Notes
+    -----
+    With the map's area shares :math:`W_i` and the share :math:`q_{ij}` of class :math:`j` among the
+    points on map class :math:`i`, the error matrix is :math:`p_{ij} = W_i q_{ij}`; accuracies,
+    areas and their standard errors are those of Olofsson et al. (2014), equations 1 to 10. With
+    weights :math:`w`, :math:`q_{ij}` is the ratio of the weights' sums (Hajek), and its variance
+    :math:`\frac{n_i}{n_i - 1} \sum w^2 (y_j - q_{ij})^2 / (\sum w)^2`, which is theirs when all
+    weights are alike. Intervals are normal, cut at 0 and 1.
+
+    The classifier's errors: with the probability :math:`C_{jk}` that it calls a point :math:`j`
+    that is :math:`k`, as the test points show it, :math:`q_i = C t_i`, so the true shares of map class
+    :math:`i` are :math:`t_i = C^{-1} q_i` (Rogan and Gladen 1978, for several classes). Sums over
+    them are reported cut at 0 and 1, but the cells of ``proportions`` are left as they are, some a
+    little below 0: making each cell positive would lower the accuracy of a good map (a perfect one
+    to about 0.95), that is, charge our errors to it. Both uncertainties are carried: each bootstrap
+    sample draws the points of every map class and the test points of every true class anew, of
+    n points n - 1, so that variances are right (Rao and Wu 1988). Intervals are percentiles; a standard
+    error is half the width of the middle 68.3 %, because a draw whose confusion can hardly be
+    inverted may lie anywhere.
+
+    Confusions are used, not the points' p_<class>: how often a class is taken for another stays
+    the same where there is more or less of it, but probabilities are right only for the class
+    shares they were calibrated at, and within a map class these are others.
+
+    It is assumed that, given what is there, the classifier errs independently of the map. Where
+    both err on the same land, the map is worse than the corrected numbers say.
+
+    References
+    ----------
+    Olofsson, P. et al. (2014). Good practices for estimating area and assessing accuracy of land
+    change. Remote Sensing of Environment 148, 42-57. doi:10.1016/j.rse.2014.02.015
+
+    Rao, J. N. K. & Wu, C. F. J. (1988). Resampling inference with complex survey data. Journal of
+    the American Statistical Association 83, 231-241. doi:10.1080/01621459.1988.10478591
+
+    Rogan, W. J. & Gladen, B. (1978). Estimating prevalence from the results of a screening test.
+    American Journal of Epidemiology 107, 71-76. doi:10.1093/oxfordjournals.aje.a112510
+
+    Examples
+    --------
+    >>> legend = {1: "artificial", 2: "cropland", 3: "grassland", 4: "woody", 5: "woody"}
+    >>> validate_map("map.tif", points, legend, confusion=evaluate(tested))  # doctest: +SKIP
+    """
+    task = make_task(points, legend, reference, confusion, weights, n_boot, level, seed)
+    at_points, counted = read_map(raster, task.table, areas is None)
+    return _judge(task, at_points, counted if areas is None else areas)
+
+
+def judge_map(
+    points: Table,
+    at_points: pd.DataFrame,
+    legend: Legend,
+    areas: Table,
+    *,
+    reference: str,
+    confusion: Confusion | None,
+    weights: str | None,
+    n_boot: int,
+    level: float,
+    seed: int,
+) -> MapAccuracy:
+    """`validate_map` for a map that somebody else has read, which is how R calls it.
+
+    ``at_points`` has a row a row of ``points``: ``located``, ``inside`` (bool) and ``value``.
+    """
+    task = make_task(points, legend, reference, confusion, weights, n_boot, level, seed)
+    return _judge(task, at_points, areas)
+
+
+# ---- the answer --------------------------------------------------------------------------------
+def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
+    labels = task.table[task.reference].astype("str")
+    known = classes_of(
+        task.table.assign(predicted=task.table[task.reference]).drop(
+            columns="habitat", errors="ignore"
+        )
+    )
+    known += sorted(set(labels.dropna()) - set(known))
+    # A class that no point got has lost its label where the table went through CSV.
+    for label in sorted(set(task.legend.values()) - set(known)):
+        column = column_names([label])[0].removeprefix("p_")
+        known = [label if c == column else c for c in known]
+    on_map = at_points["value"].map(task.legend)
+    used, left_out = _used(task.table, labels, at_points, on_map, known)
+    area, lacking = class_areas(areas, task.legend)
+    n_map = on_map[used].value_counts()
+    nowhere = sorted(set(n_map.index) - set(area[area > 0].index))
+    if nowhere:
+        raise InputError(f"areas has none for {some(nowhere)}, on which points lie.")
+    blank = area[area > 0].drop(n_map.index)
+    strange = [c for c in blank.index if c not in known]
+    judged = float(area[n_map.index].sum() / (area.sum() + lacking.sum()))
+    notes = _not_judged(blank, strange, lacking, area.sum() + lacking.sum(), known)
+    for note in notes:
+        warn(f"Not all of the map is judged: {note}.")
+
+    classes = [c for c in known if c in area.index or c in set(labels[used])]
+    counts, more = (None, []) if task.counts is None else _trusted(task.counts, classes)
+    if counts is not None:
+        classes = counts.index.tolist()
+    code = {c: i for i, c in enumerate(classes)}
+    sample = (
+        on_map[used].map(code).to_numpy(dtype=np.int_),
+        labels[used].map(code).to_numpy(dtype=np.int_),
+        task.weights[used],
+    )
+    k = len(classes)
+    cells = np.bincount(sample[0] * k + sample[1], minlength=k * k).reshape(k, k)
+    n = cells.sum(axis=1)
+    share = np.array([area.get(c, 0.0) for c in classes]) * (n > 0)
+    share /= share.sum()
+    lonely = bool((n == 1).any())
+    undefined = np.concatenate([[lonely], n == 1, np.repeat(lonely, 2 * k)])
+    # Where no point lies, the mapped area is no part of what is judged.
+    mapped = np.where([c in blank.index for c in classes], np.nan, share)
+
+    q, variance = shares_by_map_class(*sample, k)
+    values = measures(q, share)
+    se = np.where(undefined, np.nan, standard_errors(q, variance, share))
+    ends = normal_interval(values, se, task.level)
+    as_if_true = make_estimate(classes, cells, mapped, q * share[:, None], (values, se, *ends))
+    corrected = None
+    if counts is not None:
+        tested = counts.to_numpy()
+        true = q @ np.linalg.inv(tested / tested.sum(axis=0)).T
+        errors = np.full((3, len(values)), np.nan)
+        if task.n_boot:
+            errors[:] = bootstrap(
+                *sample, tested, share, n_boot=task.n_boot, level=task.level, seed=task.seed
+            )
+        errors[:, undefined] = np.nan
+        numbers = (measures(true, share), *errors)
+        corrected = make_estimate(classes, cells, mapped, true * share[:, None], numbers)
+        if numbers[0][0] > 1 + 1e-9:
+            more.append(
+                "the points agree with the map more often than the classifier was right on its test "
+                f"points (corrected {numbers[0][0]:.2f} before it was cut at 1): by chance, or because "
+                "the test points are harder, or both err on the same land"
+            )
+        gone = corrected.per_class.loc[corrected.per_class["area_estimated"] <= 0, "class"].tolist()
+        if gone:
+            more.append(
+                f"with the errors taken out nothing is left of {some(gone)}, so producer's accuracy "
+                "is undefined"
+            )
+        more += task.notes
+    if task.reference == "predicted" and "split" in task.table:
+        trained = int((task.table.loc[used, "split"] == "train").sum())
+        if trained:
+            more.append(
+                f"{trained} points are of the training split, where the classifier errs less than "
+                "elsewhere"
+            )
+    return MapAccuracy(
+        confusion=square_confusion(cells, classes),
+        as_if_true=as_if_true,
+        corrected=corrected,
+        left_out=left_out,
+        n=int(used.sum()),
+        judged=judged,
+        level=task.level,
+        n_boot=task.n_boot,
+        seed=task.seed,
+        notes=[*notes, *_notes(classes, cells, area), *more],
+    )
+
+
+def _used(
+    table: pd.DataFrame,
+    labels: pd.Series[str],
+    at_points: pd.DataFrame,
+    on_map: pd.Series[str],
+    known: list[str],
+) -> tuple[npt.NDArray[np.bool_], pd.DataFrame]:
+    """Mark the rows that can be compared, and count the others by reason."""
+    year = table["year"] if "year" in table else pd.Series(pd.NA, index=table.index, dtype="Int64")
+    order = pd.DataFrame({"point": table["point_id"], "class": labels.notna(), "year": year})
+    twice = order.duplicated(["point", "year"])
+    if twice.any():
+        raise InputError(
+            f"Points occur more than once in a year ({some(order.loc[twice, 'point'].unique())}). "
+            "Give one row of each, as vote() does."
+        )
+    order = order.sort_values(["class", "year"], kind="stable", na_position="first")
+    older = order.duplicated("point", keep="last").sort_index()
+    if older.any():
+        inform(
+            f"{int(older.sum())} rows are other years of points; each point counts once, by its latest "
+            "year that has a class."
+        )
+    reasons = {
+        "another year of the point counts": older,
+        "no class": labels.isna(),
+        "no coordinates": ~at_points["located"],
+        "outside the map": ~at_points["inside"],
+        "no data on the map": at_points["value"].isna(),
+        "map value that the legend lacks": on_map.isna(),
+        "map class that the points do not know": ~on_map.isin(known),
+    }
+    why = pd.Series("", index=table.index, dtype="str")
+    for reason, rows in reasons.items():
+        why[rows & (why == "")] = reason
+    counts = why.value_counts().reindex(list(reasons)).dropna().astype(int)
+    left_out = pd.DataFrame({"reason": counts.index.astype("str"), "n": counts.to_numpy()})
+    used = (why == "").to_numpy()
+    if not used.any():
+        raise InputError(
+            f"None of {len(table)} points can be compared with the map: {counted_reasons(left_out)}. The "
+            f"points know the classes {some(known)}."
+        )
+    return used, left_out
+
+
+def _not_judged(
+    blank: pd.Series[float],
+    strange: list[str],
+    lacking: pd.Series[float],
+    whole: float,
+    known: list[str],
+) -> list[str]:
+    def part(area: pd.Series[float]) -> str:
+        return f"{100 * area.sum() / whole:.2g}% of the map's area"
+
+    notes = []
+    if len(lacking):
+        values = some([f"{v:g}" for v in lacking.index])
+        notes.append(f"{part(lacking)} has values that the legend lacks ({values})")
+    if strange:
+        notes.append(
+            f"{part(blank[strange])} is {some(strange)}, but the points only know {some(known, 12)}"
+        )
+    empty = blank.drop(strange)
+    if len(empty):
+        notes.append(f"{part(empty)} is {some(list(empty.index))}, where no point lies")
+    return notes
+
+
+def _trusted(counts: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The confusion of the classes that matter, if it can tell them apart, and what to know of it."""
+    tested, right = counts.sum(), pd.Series(np.diag(counts), index=counts.index)
+    others = [str(c) for c in counts if c not in classes]
+    used = classes + [c for c in others if tested[c] > 1 and right[c] > 0]
+    kept = counts.reindex(index=used, columns=used, fill_value=0.0)
+    advice = "Test more points, or merge it with another class in legend, points and test points."
+    few = kept.columns[kept.sum() < 2].tolist()
+    if few:
+        raise InputError(
+            f"confusion has fewer than two test points that are {some(few)}, so the classifier's "
+            f"errors there are not known. {advice}"
+        )
+    never = kept.columns[np.diag(kept) == 0].tolist()
+    if never:
+        raise InputError(
+            f"The classifier got none of the test points right that are {some(never)}, so its "
+            f"errors there cannot be taken out. {advice}"
+        )
+    if np.linalg.matrix_rank(kept.to_numpy()) < len(kept):
+        raise InputError(
+            f"The confusion of {some(kept.columns, 12)} cannot be inverted: the classifier does not "
+            "tell these classes apart, so its errors cannot be taken out."
+        )
+    notes = [
+        "it is assumed that classifier and map err independently; where both err on the same land, "
+        "the map is worse than the corrected numbers say"
+    ]
+    rough = kept.columns[kept.sum() < _FEW].tolist()
+    if rough:
+        notes.append(f"fewer than {_FEW} test points are {some(rough)}: corrections are rough")
+    unused = int(counts.to_numpy().sum() - kept.to_numpy().sum())
+    if unused:
+        notes.append(f"{unused} test points of classes that do not occur here are not used")
+    return kept, notes
+
+
+def _notes(classes: list[str], cells: npt.NDArray[np.int_], area: pd.Series[float]) -> list[str]:
+    def named(which: npt.NDArray[np.bool_]) -> str:
+        return some([c for c, yes in zip(classes, which, strict=True) if yes], 12)
+
+    n, n_reference = cells.sum(axis=1), cells.sum(axis=0)
+    mapped = np.array([area.get(c, 0.0) > 0 for c in classes])
+    notes = []
+    if (n == 1).any():
+        notes.append(
+            f"only one point lies on map class {named(n == 1)}, so standard errors that need it are "
+            "undefined; merge classes in the legend, or give more points"
+        )
+    alike = (n > 1) & (cells.max(axis=1) == n)
+    if alike.any():
+        notes.append(
+            f"all points on map class {named(alike)} are of one class, so a standard error of 0 "
+            "there tells nothing"
+        )
+    if (~mapped & (n_reference > 0)).any():
+        notes.append(
+            f"the map has no {named(~mapped & (n_reference > 0))}; points of it can only be errors"
+        )
+    if (n_reference == 0).any():
+        notes.append(
+            f"no point is {named(n_reference == 0)}, so as if that were true, producer's accuracy is "
+            "undefined"
+        )
+    return notes

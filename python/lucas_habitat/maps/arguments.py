@@ -1,0 +1,171 @@
+"""What validate_map() is given, checked and brought together."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._base.checks import check_number, check_seed
+from .._base.tables import read_table, require_columns, tidy_types
+from .._base.types import Floats
+from ..errors import InputError, some
+from ..evaluation import Evaluation, evaluate
+
+Table = pd.DataFrame | str | os.PathLike[str]
+
+Legend = Table | Mapping[Any, str]
+
+Confusion = Evaluation | Table | Mapping[str, Any]
+
+
+# ---- what is asked -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Task:
+    """Arguments, read and checked before a large map is."""
+
+    table: pd.DataFrame
+    legend: dict[float, str]
+    reference: str
+    counts: pd.DataFrame | None  # of the classifier: rows predicted, columns reference
+    weights: Floats
+    n_boot: int
+    level: float
+    seed: int
+    notes: list[str]
+
+
+def make_task(
+    points: Table,
+    legend: Legend,
+    reference: str,
+    confusion: Confusion | None,
+    weights: str | None,
+    n_boot: int,
+    level: float,
+    seed: int,
+) -> Task:
+    """validate_map()'s arguments, checked and brought together."""
+    check_number("n_boot", n_boot, 0, whole=True)
+    check_number("level", level, 0, 1, open_low=True, open_high=True)
+    table = map_points(points, reference, *([weights] if weights else []))
+    if confusion is not None and reference == "habitat":
+        raise InputError(
+            "confusion holds the classifier's errors, but reference='habitat' is not what it said. "
+            "Leave one of them out."
+        )
+    counts, notes = (None, []) if confusion is None else _confusion(confusion)
+    return Task(
+        table=table,
+        legend=_legend(legend),
+        reference=reference,
+        counts=counts,
+        weights=np.ones(len(table)) if weights is None else _positive(table[weights], weights),
+        n_boot=int(n_boot),
+        level=float(level),
+        seed=check_seed(seed),
+        notes=notes,
+    )
+
+
+def _read(table: Table) -> pd.DataFrame:
+    read = tidy_types(table) if isinstance(table, pd.DataFrame) else read_table(table)
+    return read.reset_index(drop=True)
+
+
+def map_points(points: Table, *columns: str) -> pd.DataFrame:
+    """The table of points, with the columns that are asked for."""
+    table = _read(points)
+    require_columns(
+        table,
+        ["point_id", *columns],
+        "validate_map()",
+        "Give the table that vote() returns; reference= and weights= name columns of it.",
+    )
+    if table["point_id"].isna().any():
+        raise InputError(f"points has {table['point_id'].isna().sum()} rows without a point_id.")
+    return table
+
+
+def _positive(column: pd.Series[Any], name: str) -> Floats:
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = ~(np.isfinite(numbers) & (numbers > 0))
+    if bad.any():
+        raise InputError(
+            f"The weights {name} must be numbers of more than 0; {bad.sum()} of {len(bad)} are not, "
+            f"such as {column[bad].iloc[0]!r}."
+        )
+    return numbers
+
+
+def _legend(legend: Legend) -> dict[float, str]:
+    if isinstance(legend, Mapping):
+        table = pd.DataFrame({"value": list(legend), "class": list(legend.values())})
+    else:
+        table = _read(legend)
+    require_columns(table, ["value", "class"], "legend", "One row gives one value its class.")
+    classes = table["class"].map(lambda c: None if pd.isna(c) else str(c).strip() or None)
+    table = table.assign(**{"class": classes}).dropna(subset="class")
+    values = pd.to_numeric(table["value"], errors="coerce")
+    if values.isna().any():
+        wrong = some(table.loc[values.isna(), "value"].tolist())
+        raise InputError(f"The values of the legend must be the map's numbers; got {wrong}.")
+    pairs = table.assign(value=values.astype("float64")).drop_duplicates(["value", "class"])
+    twice = pairs.loc[pairs["value"].duplicated(), "value"]
+    if len(twice):
+        raise InputError(
+            f"The legend gives several classes to the values {some([f'{v:g}' for v in twice])}."
+        )
+    return dict(zip(pairs["value"], pairs["class"], strict=True))
+
+
+def _confusion(confusion: Confusion) -> tuple[pd.DataFrame, list[str]]:
+    """Counts of test points, rows predicted, and what to know of them."""
+    found: Any = confusion
+    if isinstance(confusion, str | os.PathLike) and Path(confusion).suffix.lower() == ".json":
+        try:
+            found = json.loads(Path(confusion).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"Cannot read the confusion {confusion}: {error}") from error
+    elif not isinstance(confusion, Mapping):
+        known = confusion if isinstance(confusion, Evaluation) else evaluate(confusion, n_boot=0)
+        found = known.as_dict()
+    try:
+        rows, classes = found["confusion_rows"], [str(c) for c in found["classes"]]
+        counts = pd.DataFrame(found["confusion"], index=classes, columns=classes, dtype="float64")
+        n, n_points, unit = found["n"], found["n_points"], found["unit"]
+        notes = [f"the classifier's confusion: {note}" for note in found["notes"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "confusion must be what evaluate() returned for test points, the JSON it writes, or "
+            f"the table of test points that vote() returned; this lacks {error}."
+        ) from error
+    if rows != "predicted":
+        raise InputError(f"confusion must have rows predicted; its rows are {rows}.")
+    if unit == "photo" and n != n_points:
+        raise InputError(
+            f"confusion is of {n} photos of {n_points} points, but it is points that err here: "
+            "evaluate what vote() returned."
+        )
+    return counts, notes
+
+
+def class_areas(
+    areas: Table, legend: dict[float, str]
+) -> tuple[pd.Series[float], pd.Series[float]]:
+    """Areas by class, and by value where the legend lacks it."""
+    table = _read(areas)
+    key = "value" if "value" in table else "class"
+    require_columns(table, [key, "area"], "areas", "One row gives one value or class its area.")
+    size = pd.to_numeric(table["area"], errors="coerce").astype("float64")
+    if not (np.isfinite(size) & (size >= 0)).all():
+        raise InputError("The column area of areas must hold numbers of 0 or more.")
+    classes = table["value"].map(legend) if key == "value" else table["class"].astype("str")
+    lacking = classes.isna() & (size > 0)
+    return size.groupby(classes).sum(), size[lacking].set_axis(table.loc[lacking, key])

@@ -1,0 +1,188 @@
+"""A trained habitat model, and what its head says of features."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ._base.version import __version__, library_versions
+from .engines import Target
+from .features import Features
+from .images.decode import Preprocessing
+from .networks.arrays import Arrays, head_logits
+from .networks.stored import StoredBackbone
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .networks.backbones import Backbone
+
+__all__ = ["HabitatModel"]
+
+FORMAT = "lucas-habitat model"
+
+FORMAT_VERSION = 1
+
+
+@dataclass
+class HabitatModel:
+    """A trained model. Print it to see its card.
+
+    Attributes
+    ----------
+    classes : list of str
+        In the order of the probabilities.
+    backbone : Backbone or StoredBackbone
+        ``backbone.load()`` is the torch module, ``backbone.spec`` describes it.
+    head_weights : dict of str to numpy.ndarray
+        float32: ``0.weight`` (1024, features), ``0.bias`` (1024,), ``3.weight`` (classes, 1024)
+        and ``3.bias`` (classes,). As a torch module it is ``head``.
+    preprocessing : Preprocessing
+        How photos must be read.
+    target : Target
+        The engine and precision the training features were computed with.
+    history : pandas.DataFrame
+        One row an epoch: ``epoch``, ``loss``, ``accuracy`` and, with validation points,
+        ``val_loss``, ``val_accuracy``, ``val_kappa``.
+    training : dict
+        Recipe, settings, counts of photos, points and classes, and what was refused.
+    calibration : dict or None
+        ``temperature`` and how it was found; None if the model was not calibrated.
+    training_photos : pandas.DataFrame
+        ``photo`` (file name), ``point_id``, ``year``, ``direction``, ``habitat`` of all photos
+        trained on, and ``has_features``, which marks those behind ``training_features``.
+    training_features : numpy.ndarray
+        float16; at most 20,000 rows, drawn at random from the training photos.
+    created : str
+        ISO date and time, UTC.
+    versions : dict
+        Of what it was trained with.
+    """
+
+    classes: list[str]
+    backbone: Backbone | StoredBackbone
+    head_weights: Arrays
+    preprocessing: Preprocessing
+    target: Target
+    history: pd.DataFrame
+    training: dict[str, Any]
+    training_photos: pd.DataFrame
+    training_features: npt.NDArray[np.float16]
+    calibration: dict[str, Any] | None = None
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    versions: dict[str, str] = field(default_factory=lambda: library_versions())
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by; 1 without calibration."""
+        return float(self.calibration["temperature"]) if self.calibration else 1.0
+
+    @cached_property
+    def head(self) -> nn.Sequential:
+        """The head as a torch module: dense 1024, ReLU, dropout, dense."""
+        import torch
+
+        from .networks.backbones import make_head
+
+        features, dropout = self.backbone.spec["num_features"], self.training["dropout"]
+        with torch.inference_mode(False):  # whoever asks first: gradients are for all
+            head = make_head(features, len(self.classes), dropout, seed=0)
+            head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
+        return head.eval()
+
+    @cached_property
+    def exact_head(self) -> Arrays:
+        """The head's weights in float64."""
+        return {name: value.astype(np.float64) for name, value in self.head_weights.items()}
+
+    def card(self) -> dict[str, Any]:
+        """Everything needed to trust and repeat the model, as plain values."""
+        last = self.history.iloc[-1].to_dict() if len(self.history) else {}
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "lucas_habitat": __version__,
+            "created": self.created,
+            "classes": list(self.classes),
+            "backbone": self.backbone.spec,
+            "preprocessing": self.preprocessing.as_dict(),
+            "engine": self.target.engine,
+            "device": self.target.device,
+            "precision": self.target.precision,
+            "training": self.training,
+            "calibration": self.calibration,
+            "metrics": {k: None if pd.isna(v) else float(v) for k, v in last.items()},
+            "versions": self.versions,
+        }
+
+    def __repr__(self) -> str:
+        t = self.training
+        spec = self.backbone.spec
+        lines = [
+            f"<lucas-habitat model> {', '.join(self.classes)}",
+            f"  backbone     {spec['arch']} ({'frozen' if t['freeze_backbone'] else 'fine-tuned'}), "
+            f"weights {spec['weights']}, {spec['size']} x {spec['size']}",
+            f"  trained on   {t['n_photos']} photos of {t['n_points']} points"
+            + (f", {t['n_refused']} refused" if t["n_refused"] else "")
+            + f"; recipe {t['recipe']}, "
+            f"{t['epochs']} epochs, seed {t['seed']}",
+            f"  computed by  {self.target.engine} on {self.target.device}, {self.target.precision}",
+        ]
+        if len(self.history):
+            last = self.history.iloc[-1]
+            shown = [
+                f"{k} {last[k]:.3f}"
+                for k in self.history.columns
+                if k != "epoch" and not pd.isna(last[k])
+            ]
+            lines.append(f"  last epoch   {', '.join(shown)}")
+        lines.append(
+            f"  calibrated   temperature {self.temperature:.3f} on {self.calibration['n_points']} points"
+            + (" (few: a rough number)" if self.calibration["n_points"] < 30 else "")
+            if self.calibration
+            else "  calibrated   no: probabilities are scores, not proportions; see calibrate()"
+        )
+        return "\n".join(lines)
+
+
+def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The head's output, shape (n, classes), before calibration."""
+    return head_logits(model.exact_head, features)
+
+
+def probabilities_of(
+    logits: npt.NDArray[np.float64], temperature: float = 1.0
+) -> npt.NDArray[np.float64]:
+    """Softmax in float64; rows sum to 1 within rounding."""
+    scores = logits / temperature
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: npt.NDArray[np.float64] = scores / scores.sum(axis=1, keepdims=True)
+    return result
+
+
+def p_of(model: HabitatModel, features: Features) -> npt.NDArray[np.float64]:
+    """Class probabilities, shape (n, classes); NaN where a photo could not be read."""
+    p = np.full((len(features.status), len(model.classes)), np.nan)
+    ok = features.ok
+    p[ok] = probabilities_of(logits_of(model, features.values[ok]), model.temperature)
+    return p
+
+
+def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
+    """Mark photos of points that the model was trained on."""
+    known = model.training_photos
+    seen = photos["point_id"].isin(known["point_id"].dropna())
+    # A photo without a point is known again by its name and label.
+    names = set(zip(known["photo"], known["habitat"], strict=True))
+    alike = [
+        isinstance(path, str) and (os.path.basename(path), label) in names
+        for path, label in zip(photos["path"], photos["habitat"], strict=True)
+    ]
+    return seen | (photos["point_id"].isna() & np.array(alike, dtype=bool))

@@ -1,0 +1,278 @@
+"""Pretrained networks that turn a photo into features, and where their weights come from."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import Any
+
+import torch
+from torch import nn
+
+from .._base.checks import check_choice, check_number, check_seed
+from ..errors import InputError, LucasError, warn
+from .arrays import HIDDEN, Arrays, arrays_sha256
+from .weights import RESNET, load_weights
+
+__all__ = ["Backbone", "HabitatNet", "build_model", "load_backbone"]
+
+SCALINGS = ("unit", "symmetric", "own")
+
+# The pilot's own names; every other name is timm's.
+_ALIASES = {"xception": "legacy_xception", "efficientnet_lite0": "tf_efficientnet_lite0"}
+
+
+class Backbone(nn.Module):
+    """A network without its classifier: photos in, one row of pooled features each out.
+
+    Takes RGB values 0 to 255 (uint8 or float) of shape (n, 3, size, size), scales them, and
+    returns float32 of shape (n, num_features).
+    """
+
+    def __init__(self, network: nn.Module, spec: dict[str, Any]) -> None:
+        super().__init__()
+        self.network = network
+        #: What was built: arch, network, weights, weights_sha256, scaling, mean, std, size,
+        #: num_features.
+        self.spec = spec
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+        self.register_buffer("mean", torch.tensor(spec["mean"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec["std"]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        """Scale, run the network, pool."""
+        features: torch.Tensor = self.network((photos.float() / 255 - self.mean) / self.std)
+        return features
+
+    def load(self) -> Backbone:
+        """Return itself; see `StoredBackbone`."""
+        return self
+
+    @property
+    def state(self) -> Arrays:
+        """The network's weights; see `StoredBackbone`."""
+        return arrays_of(self.network)
+
+
+class HabitatNet(nn.Module):
+    """A backbone and the pilot's head: dense 1024, ReLU, dropout, dense."""
+
+    def __init__(self, backbone: Backbone, head: nn.Sequential, frozen: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.frozen = frozen
+        if frozen:
+            backbone.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> HabitatNet:
+        """Switch training mode; a frozen backbone stays in evaluation mode.
+
+        Without this its BatchNorm statistics would drift, although no weight is trained.
+        """
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (n, classes) for RGB photos 0 to 255 of shape (n, 3, size, size)."""
+        logits: torch.Tensor = self.head(self.backbone(photos))
+        return logits
+
+
+def build_model(
+    num_classes: int,
+    arch: str = "xception",
+    dropout: float = 0.2,
+    freeze_backbone: bool = True,
+    *,
+    weights: str | os.PathLike[str] | None = "imagenet",
+    scaling: str | None = None,
+    target_size: int = 224,
+    seed: int = 1,
+) -> HabitatNet:
+    """Build the pilot's network: backbone, global average pooling, dense 1024, ReLU, dropout, dense.
+
+    Parameters
+    ----------
+    num_classes : int
+        At least 2.
+    arch : str, default "xception"
+        ``"xception"`` is Keras' Xception, ``"efficientnet_lite0"`` the small one whose weights
+        come with the extra ``offline``; any other name is timm's.
+    dropout : float, default 0.2
+        Share of hidden units dropped in training, 0 to below 1.
+    freeze_backbone : bool, default True
+        Whether only the head is trained.
+    weights : {"imagenet"}, path or None, default "imagenet"
+        ``"imagenet"`` looks in the folder that LUCAS_HABITAT_WEIGHTS names, in the extra
+        ``offline``, then lets timm download them; a path is a ``.safetensors`` file or a
+        ``.pth`` state dict; None means random weights.
+    scaling : {"unit", "symmetric", "own"}, optional
+        RGB to [0, 1], to [-1, 1], or by the mean and standard deviation the weights were
+        trained with. Default: ``"unit"`` for Xception as in the pilot, else ``"own"``.
+    target_size : int, default 224
+        Height and width of photos in pixels.
+    seed : int, default 1
+        For the head's first weights (Glorot uniform, as in Keras).
+
+    Returns
+    -------
+    HabitatNet
+        A `torch.nn.Module` from RGB values 0 to 255 of shape (n, 3, target_size, target_size)
+        to logits of shape (n, num_classes).
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the network cannot take photos of that size.
+    WeightsError
+        If the weights cannot be had; there is never a silent other network.
+
+    References
+    ----------
+    Chollet 2017, Xception: Deep Learning with Depthwise Separable Convolutions, CVPR.
+    """
+    check_number("num_classes", num_classes, 2, whole=True)
+    backbone = load_backbone(arch, weights=weights, scaling=scaling, size=target_size)
+    head = make_head(backbone.spec["num_features"], int(num_classes), dropout, check_seed(seed))
+    return HabitatNet(backbone, head, freeze_backbone)
+
+
+def make_head(num_features: int, num_classes: int, dropout: float, seed: int) -> nn.Sequential:
+    """Make the head with Keras' first weights, leaving torch's global generator as it was."""
+    check_number("dropout", dropout, 0, 1, open_high=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Sequential(
+            nn.Linear(num_features, HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(HIDDEN, num_classes),
+        )
+        for layer in head:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+    return head
+
+
+def load_backbone(
+    arch: str,
+    *,
+    weights: str | os.PathLike[str] | None = "imagenet",
+    scaling: str | None = None,
+    size: int = 224,
+) -> Backbone:
+    """Make a backbone in evaluation mode with its weights; parameters as in `build_model`."""
+    check_number("target_size", size, 32, 1024, whole=True)
+    size = int(size)
+    network, name, mean, std, num_features = _make_network(arch, size)
+    scaling = scaling or ("unit" if arch == "xception" else "own")
+    check_choice("scaling", scaling, SCALINGS)
+    if scaling != "own":
+        mean, std = ((0.0,) * 3, (1.0,) * 3) if scaling == "unit" else ((0.5,) * 3, (0.5,) * 3)
+    source = load_weights(network, name, weights)
+    spec = {
+        "arch": arch,
+        "network": name,
+        "weights": source,
+        "weights_sha256": arrays_sha256(arrays_of(network)),
+        "scaling": scaling,
+        "mean": list(map(float, mean)),
+        "std": list(map(float, std)),
+        "size": int(size),
+        "num_features": num_features,
+    }
+    return Backbone(network, spec).eval()
+
+
+def backbone_from(spec: dict[str, Any], state: Arrays) -> Backbone:
+    """Make the backbone that a saved model describes."""
+    network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
+    if name != spec["network"]:
+        raise LucasError(
+            f"The model needs the network {spec['network']}; this machine made {name}."
+        )
+    try:
+        network.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=True)
+    except RuntimeError as error:
+        raise LucasError(f"The model's weights do not fit {name}: {error}") from error
+    return Backbone(network, dict(spec)).eval()
+
+
+def arrays_of(module: nn.Module) -> Arrays:
+    """A module's weights by name, as a model keeps them."""
+    return {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+
+
+_Made = tuple[nn.Module, str, tuple[float, ...], tuple[float, ...], int]
+
+
+def _make_network(arch: str, size: int, like: str | None = None) -> _Made:
+    """Make a network without weights; give its full name, own mean and std, and its features."""
+    import timm
+
+    timm_name = _ALIASES.get(arch, arch)
+    if like == RESNET:
+        return _resnet50()
+    if timm_name.partition(".")[0] not in timm.list_models():
+        if arch != "xception":
+            near = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
+            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            raise InputError(
+                f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0' or "
+                "a name that timm.list_models() gives."
+            )
+        warn(
+            "This timm has no Xception; torchvision's ResNet-50 takes its place. Results are not "
+            "comparable with the pilot's. Install another timm to get Xception."
+        )
+        return _resnet50()
+    # Random weights must be the same every time, and the user's own generator left alone.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = timm.create_model(timm_name, pretrained=False, num_classes=0).eval()
+    if arch == "xception":
+        _pool_as_keras(network)
+        timm_name += "+same_pools"
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+    native = config.get("input_size", (3, size, size))[1]
+    try:
+        if config.get("fixed_input_size") and native != size:
+            raise ValueError("the input size is fixed")
+        with torch.inference_mode():
+            features = network(torch.zeros(1, 3, size, size))
+    except Exception as error:  # each network refuses a size in its own way
+        raise InputError(
+            f"{arch} cannot take photos of {size} x {size} pixels; it is made for {native} x {native}. "
+            f"Pass target_size={native}."
+        ) from error
+    if features.ndim != 2:
+        raise InputError(
+            f"{arch} gives {tuple(features.shape)} for a photo, not one row of features."
+        )
+    return (network, timm_name, tuple(config["mean"]), tuple(config["std"]), int(features.shape[1]))
+
+
+def _pool_as_keras(module: nn.Module) -> None:
+    """Pad max-pools as TensorFlow's SAME; timm pads both sides, which shifts every feature."""
+    from timm.layers.pool2d_same import MaxPool2dSame
+
+    for name, child in module.named_children():
+        if isinstance(child, nn.MaxPool2d):
+            setattr(module, name, MaxPool2dSame(child.kernel_size, child.stride))
+        else:
+            _pool_as_keras(child)
+
+
+def _resnet50() -> _Made:
+    from torchvision.models import resnet50
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = resnet50(weights=None).eval()
+    network.fc = nn.Identity()
+    return network, RESNET, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 2048

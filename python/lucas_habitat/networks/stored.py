@@ -1,0 +1,52 @@
+"""Backbones as a saved model holds them; torch is imported when a network is needed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ..errors import LucasError
+from .arrays import Arrays, arrays_sha256
+
+if TYPE_CHECKING:
+    from .backbones import Backbone
+
+__all__ = ["StoredBackbone"]
+
+
+class StoredBackbone:
+    """The backbone of a saved model; its network is made when it is first needed.
+
+    Making it takes seconds, most of them timm's, and OpenVINO's own copy of it is usually there.
+
+    Parameters
+    ----------
+    spec : dict
+        As in `Backbone`.
+    state : dict
+        The network's weights by name.
+
+    Raises
+    ------
+    LucasError
+        If the weights are not those of the spec.
+    """
+
+    def __init__(self, spec: dict[str, Any], state: Arrays) -> None:
+        if arrays_sha256(state) != spec["weights_sha256"]:
+            raise LucasError("The weights are not those that the card describes.")
+        self.spec = spec
+        self.state = state
+        self._made: Backbone | None = None
+        self._lock = threading.Lock()
+
+    def load(self) -> Backbone:
+        """Make the network, once."""
+        import torch
+
+        from .backbones import backbone_from
+
+        with self._lock, torch.inference_mode(False):  # whoever asks first: gradients are for all
+            if self._made is None:
+                self._made = backbone_from(self.spec, self.state)
+        return self._made

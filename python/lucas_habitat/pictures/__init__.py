@@ -1,0 +1,1 @@
+"""Pictures as journals print them, and the tables they are drawn from."""

@@ -1,0 +1,422 @@
+"""Class proportions as covariates for species distribution models."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import helmert
+
+from ._base.checks import check_choice, check_number
+from ._base.classes import classes_of, probability_columns
+from ._base.tables import read_table, require_columns, tidy_types
+from ._base.types import Floats
+from .errors import InputError, inform, some, warn
+from .interpolation import SUPPORT, at_sites, close_shares, index_labels
+
+__all__ = ["covariates", "support"]
+
+_DELTA = 1e-6  # what a smaller share becomes before its logarithm is taken
+
+_ROUNDED = 1e-6  # float32 misses a sum of 1 by about 1e-7, six decimals by about 1e-6
+
+_WRONG = 0.01  # three decimals miss it by 2e-3 at most; beyond this it is no share
+
+_KEY = "lucas_support"
+
+_HINT = "Give the table that vote() returns."
+
+
+class _Shared(dict[str, list[Any]]):
+    """A dict that copies of a frame share: pandas deep-copies attrs with every column it gives.
+
+    With 100,000 sites that would take half a second each time.
+    """
+
+    def __deepcopy__(self, memo: object) -> _Shared:
+        return self
+
+
+def covariates(
+    points: pd.DataFrame | str | os.PathLike[str],
+    sites: pd.DataFrame | str | os.PathLike[str] | None = None,
+    *,
+    crs: Any = None,
+    id: str | None = None,
+    year: int | str | None = None,
+    k: int | None = None,
+    radius: float | None = None,
+    drop: str = "last",
+    transform: str | None = None,
+) -> pd.DataFrame:
+    r"""Turn class probabilities of points into columns for a species distribution model.
+
+    Without ``sites`` every point becomes a row. With ``sites`` every site becomes a row: the
+    mean of the points around it, each weighted by 1 / distance² (Shepard 1968). A site
+    less than 1 m from a point takes that point, or the mean of all points that close.
+
+    Parameters
+    ----------
+    points : DataFrame or path
+        What `vote` returns, or such a table as CSV or Parquet. Used are ``point_id``,
+        ``year``, ``n_photos`` and the probabilities ``p_<class>`` (0 to 1, summing to 1). With
+        sites, also the coordinates: ``x`` and ``y`` (EPSG:3035, metres), else ``lon`` and
+        ``lat`` (WGS84, degrees), else those that an 8-digit LUCAS id spells.
+    sites : DataFrame or path, optional
+        One row per site, with columns ``x`` and ``y`` or ``easting`` and ``northing``, or for
+        a geographic ``crs`` ``lon`` and ``lat`` or ``longitude`` and ``latitude`` (failing
+        those, ``x`` is the longitude). Upper and lower case are the same.
+    crs : anything `pyproj.CRS.from_user_input` takes
+        The coordinate reference system of the sites, such as ``"EPSG:25832"``. Columns are
+        always easting then northing, longitude then latitude, whatever order the
+        CRS has.
+    id : str, optional
+        The column of ``sites`` that names them; the frame's index by default.
+    year : int or str, optional
+        Which campaign counts, needed as soon as a point comes in more than one: ``2018``,
+        ``"latest"`` (each point's latest) or ``"<=2018"`` (each point's latest up to then).
+        A year without usable photos only counts where the point has no other.
+    k : int, optional
+        Use the ``k`` nearest points (all, if there are fewer). Which of several points at the
+        very same distance is the k-th is left open.
+    radius : float, optional
+        Use only points within this distance in metres, at least 1. With sites, ``k``,
+        ``radius`` or both must be given.
+    drop : str
+        Shares sum to one, so a linear model with an intercept cannot use all of them.
+        ``"last"`` leaves out the last class, a class or its column leaves out that one,
+        ``"none"`` keeps all.
+    transform : {None, "ilr"}
+        ``"ilr"`` gives isometric log-ratios (Egozcue et al. 2003) instead of shares, K - 1
+        columns for K classes. With the shares :math:`p_1 \dots p_K` in column order,
+        :math:`\mathrm{ilr}_i = \sqrt{i / (i + 1)} \,
+        \ln \left( (p_1 \cdots p_i)^{1/i} / p_{i+1} \right)`: positive where the earlier classes
+        outweigh the next one (the Helmert basis as `scipy.linalg.helmert` signs it). Shares below
+        1e-6 become 1e-6 before, and the other shares of their row shrunk by as much in
+        proportion (multiplicative replacement, Martin-Fernandez et al. 2003).
+
+    Returns
+    -------
+    DataFrame, n x (K - 1), or n x K with ``drop="none"``
+        Only columns to model with, ``p_<class>`` or ``ilr_<i>``, as float64. Without sites a row
+        per point, in the order of the table, the index ``point_id``; with sites a row per
+        site, in the order given, the index their ids. Rows without a value are NaN,
+        never left out. `support` tells how many points stand behind each row.
+
+    Raises
+    ------
+    InputError
+        If a table, a column, a year, a class or an argument cannot be used, if probabilities
+        are no shares, if ids occur twice, or if coordinates do not fit their CRS.
+
+    Warns
+    -----
+    LucasWarning
+        If the model was not, or is not known to be, calibrated (the column ``calibrated``);
+        if points are left out or rows stay NaN; if the table was rounded.
+    LucasMessage
+        Which class was left out by default, and how many zeros were replaced.
+
+    Notes
+    -----
+    Shares are divided by their sum in float64 after every step, so a row sums to one to 1e-15
+    times K. Shares that do so only to float32's 1e-7 make GLM and GAM fail without a word. Write
+    the table with at least 15 digits, rasters as FLT8S.
+
+    Distances are straight lines between positions on the WGS84 ellipsoid (EPSG:4978), so they
+    are right at the poles and the date line. They are shorter than the way over ground by less
+    than 1e-4 of it below 100 km.
+
+    References
+    ----------
+    Shepard, D. (1968). A two-dimensional interpolation function for irregularly-spaced data.
+    Proceedings of the 23rd ACM National Conference, 517-524. doi:10.1145/800186.810616
+
+    Egozcue, J. J., Pawlowsky-Glahn, V., Mateu-Figueras, G. & Barcelo-Vidal, C. (2003). Isometric
+    logratio transformations for compositional data analysis. Mathematical Geology 35, 279-300.
+    doi:10.1023/A:1023818214614
+
+    Martin-Fernandez, J. A., Barcelo-Vidal, C. & Pawlowsky-Glahn, V. (2003). Dealing with zeros
+    and missing values in compositional data sets using nonparametric imputation. Mathematical
+    Geology 35, 253-278. doi:10.1023/A:1023866030544
+
+    Examples
+    --------
+    >>> sites = pd.DataFrame({"site": ["a", "b"], "lon": [10.0, 9.5], "lat": [56.1, 56.3]})
+    >>> cov = covariates(
+    ...     points, sites, crs="EPSG:4326", id="site", year="latest", k=5, radius=10_000
+    ... )  # doctest: +SKIP
+    >>> support(cov)[["n_points", "mean_distance"]]  # doctest: +SKIP
+    """
+    if transform is not None:
+        check_choice("transform", transform, ["ilr"])
+        if drop != "last":
+            raise InputError(
+                f"drop={drop!r} does not go with transform='ilr': log-ratios have one column "
+                f"fewer than there are classes already. Leave drop out."
+            )
+    if sites is None:
+        options = {"crs": crs, "id": id, "k": k, "radius": radius}
+        given = [name for name, value in options.items() if value is not None]
+        if given:
+            raise InputError(
+                f"{', '.join(given)} cannot be given without sites: every point is then a row of "
+                f"its own, and nothing is searched for."
+            )
+    else:
+        if k is None and radius is None:
+            raise InputError(
+                "With sites, give k (use the k nearest points, e.g. k=5), radius (use all points "
+                "within so many metres, e.g. radius=5000), or both (the k nearest within radius)."
+            )
+        if k is not None:
+            check_number("k", k, 1, whole=True)
+        if radius is not None:
+            check_number("radius", radius, 1, 2e7)
+
+    table = tidy_types(points) if isinstance(points, pd.DataFrame) else read_table(points)
+    require_columns(table, ["point_id", "n_photos"], "points", _HINT)
+    columns = probability_columns(table)
+    if len(columns) < 2:
+        raise InputError(
+            f"points needs the probabilities of two or more classes, in columns p_<class>; "
+            f"got {', '.join(columns) or 'none'}. {_HINT}"
+        )
+    left_out = None if transform else _left_out(columns, classes_of(table), drop)
+
+    calibrated = bool(table["calibrated"].all()) if "calibrated" in table else None
+    if calibrated is None:
+        warn(
+            "It is not known whether the model was calibrated; if not, its probabilities are "
+            "not proportions until calibrate() was used."
+        )
+    elif not calibrated:
+        warn(
+            "The model was not calibrated, so its probabilities are not proportions until "
+            "calibrate() was used."
+        )
+
+    table[columns] = table[columns].apply(pd.to_numeric, errors="coerce").astype("float64")
+    table, without_year = _of_year(table, columns, year)
+    if without_year:
+        warn(f"{without_year} rows of points have no year and are left out, as year={year!r}.")
+
+    shares, deviation = _shares(table, columns)
+    if deviation > _ROUNDED:
+        warn(
+            f"The probabilities of points were rounded: they miss a sum of 1 by up to "
+            f"{deviation:.1g}, and were divided by their sum. Write such tables with at least 15 "
+            f"digits."
+        )
+
+    if sites is None:
+        behind, notes = _at_points(table, shares)
+    else:
+        frame = sites if isinstance(sites, pd.DataFrame) else read_table(sites)
+        shares, behind, notes = at_sites(table, shares, frame, crs, id, k, radius)
+    for note in notes:
+        warn(note)
+
+    if transform:
+        zeros = int((shares < _DELTA).sum())
+        if zeros:
+            inform(
+                f"{zeros} of {(~np.isnan(shares)).sum()} shares below {_DELTA:g} became {_DELTA:g} "
+                f"before logarithms were taken."
+            )
+        result = pd.DataFrame(
+            _log_ratios(shares),
+            index=behind.index,
+            columns=[f"ilr_{i}" for i in range(1, len(columns))],
+        )
+    else:
+        result = pd.DataFrame(shares, index=behind.index, columns=columns)
+        if left_out is not None:
+            result = result.drop(columns=left_out)
+            if drop == "last":
+                inform(
+                    f"The last class is left out ({left_out}), because shares sum to one; "
+                    f"drop='none' keeps it, drop=<class> leaves out another."
+                )
+    result.attrs[_KEY] = _as_lists(behind)
+    return result
+
+
+def support(covariates: pd.DataFrame) -> pd.DataFrame:
+    """Tell how many points and photos stand behind each row of covariates, and how far away.
+
+    Parameters
+    ----------
+    covariates : DataFrame
+        What `covariates` returned, or a selection of its rows or columns. Rows are found by
+        their index labels, so the index must not have been reset.
+
+    Returns
+    -------
+    DataFrame, one row per row of ``covariates``, with the same index
+        ``n_points`` and ``n_photos`` (whole numbers, 0 where nothing was found);
+        ``mean_distance`` and ``max_distance`` of the points used, in metres, not weighted
+        (0 where the row is a point itself, NaN without points); ``first_year`` and
+        ``last_year`` of the points used (missing where unknown).
+
+    Raises
+    ------
+    InputError
+        If the table does not know: a merge, a concatenation and CSV can lose what `covariates`
+        noted, and other labels than it saw cannot be looked up.
+
+    Examples
+    --------
+    >>> cov = covariates(points, sites, crs="EPSG:3035", radius=5000)  # doctest: +SKIP
+    >>> well_known = cov[support(cov)["n_points"] >= 3]  # doctest: +SKIP
+    """
+    noted = covariates.attrs.get(_KEY) if isinstance(covariates, pd.DataFrame) else None
+    if noted is None:
+        raise InputError(
+            "This is not known to come from covariates(). Ask for the support of the very object "
+            "that covariates() returned: a merge, a concatenation and CSV can lose it."
+        )
+    rows = pd.Index(noted["index"]).get_indexer(pd.Index(index_labels(covariates.index)))
+    if (rows < 0).any():
+        unknown = covariates.index[rows < 0]
+        raise InputError(
+            f"covariates() made no row named {some(unknown)}. Ask for the support before the "
+            f"index is changed."
+        )
+    whole = pd.DataFrame({c: pd.Series(noted[c], dtype=kind) for c, kind in SUPPORT.items()})
+    chosen: pd.DataFrame = whole.iloc[rows].set_axis(covariates.index)
+    return chosen
+
+
+def _left_out(columns: list[str], classes: list[str], drop: str) -> str | None:
+    """Find the column that `drop` means."""
+    if drop == "none":
+        return None
+    if drop == "last":
+        return columns[-1]
+    if drop in columns:
+        return drop
+    check_choice("drop", drop, ["last", "none", *classes])
+    return columns[classes.index(drop)]
+
+
+def _of_year(
+    table: pd.DataFrame, columns: list[str], year: int | str | None
+) -> tuple[pd.DataFrame, int]:
+    """Keep one row per point; also count the rows that had no year to go by."""
+    if table.empty:
+        raise InputError(f"points has no rows. {_HINT}")
+    if table["point_id"].isna().any():
+        raise InputError(f"points has {table['point_id'].isna().sum()} rows without a point_id.")
+    if "year" not in table:
+        table["year"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    table = table.reset_index(drop=True)
+    if year is None:
+        if table["point_id"].duplicated().any():
+            raise InputError(
+                f"Points occur more than once ({_repeated(table, ['point_id'])}). Say which year "
+                f"counts: year=2018 (that campaign), year='latest' (each point's latest) or "
+                f"year='<=2018' (each point's latest up to then)."
+            )
+        return table, 0
+
+    # R's 2018 arrives as 2018.0
+    asked = re.fullmatch(r"latest|(<=)?\s*(\d{4})(?:\.0)?", str(year))
+    if asked is None:
+        raise InputError(
+            f"year must be a year such as 2018, 'latest' or '<=2018'; got {year!r} instead."
+        )
+    if str(year) == "latest" and table["year"].isna().all():
+        return _of_year(table, columns, None)  # plots without years: nothing to choose from
+    dated = table[table["year"].notna()]
+    chosen = dated
+    if asked[2]:
+        limit = int(asked[2])
+        chosen = dated[dated["year"] <= limit if asked[1] else dated["year"] == limit]
+    if chosen.empty:
+        years = ", ".join(map(str, sorted(dated["year"].unique()))) or "none"
+        raise InputError(f"points has no row of year={year!r}; its years are: {years}.")
+    if chosen.duplicated(["point_id", "year"]).any():
+        raise InputError(
+            f"Points occur more than once in a year ({_repeated(chosen, ['point_id', 'year'])}). "
+            f"Keep one row of each."
+        )
+    # A campaign without a usable photo must not hide an earlier one that has some.
+    order = chosen.assign(_usable=chosen[columns].notna().all(axis=1))
+    latest = order.sort_values(["_usable", "year"]).drop_duplicates("point_id", keep="last").index
+    return chosen.loc[latest.sort_values()], len(table) - len(dated)
+
+
+def _repeated(table: pd.DataFrame, by: list[str]) -> str:
+    twice = table[table.duplicated(by, keep=False)]
+    return some(
+        [
+            f"{point}: {', '.join('no year' if pd.isna(y) else str(y) for y in years)}"
+            for point, years in twice.groupby("point_id", sort=False)["year"]
+        ],
+        most=3,
+    )
+
+
+def _shares(table: pd.DataFrame, columns: list[str]) -> tuple[Floats, float]:
+    """Close the probabilities; also tell how far off one their sums were."""
+    values = table[columns].to_numpy(dtype="float64")
+    names = table["point_id"].to_numpy()
+
+    def refuse(bad: Any, what: str) -> None:
+        if bad.any():
+            raise InputError(
+                f"The probabilities of {bad.sum()} points {what}: {some(names[bad])}. {_HINT}"
+            )
+
+    missing = np.isnan(values)
+    refuse(missing.any(axis=1) & ~missing.all(axis=1), "are missing for some classes only")
+    refuse(np.isinf(values).any(axis=1), "are infinite")
+    refuse((values < 0).any(axis=1), "are negative")
+    deviation = np.abs(values.sum(axis=1) - 1)
+    refuse(deviation > _WRONG, f"do not sum to 1 (within {_WRONG:g})")
+    return close_shares(values), float(np.nanmax(deviation)) if not missing.all() else 0.0
+
+
+def _log_ratios(shares: Floats) -> Floats:
+    tiny = shares < _DELTA
+    filled = np.where(tiny, _DELTA, shares * (1 - _DELTA * tiny.sum(axis=1, keepdims=True)))
+    ratios: Floats = np.log(close_shares(filled)) @ helmert(shares.shape[1]).T
+    return ratios
+
+
+def _at_points(table: pd.DataFrame, shares: Floats) -> tuple[pd.DataFrame, list[str]]:
+    """The support of points taken as they are, and what to warn of."""
+    empty = np.isnan(shares[:, 0])
+    index = pd.Index(table["point_id"], name="point_id")
+    distance = np.where(empty, np.nan, 0.0)
+    year = table["year"].mask(empty).array
+    behind = pd.DataFrame(
+        {
+            "n_points": np.where(empty, 0, 1),
+            "n_photos": table["n_photos"].fillna(0).array,
+            "mean_distance": distance,
+            "max_distance": distance,
+            "first_year": year,
+            "last_year": year,
+        },
+        index=index,
+    )
+    notes = []
+    if empty.any():
+        notes.append(
+            f"{empty.sum()} of {len(table)} points have no usable photo; their rows are NaN: "
+            f"{some(index[empty])}."
+        )
+    return behind, notes
+
+
+def _as_lists(behind: pd.DataFrame) -> _Shared:
+    """Plain lists with None for missing: pandas compares attrs, and Parquet keeps them as JSON."""
+    lists = _Shared(index=index_labels(behind.index))
+    for name, values in behind.astype(SUPPORT).items():
+        lists[str(name)] = values.astype(object).where(values.notna(), None).tolist()
+    return lists

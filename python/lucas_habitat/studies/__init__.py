@@ -1,0 +1,1 @@
+"""Whole studies in one command: the pilot and the demo."""

@@ -1,0 +1,133 @@
+"""The pilot's comparison, and its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .._base.tables import read_table
+from ..evaluation import Evaluation
+from ..pages.html import fact_list, html_table, paragraph
+from ..pages.page import Section
+from ..survey.journal import DOWNLOAD_STATUSES
+from .run_folder import COMPARISON, REPORT, Run
+
+#: What the pilot reached, an R keras script with a frozen Xception and four classes in Denmark.
+PILOT = {"overall_accuracy": 0.734, "kappa": 0.650}
+
+_STEPS = {
+    "survey": "Reading the survey's table",
+    "points": "Choosing points",
+    "photos": "Fetching photos",
+    "model": "Training",
+    "predictions": "Classifying, voting, evaluating",
+    "report": "Writing the page",
+}
+
+
+def comparison_table(found: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """Accuracy of photos and points beside the published pilot's, one row each."""
+    rows: list[dict[str, Any]] = []
+    for unit, e in found.items():
+        row: dict[str, Any] = {"unit": unit, "n": e.n, "n_points": e.n_points}
+        for name in PILOT:
+            low, high = getattr(e, f"{name}_interval")
+            row |= {name: getattr(e, name), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    table = pd.DataFrame([*rows, {"unit": "pilot", **PILOT}])
+    return table.astype({"n": "Int64", "n_points": "Int64"})
+
+
+def run_result(folder: Path) -> pd.DataFrame:
+    """The comparison of a finished run, with where its report is."""
+    table = read_table(folder / COMPARISON)
+    table = table.astype({"n": "Int64", "n_points": "Int64"})
+    table.attrs = {"report": str(folder / REPORT), "folder": str(folder)}
+    return table
+
+
+def beside_the_pilot(comparison: pd.DataFrame) -> Section:
+    """The section that compares with the published pilot."""
+
+    def span(low: float, high: float) -> str:
+        return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+
+    names = {"photos": "each photo", "points": "votes of a point", "pilot": "the pilot"}
+    shown = pd.DataFrame(
+        {
+            "": comparison["unit"].map(names),
+            "compared": [f"{n}" if pd.notna(n) else "" for n in comparison["n"]],
+            **{
+                label: column
+                for name, label in (("overall_accuracy", "overall accuracy"), ("kappa", "kappa"))
+                for label, column in (
+                    (label, [f"{v:.3f}" for v in comparison[name]]),
+                    (
+                        f"{label}, 95 %",
+                        [
+                            span(*ends)
+                            for ends in zip(
+                                comparison[f"{name}_low"], comparison[f"{name}_high"], strict=True
+                            )
+                        ],
+                    ),
+                )
+            },
+        }
+    )
+    section = Section("Beside the pilot", [html_table(shown, "This run and the pilot")])
+    section.parts.append(
+        paragraph(
+            "The pilot was an R keras script: frozen Xception, four classes, Denmark. It split photos, "
+            "not points, so views of a test point could be among those it learned from: its figures are, "
+            "if anything, too high, and rest on other photos than these."
+        )
+    )
+    section.tables["comparison"] = comparison
+    return section
+
+
+def how_made(run: Run) -> Section:
+    """The section that tells the settings and the time of each step."""
+    steps = run.steps
+    seconds = pd.DataFrame(
+        [
+            {"step": _STEPS[name], "seconds": steps[name]["seconds"]}
+            for name in _STEPS
+            if name in steps and name != "report"  # that is being written
+        ]
+    )
+    photos = pd.DataFrame(
+        [
+            {"status": status, "meaning": DOWNLOAD_STATUSES[status], "photos": n}
+            for status, n in steps["photos"]["photos"].items()
+        ]
+    )
+    selection = pd.DataFrame(
+        [{"condition": k, "rows": n} for k, n in steps["points"]["selection"].items()]
+    )
+    survey = steps["survey"]
+    repairs = ", ".join(f"{k.replace('_', ' ')} {n:,}" for k, n in survey["repairs"].items())
+    section = Section("How it was made")
+    section.parts += [
+        fact_list(
+            {
+                "Tables": ", ".join(survey["tables"]),
+                "Rows of the country": f"{survey['rows']:,}",
+                "Values put right": repairs or "none",
+                "Rows that cannot be right, left out": f"{survey['problems']:,}",
+                "Photos from": run.settings["base"],
+            }
+        ),
+        html_table(selection, "Points left after each condition"),
+        html_table(photos, "Photos asked for"),
+        html_table(
+            seconds.assign(seconds=[f"{s:,.0f}" for s in seconds["seconds"]]),
+            "Time taken, seconds; of a run in several goes, of each step's last",
+        ),
+    ]
+    section.tables |= {"steps": seconds, "photos_fetched": photos, "selection": selection}
+    return section

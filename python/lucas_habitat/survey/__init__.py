@@ -1,0 +1,1 @@
+"""The LUCAS survey: its nomenclature, tables, photos and server."""

@@ -1,0 +1,196 @@
+"""LUCAS land cover codes (LC1), and schemes that turn them into habitat classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import resources
+
+import pandas as pd
+
+from .._base.tables import read_table, require_columns
+from ..errors import InputError, inform, some, warn
+
+__all__ = ["assign_habitat", "lc1_codes", "pilot_scheme"]
+
+# Codes of the 2006-2012 campaigns that the current nomenclature no longer has.
+LEGACY_LC1 = frozenset(
+    [
+        "C11",
+        "C12",
+        "C13",
+        "C20",
+        "C30",
+        "D01",
+        "D02",
+        "E01",
+        "E02",
+        "F00",
+        "G01",
+        "G02",
+        "G03",
+        "G05",
+        "G10",
+        "G20",
+    ]
+)
+
+
+def lc1_codes() -> pd.DataFrame:
+    """The 76 land cover codes of LUCAS 2018.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``code``, ``label``, ``level1``, ``level1_label``, ``level2``, ``level2_label`` and
+        ``suggested_4class``, the pilot's class (missing where it has none).
+    """
+    with resources.files("lucas_habitat").joinpath("data/lc1_codes.csv").open("rb") as file:
+        return pd.read_csv(file, dtype="str")
+
+
+def pilot_scheme() -> pd.DataFrame:
+    """The pilot's four classes as a scheme: a start for a scheme of one's own.
+
+    Level 1 decides, because it alone is stable over all campaigns: A artificial, B cropland,
+    C and D woody, E grassland. F, G and H have no class, nor have ``BX1`` and ``BX2``, which
+    are interpreted from aerial photos and never have ground photos.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``code`` and ``class``, the latter missing for codes without one.
+    """
+    classes = {
+        "A": "artificial",
+        "B": "cropland",
+        "BX1": None,
+        "BX2": None,
+        "C": "woody",
+        "D": "woody",
+        "E": "grassland",
+        "F": None,
+        "G": None,
+        "H": None,
+    }
+    return pd.DataFrame({"code": list(classes), "class": list(classes.values())}, dtype="str")
+
+
+def assign_habitat(
+    table: pd.DataFrame | str | os.PathLike[str],
+    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
+    *,
+    column: str = "lc1",
+) -> pd.DataFrame:
+    """Give every row the habitat class of its land cover code.
+
+    A code takes the class of the most specific entry that covers it: its own (``B71``), its
+    group's (``B70`` or ``B7``), its first letter's (``B``). Codes are stripped and upper-cased
+    first, because releases differ (``'E20 '``, ``Bx1``).
+
+    Parameters
+    ----------
+    table : pandas.DataFrame or path
+        Any table with a column of LC1 codes, such as a photo table.
+    scheme : {"pilot", "level1", "level2"}, path, DataFrame or mapping, default "pilot"
+        ``"pilot"`` gives `pilot_scheme`; ``"level1"`` and ``"level2"`` use the codes of that
+        level as classes (``A``, ``B70``). One's own scheme is a table with the columns
+        ``code`` and ``class``, such a CSV or Parquet file, or a dict.
+    column : str, default "lc1"
+        The column that holds the codes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with ``habitat`` (text); rows without a class keep it missing.
+
+    Warns
+    -----
+    LucasMessage
+        Counts the rows whose code has no class in the scheme, by code.
+    LucasWarning
+        Counts the rows whose code is in no LUCAS nomenclature.
+
+    Raises
+    ------
+    InputError
+        If the column is missing, or the scheme has no such table, repeats a code with another
+        class, or gives no row a class.
+    """
+    if not isinstance(table, pd.DataFrame):
+        table = read_table(table)
+    require_columns(table, [column], "assign_habitat()", "Name the column of codes with column=.")
+    codes = table[column].astype("str").str.strip().str.upper()
+    codes = codes.where(table[column].notna() & (codes != ""))
+    leaves = lc1_codes()
+    known = {*leaves["code"], *leaves["level1"], *leaves["level2"].dropna()} | LEGACY_LC1
+    if isinstance(scheme, str) and scheme in ("level1", "level2"):
+        found: dict[str, str | None] = {
+            code: _level(code, scheme) for code in codes.dropna().unique() if code in known
+        }
+    else:
+        classes = _scheme(scheme)
+        # Only a code has a group: "CROPLAND" is no woodland for its C.
+        found = {
+            code: _class_of(code, classes) if code in known else classes.get(code)
+            for code in codes.dropna().unique()
+        }
+        known |= set(classes)
+    habitat = codes.map(found).astype("str")
+    if len(table) and habitat.isna().all():
+        raise InputError(
+            f"No row of {len(table)} got a class: the codes in {column} are "
+            f"{some(sorted(codes.dropna().unique())) or 'all empty'}. "
+            "A scheme's codes must be LC1 codes, their groups (B70) or first letters (B)."
+        )
+    strange = codes[codes.notna() & habitat.isna() & ~codes.isin(known)]
+    unclassed = codes[codes.notna() & habitat.isna() & codes.isin(known)]
+    if len(strange):
+        warn(f"{len(strange)} rows have codes that no LUCAS nomenclature has: {_counts(strange)}.")
+    if len(unclassed):
+        inform(f"{len(unclassed)} rows have codes without a class: {_counts(unclassed)}.")
+    if codes.isna().any():
+        inform(f"{int(codes.isna().sum())} rows have no code in {column}.")
+    return table.assign(habitat=habitat)
+
+
+def _counts(codes: pd.Series) -> str:
+    return some([f"{code} ({n})" for code, n in codes.value_counts().items()], 8)
+
+
+def _level(code: str, level: str) -> str:
+    # BX1 and BX2 break the rule that a group is two characters and a zero.
+    return code[0] if level == "level1" else code if code.startswith("BX") else code[:2] + "0"
+
+
+def _scheme(
+    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None],
+) -> dict[str, str | None]:
+    if isinstance(scheme, Mapping):
+        scheme = pd.DataFrame({"code": list(scheme), "class": list(scheme.values())}, dtype="str")
+    elif isinstance(scheme, str) and scheme == "pilot":
+        scheme = pilot_scheme()
+    elif not isinstance(scheme, pd.DataFrame):
+        if not str(scheme).lower().endswith((".csv", ".parquet")):
+            raise InputError(
+                f"scheme must be 'pilot', 'level1', 'level2', a table with the columns code and "
+                f"class, or such a .csv or .parquet file; got {scheme!r} instead."
+            )
+        scheme = read_table(scheme)
+    require_columns(scheme, ["code", "class"], "A scheme", "One row gives one code its class.")
+    classes: dict[str, str | None] = {}
+    for code, label in zip(scheme["code"], scheme["class"], strict=True):
+        key = str(code).strip().upper()
+        value = None if pd.isna(label) or not str(label).strip() else str(label).strip()
+        if classes.setdefault(key, value) != value:
+            raise InputError(
+                f"The scheme gives the code {key} both {classes[key]!r} and {value!r}."
+            )
+    return classes
+
+
+def _class_of(code: str, classes: dict[str, str | None]) -> str | None:
+    for covering in (code, code[:2] + "0", code[:2], code[0] + "00", code[0]):
+        if covering in classes:
+            return classes[covering]
+    return None

@@ -1,0 +1,341 @@
+"""Photos downloaded from the survey's server."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pandas as pd
+
+from .._base.checks import check_number
+from .._base.progress import Progress, report
+from .._base.tables import read_table, require_columns, tidy_types
+from ..errors import InputError, PhotoError, inform
+from ..images.decode import decode_photo
+from ..photos import list_photos
+from .campaigns import PHOTO_COLUMNS, check_directions
+from .credit import credit_line
+from .journal import (
+    COLUMNS,
+    FINAL,
+    Journal,
+    part_path,
+    photo_place,
+    read_records,
+    write_manifest,
+    writing,
+)
+from .server import (
+    BASE,
+    LOCAL,
+    FaultError,
+    Pace,
+    check_url,
+    in_threads,
+    open_client,
+    open_response,
+    persist,
+    photo_path,
+    stated_length,
+)
+
+__all__ = ["download_photos"]
+
+# The survey's photos have 0.2 to 1.6 MB; a server's "no photo" picture is a few hundred bytes.
+_MIN_BYTES, _MAX_BYTES = 1_000, 50_000_000
+
+
+def download_photos(
+    points: pd.DataFrame | str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    directions: str | Iterable[str] = ("P", "N", "E", "S", "W"),
+    base: str = BASE,
+    connections: int = 4,
+    per_second: float = 5.0,
+    retries: int = 4,
+    timeout: float = 120.0,
+    again: bool = False,
+    progress: Progress = True,
+) -> pd.DataFrame:
+    """Fetch the photos of LUCAS points.
+
+    Photos are stored as on the survey's server, ``{year}/{country}/{3 digits}/{3 digits}/``, and
+    get their names only when they came whole and can be decoded. What was asked for is written
+    down at once (``downloads.jsonl``, at the end of a run ``downloads.parquet``): a run that was
+    interrupted, even killed, goes on where it was when it is started again, and asks for
+    nothing twice that it has or that the server does not have. One run at a time in a folder.
+
+    Never run against the real server; tested against a local one with its addresses and with
+    faults of all kinds.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame or path
+        What `select_points` gives, or any table with ``point_id``, ``year`` and ``nuts0``, one
+        row a point and year. Where ``photo_north`` and so on say that a photo was not taken it
+        is not asked for. Other columns are carried over.
+    folder : path
+        Where to. About 0.2 to 1.6 MB a photo.
+    directions : str or iterable of str, default P, N, E, S, W
+        ``C`` is the close-up of the cover, which only some points have.
+    base : str, optional
+        Another server with the same addresses: https, or http on this computer.
+    connections : int, default 4
+        Photos fetched at once, 1 to 16.
+    per_second : float, default 5
+        Requests a second, at most, over all connections; at most 50. The survey's server is
+        shared by all: 5,000 photos take a quarter of an hour.
+    retries : int, default 4
+        How often a request is repeated after a fault that may pass, each time after a longer
+        pause or the one the server asks for.
+    timeout : float, default 120
+        Seconds that one attempt at a photo may take.
+    again : bool, default False
+        Ask again for photos that the server did not have or that were broken.
+    progress : bool or callable, default True
+        Whether to show a bar, or what to call with photos done and in all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A photo table as `list_photos` gives it, one row a photo, in the order of ``points`` and
+        P, N, E, S, W, C, with the points' columns (``habitat``, ``lc1``, ``nuts0``, ``x``,
+        ``y`` ...), ``status`` (``ok`` or a reason: `DOWNLOAD_STATUSES`) and ``error`` (what
+        exactly). Rows without a file keep the path where it would be:
+        ``photos[photos.status == "ok"]`` are those to train on.
+
+    Warns
+    -----
+    LucasMessage
+        Counts photos by status, with the credit line.
+
+    Raises
+    ------
+    InputError
+        If ``points`` lacks a column or a row cannot name a photo.
+    DownloadError
+        If the server cannot be reached at all, its certificate or the proxy is refused, it asks
+        for a long pause, or the disk is full. Finished work is kept.
+
+    Examples
+    --------
+    >>> photos = download_photos(points, "photos")          # doctest: +SKIP
+    >>> model = train(photos[photos.status == "ok"])        # doctest: +SKIP
+    """
+    check_url(base, "base")
+    check_number("connections", connections, 1, 16, whole=True)
+    fastest = math.inf if urlsplit(base).hostname in LOCAL else 50
+    check_number("per_second", per_second, 0, fastest, open_low=True)
+    check_number("retries", retries, 0, 20, whole=True)
+    check_number("timeout", timeout, 0, open_low=True)
+    wanted = _wanted(points, check_directions(directions))
+    root = Path(os.path.abspath(os.path.expanduser(folder)))
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+    records = read_records(root)
+    address = f"{base.rstrip('/')}/lucas/photos/"
+    todo = []
+    pace = Pace(per_second)
+    try:
+        with Journal(root) as journal, open_client(int(connections), min(30.0, timeout)) as client:
+            for photo in wanted["photo"]:
+                settled = settled_record(root, photo, records.get(photo), address + photo, again)
+                if settled is None:
+                    todo.append(photo)
+                elif settled is not records.get(photo):
+                    journal.write(settled)
+                    records[photo] = settled
+
+            def fetch(photo: str) -> dict[str, Any]:
+                return _fetch_photo(
+                    client, address + photo, photo, root, journal, pace, int(retries), timeout
+                )
+
+            with (
+                report(progress, len(todo), "Fetching photos") as forward,
+                closing(in_threads(fetch, todo, int(connections), pace)) as fetched,
+            ):
+                for record in fetched:
+                    records[record["photo"]] = record
+                    forward(1)
+    finally:
+        # Also after an error or Ctrl-C; a killed run leaves its journal, which _records() reads.
+        write_manifest(root)
+    return _photo_table(wanted, records, root, len(todo))
+
+
+def _wanted(points: pd.DataFrame | str | os.PathLike[str], directions: list[str]) -> pd.DataFrame:
+    """One row a photo, with its path on the server."""
+    if not isinstance(points, pd.DataFrame):
+        points = read_table(points)
+    require_columns(
+        points,
+        ["point_id", "year", "nuts0"],
+        "download_photos()",
+        "select_points() gives such a table.",
+    )
+    if points.empty:
+        raise InputError("The table of points has no rows.")
+    points = tidy_types(points.reset_index(drop=True))
+    points.attrs = {}
+    twice = points.duplicated(["point_id", "year"])
+    if twice.any():
+        raise InputError(
+            f"{int(twice.sum())} rows have a point and year that another row has, the first is "
+            f"{points.loc[twice, 'point_id'].iloc[0]}. Keep one row a point and year."
+        )
+    parts = []
+    for order, direction in enumerate(directions):
+        part = points.assign(direction=direction, _order=order)
+        column = PHOTO_COLUMNS.get(direction, "")
+        if column in points:
+            part = part[~(points[column] == False).fillna(False).astype(bool)]  # noqa: E712
+        parts.append(part)
+    wanted = pd.concat(parts).rename_axis("_point").sort_values(["_point", "_order"])
+    wanted["photo"] = [
+        photo_path(*row)
+        for row in zip(
+            wanted["point_id"], wanted["year"], wanted["nuts0"], wanted["direction"], strict=True
+        )
+    ]
+    if wanted.empty:
+        raise InputError(
+            f"None of the photos {', '.join(directions)} of these points was taken, by the table."
+        )
+    left = ["_order", "path", "status", "error", *PHOTO_COLUMNS.values()]
+    return wanted.drop(columns=left, errors="ignore").reset_index(drop=True)
+
+
+def _photo_table(
+    wanted: pd.DataFrame, records: dict[str, dict[str, Any]], root: Path, n_asked: int
+) -> pd.DataFrame:
+    found = [records[photo] for photo in wanted["photo"]]
+    table = wanted.drop(columns="photo")
+    table.insert(0, "path", [str(photo_place(root, photo)) for photo in wanted["photo"]])
+    table["status"] = pd.Series([r["status"] for r in found], dtype="str")
+    table["error"] = pd.Series([r["error"] for r in found], dtype="str")
+    counts = Counter(table["status"])
+    inform(
+        f"{counts['ok']:,} of {len(table):,} photos are in {root}, {n_asked:,} were asked for now"
+        + "".join(f"; {k}: {n:,}" for k, n in counts.most_common() if k != "ok")
+        + f". {credit_line(sorted(set(table['year'])))}, CC BY 4.0; credit() gives the citation."
+    )
+    return list_photos(table)
+
+
+# One photo
+def _fetch_photo(
+    client: httpx2.Client,
+    url: str,
+    photo: str,
+    root: Path,
+    journal: Journal,
+    pace: Pace,
+    retries: int,
+    timeout: float,
+) -> dict[str, Any]:
+    record: dict[str, Any] = dict.fromkeys(COLUMNS)
+    record |= {"photo": photo, "url": url, "status": "ok"}
+    data = b""
+
+    def attempt() -> tuple[bytes, httpx2.Headers]:
+        until = time.monotonic() + timeout
+        with open_response(client, url) as response:
+            return _photo_bytes(response, until, pace), response.headers
+
+    try:
+        (data, headers), record["attempts"] = persist(attempt, pace, retries)
+        record |= {"etag": headers.get("etag"), "last_modified": headers.get("last-modified")}
+        record |= _described(data)
+    except FaultError as fault:
+        record |= {"status": fault.status, "error": str(fault)}
+    record["fetched"] = datetime.now(UTC).isoformat(timespec="seconds")
+    with writing(root):
+        if record["status"] == "ok":
+            place = photo_place(root, photo)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with part_path(place).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # Written down before it gets its name: a run killed between the two finds the
+            # part and its hash, and has nothing to fetch again.
+            journal.write(record)
+            os.replace(part_path(place), place)
+        else:
+            journal.write(record)
+    return record
+
+
+def _photo_bytes(response: httpx2.Response, until: float, pace: Pace) -> bytes:
+    if response.status_code != 200:
+        raise FaultError("refused", f"the server answered {response.status_code}")
+    kind = response.headers.get("content-type", "image/jpeg").split(";")[0].strip().lower()
+    if not kind.startswith("image/") and kind != "application/octet-stream":
+        raise FaultError("not a photo", f"the server sent {kind}")
+    length = stated_length(response)
+    if (length or 0) > _MAX_BYTES:
+        raise FaultError("too large", f"the file has {length:,} bytes")
+    data = bytearray()
+    for chunk in response.iter_raw():
+        pace.sleep(0)  # ends here if the run was stopped
+        data += chunk
+        if len(data) > _MAX_BYTES:
+            raise FaultError("too large", f"the file has more than {_MAX_BYTES:,} bytes")
+        if time.monotonic() > until:
+            raise FaultError("incomplete", f"{len(data):,} bytes came in time", again=True)
+    if length is not None and len(data) != length:
+        raise FaultError("incomplete", f"{len(data):,} of {length:,} bytes came", again=True)
+    return bytes(data)
+
+
+def _described(data: bytes) -> dict[str, Any]:
+    """Size and hash of a photo that can be used; a fault for one that cannot."""
+    if not data:
+        raise FaultError("empty", "the file has 0 bytes")
+    if len(data) < _MIN_BYTES:
+        raise FaultError("too small", f"the file has {len(data):,} bytes")
+    if not data.startswith(b"\xff\xd8\xff"):
+        raise FaultError("not a photo", f"no JPEG; begins with {data[:8]!r}")
+    try:
+        decode_photo(data)
+    except PhotoError as error:
+        raise FaultError(error.status, str(error)) from error
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def settled_record(
+    root: Path, photo: str, record: dict[str, Any] | None, url: str, again: bool
+) -> dict[str, Any] | None:
+    """The record of a photo that need not be asked for; None for one that must."""
+    place = photo_place(root, photo)
+    if record is not None and record["status"] == "ok":
+        if place.is_file() and place.stat().st_size == record["bytes"]:
+            return record
+        part = part_path(place)
+        if part.is_file() and hashlib.sha256(part.read_bytes()).hexdigest() == record["sha256"]:
+            with writing(root):
+                os.replace(part, place)
+            return record
+    elif place.is_file():
+        # Brought by another program, or by hand.
+        try:
+            return {**dict.fromkeys(COLUMNS), "photo": photo, "status": "ok"} | _described(
+                place.read_bytes()
+            )
+        except (FaultError, OSError):
+            return None
+    elif record is not None and record["status"] in FINAL and record["url"] == url and not again:
+        return record  # of this server: another may have it
+    return None

@@ -1,0 +1,326 @@
+"""The survey's server: addresses, requests, faults, patience."""
+
+from __future__ import annotations
+
+import random
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+import pandas as pd
+
+from .._base.version import __version__
+from ..errors import DownloadError, InputError
+from ..photos import DIRECTIONS
+from .campaigns import CAMPAIGNS
+
+__all__ = ["photo_url"]
+
+BASE = "https://gisco-services.ec.europa.eu"
+
+_ID, _NUTS0 = re.compile("[0-9]{8}"), re.compile("[A-Z]{2}")
+
+_NAMES_2022 = {
+    "P": "Point",
+    "N": "North",
+    "E": "East",
+    "S": "South",
+    "W": "West",
+    "C": "CropLC1",
+}
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+_BACKOFF, _LONGEST_BACKOFF, _LONGEST_WAIT = 1.0, 60.0, 300.0  # seconds
+
+_UNREACHABLE_IN_A_ROW = 5
+
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+
+_USER_AGENT = f"lucas-habitat/{__version__} (R and Python package; habitats from LUCAS photos)"
+
+T = TypeVar("T")
+
+
+class FaultError(Exception):
+    """One request did not bring what was asked for."""
+
+    def __init__(
+        self, status: str, message: str, *, again: bool = False, after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.again = again
+        self.after = after
+
+
+class _StoppedError(Exception):
+    """Another thread met something that ends the run."""
+
+
+def photo_url(point_id: str, year: int, nuts0: str, direction: str, *, base: str = BASE) -> str:
+    """The address of a photo on the survey's server.
+
+    Parameters
+    ----------
+    point_id : str
+        8 digits.
+    year : int
+        The campaign. 2022 has names of its own.
+    nuts0 : str
+        The country, as in the survey's table of that year.
+    direction : {"P", "N", "E", "S", "W", "C"}
+    base : str, optional
+        The server; its photos stand under ``/lucas/photos/``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If a part is not of its form, or the server is not reached by https.
+
+    Examples
+    --------
+    >>> photo_url("31603628", 2018, "UK", "N")
+    'https://gisco-services.ec.europa.eu/lucas/photos/2018/UK/316/036/31603628N.jpg'
+    >>> photo_url("31603628", 2022, "UK", "N")
+    'https://gisco-services.ec.europa.eu/lucas/photos/2022/UK/316/036/202231603628LCLU_North.jpg'
+    """
+    check_url(base, "base")
+    return f"{base.rstrip('/')}/lucas/photos/{photo_path(point_id, year, nuts0, direction)}"
+
+
+def photo_path(point_id: object, year: Any, nuts0: object, direction: object) -> str:
+    # These come from tables: nothing that is more than digits and letters may
+    # become part of a path.
+    point, country = str(point_id), str(nuts0)
+    if not _ID.fullmatch(point):
+        raise InputError(f"A LUCAS point has 8 digits; got {point_id!r} instead.")
+    if pd.isna(year) or year not in CAMPAIGNS:
+        raise InputError(
+            f"year must be a campaign ({', '.join(map(str, CAMPAIGNS))}); got {year!r} instead."
+        )
+    if not _NUTS0.fullmatch(country):
+        raise InputError(f"nuts0 must be two capital letters; got {nuts0!r} instead.")
+    if direction not in DIRECTIONS:
+        raise InputError(
+            f"direction must be one of {', '.join(DIRECTIONS)}; got {direction!r} instead."
+        )
+    name = (
+        f"2022{point}LCLU_{_NAMES_2022[str(direction)]}.jpg"
+        if year == 2022
+        else f"{point}{direction}.jpg"
+    )
+    return f"{year:.0f}/{country}/{point[:3]}/{point[3:6]}/{name}"
+
+
+def check_url(url: str, name: str, query: bool = False) -> None:
+    try:
+        parts = urlsplit(url)
+        local = parts.hostname in LOCAL
+        fits = bool(parts.hostname) and not (parts.username or parts.fragment)
+        fits = fits and (query or not parts.query)
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(f"{name} must be an https address; got {url!r} instead.") from None
+    if not fits or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+        raise InputError(
+            f"{name} must be an https address without user{'' if query else ', query'} or fragment "
+            f"(http only to this computer); got {url!r} instead."
+        )
+
+
+# Asking
+@contextmanager
+def open_client(connections: int, timeout: float) -> Iterator[httpx2.Client]:
+    try:
+        client = httpx2.Client(
+            headers={"user-agent": _USER_AGENT, "accept-encoding": "identity"},
+            timeout=httpx2.Timeout(timeout, pool=None),
+            limits=httpx2.Limits(max_connections=connections),
+            # A proxy leads to the internet, not to this computer.
+            mounts={f"all://{'[::1]' if host == '::1' else host}": None for host in LOCAL},
+        )
+    except (ValueError, ImportError, OSError) as error:
+        raise DownloadError(
+            f"The proxy or certificates set in the environment cannot be used: {error}. Look at "
+            "HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def open_response(
+    client: httpx2.Client, url: str, headers: dict[str, str] | None = None
+) -> Iterator[httpx2.Response]:
+    """Open an answer that is no error, following redirects on the same host only."""
+    answered = False
+    try:
+        for _ in range(4):
+            with client.stream("GET", url, headers=headers) as response:
+                answered = True
+                if not response.has_redirect_location:
+                    _check_status(response)
+                    yield response
+                    return
+                here, there = httpx2.URL(url), httpx2.URL(url).join(response.headers["location"])
+                same = (here.scheme, here.host, here.port) == (there.scheme, there.host, there.port)
+                if not same:
+                    raise FaultError("redirected", f"the server points to {there}")
+                url = str(there)
+        raise FaultError("redirected", f"the server points on and on, at last to {url}")
+    except httpx2.ProxyError as error:
+        raise DownloadError(
+            f"The proxy refused: {error}. Look at HTTPS_PROXY and ALL_PROXY, or put the server "
+            f"into NO_PROXY. What was fetched is kept."
+        ) from error
+    except httpx2.InvalidURL as error:
+        raise FaultError("redirected", f"the server points to no address: {error}") from error
+    except httpx2.RequestError as error:
+        if _certificate(error):
+            raise DownloadError(
+                f"The certificate of {urlsplit(url).hostname} is not trusted: {error}. Behind an "
+                "institution's proxy, install its certificate on this computer or name its file "
+                "in SSL_CERT_FILE; also see whether the computer's clock is right."
+            ) from error
+        status = (
+            "incomplete"
+            if answered
+            else "server error"
+            if isinstance(error, httpx2.ProtocolError)
+            else "unreachable"
+        )
+        raise FaultError(status, str(error) or type(error).__name__, again=True) from error
+
+
+def _certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _check_status(response: httpx2.Response) -> None:
+    code = response.status_code
+    if code < 400:
+        return
+    what = f"the server answered {code} {response.reason_phrase}".rstrip()
+    if code in (404, 410):
+        raise FaultError("missing", what)
+    if code in _BUSY:
+        raise FaultError("server error", what, again=True, after=_retry_after(response))
+    raise FaultError("refused", what)
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def stated_length(response: httpx2.Response) -> int | None:
+    value = response.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+def persist(attempt: Callable[[], T], pace: Pace, retries: int) -> tuple[T, int]:
+    """Try until it works or will not; give what came and the number of attempts."""
+    for done in range(retries + 1):
+        pace.wait()
+        try:
+            return attempt(), done + 1
+        except FaultError as fault:
+            if (fault.after or 0) > _LONGEST_WAIT:
+                raise DownloadError(
+                    f"The server asks to come back in {fault.after:,.0f} seconds. What was fetched "
+                    "is kept: run again then."
+                ) from fault
+            if not fault.again or done == retries:
+                raise
+            if fault.after is not None:
+                pace.hold(fault.after)  # all connections: it is the server that is busy
+            else:
+                pause = min(_BACKOFF * 2**done, _LONGEST_BACKOFF)
+                pace.sleep(pause * random.uniform(0.5, 1.5))
+    raise AssertionError("unreachable")
+
+
+class Pace:
+    """The rate all connections share, and the way to stop them."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1 / per_second
+        self._next = 0.0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            slot = max(now, self._next)
+            self._next = slot + self._gap
+        self.sleep(slot - now)
+
+    def hold(self, seconds: float) -> None:
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+    def sleep(self, seconds: float) -> None:
+        if self._stop.wait(max(seconds, 0)):
+            raise _StoppedError
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+def in_threads(
+    fetch: Callable[[str], dict[str, Any]], photos: list[str], connections: int, pace: Pace
+) -> Generator[dict[str, Any], None, None]:
+    def run(photo: str) -> dict[str, Any]:
+        try:
+            return fetch(photo)
+        except BaseException:
+            pace.stop()  # at once: the other threads must not go on asking
+            raise
+
+    answered, in_a_row = False, 0
+    pool = ThreadPoolExecutor(connections, thread_name_prefix="lucas-photo")
+    try:
+        for future in as_completed([pool.submit(run, photo) for photo in photos]):
+            try:
+                record = future.result()
+            except _StoppedError:
+                continue  # the error that stopped it comes with another photo
+            yield record
+            silent = record["status"] == "unreachable"
+            answered, in_a_row = answered or not silent, in_a_row + 1 if silent else 0
+            if silent and (not answered or in_a_row >= _UNREACHABLE_IN_A_ROW):
+                raise DownloadError(
+                    f"{urlsplit(record['url']).hostname} cannot be reached: {record['error']}. Is "
+                    "this computer online, is a proxy needed (HTTPS_PROXY), is the address right? "
+                    "What was fetched is kept: run again to go on."
+                )
+    finally:
+        # An error, Ctrl-C or a caller that wants no more: photos not begun are left.
+        pace.stop()
+        pool.shutdown(wait=True, cancel_futures=True)

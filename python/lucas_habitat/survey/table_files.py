@@ -1,0 +1,196 @@
+"""Whole files of the survey, such as its zipped tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+
+from .._base.checks import check_number
+from .._base.progress import Progress, report
+from ..errors import DownloadError, InputError, inform
+from .journal import part_path, writing
+from .server import FaultError, Pace, check_url, open_client, open_response, persist, stated_length
+
+__all__ = ["download_table"]
+
+
+# Tables
+def download_table(
+    url: str,
+    out: str | os.PathLike[str],
+    *,
+    retries: int = 4,
+    timeout: float = 60.0,
+    max_bytes: int = 10_000_000_000,
+    progress: Progress = True,
+) -> Path:
+    """Fetch a table of the survey, going on where a former attempt broke off.
+
+    The addresses of the survey's tables change with its releases, so none is built in: take
+    them from the survey's pages. Never run against the real servers.
+
+    Parameters
+    ----------
+    url : str
+        An https address (http only on this computer).
+    out : path
+        The file to write, ``.csv``, ``.parquet``, ``.zip`` or ``.gz``, or a folder: then the name
+        is the address's. A file that is there is left as it is.
+    retries : int, default 4
+        How often a request is repeated that brought nothing.
+    timeout : float, default 60
+        Seconds without any byte after which an attempt is given up.
+    max_bytes : int, default 10,000,000,000
+        The largest file to take.
+    progress : bool or callable, default True
+        Whether to show a bar, or what to call with megabytes done and in all.
+
+    Returns
+    -------
+    pathlib.Path
+        The file, for `read_survey`.
+
+    Raises
+    ------
+    InputError
+        If the address is not https, or the name's ending is no table's.
+    DownloadError
+        If the file cannot be had, is not what its ending says, or does not fit the disk.
+    """
+    check_url(url, "url", query=True)
+    check_number("retries", retries, 0, 20, whole=True)
+    check_number("timeout", timeout, 0, open_low=True)
+    check_number("max_bytes", max_bytes, 1, whole=True)
+    path = Path(os.path.abspath(os.path.expanduser(out)))
+    if path.is_dir():
+        path = path / (re.sub(r"[^0-9A-Za-z._-]", "_", urlsplit(url).path.split("/")[-1]) or "_")
+    if path.suffix.lower() not in _BEGINNINGS:
+        raise InputError(
+            f"A table ends in {', '.join(_BEGINNINGS)}; got {path.name} instead. Name the file to "
+            "write with out=."
+        )
+    if path.exists():
+        inform(f"{path} is there already and was left as it is.")
+        return path
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    part, notes = part_path(path), path.with_name(f".{path.name}.part.json")
+    pace = Pace(5)
+    with open_client(1, timeout) as client:
+        while True:
+            before = part.stat().st_size if part.exists() else 0
+            try:
+                persist(
+                    lambda: _fetch_rest(client, url, part, notes, int(max_bytes), progress),
+                    pace,
+                    int(retries),
+                )
+                break
+            except FaultError as fault:
+                if not fault.again or not part.exists() or part.stat().st_size <= before:
+                    raise DownloadError(
+                        f"{url} cannot be had ({fault.status}): {fault}. Is this computer online, is a "
+                        "proxy needed (HTTPS_PROXY), is the address right? A file that a browser "
+                        "fetched does as well."
+                        + (" What came is kept: run again to go on." if part.exists() else "")
+                    ) from fault
+    try:
+        _check_beginning(path, part)
+    except DownloadError:
+        part.unlink()
+        notes.unlink(missing_ok=True)
+        raise
+    with writing(path.parent):
+        os.replace(part, path)
+        notes.unlink(missing_ok=True)
+    return path
+
+
+_BEGINNINGS = {".csv": b"", ".parquet": b"PAR1", ".zip": b"PK", ".gz": b"\x1f\x8b"}
+
+
+def _check_beginning(path: Path, part: Path) -> None:
+    with part.open("rb") as file:
+        start = file.read(512)
+    wanted = _BEGINNINGS[path.suffix.lower()]
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(wanted) or (not wanted and (text[:1] in (b"", b"<") or b"\0" in text)):
+        raise DownloadError(
+            f"What the server sent is no {path.suffix} file; it begins with {start[:16]!r}. Is the "
+            "address a web page's?"
+        )
+
+
+def _fetch_rest(
+    client: httpx2.Client, url: str, part: Path, notes: Path, max_bytes: int, progress: Progress
+) -> None:
+    """Append what is missing of a file, or begin it anew if it has changed."""
+    try:
+        known = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    have = part.stat().st_size if part.exists() and known.get("url") == url else 0
+    if have and have == known.get("total"):
+        return
+    headers = {}
+    if have and known.get("version"):
+        headers = {"range": f"bytes={have}-", "if-range": known["version"]}
+    try:
+        with open_response(client, url, headers) as response:
+            span = re.fullmatch(
+                r"bytes ([0-9]+)-[0-9]+/([0-9]+)", response.headers.get("content-range", "")
+            )
+            if response.status_code == 206 and span and int(span[1]) == have:
+                total: int | None = int(span[2])
+            elif response.status_code == 200:
+                have, total = 0, stated_length(response)
+            else:
+                raise FaultError("refused", f"the server answered {response.status_code}")
+            _check_room(response, part, have, total, max_bytes)
+            # Only a strong version says that the rest fits the beginning byte by byte.
+            etag = response.headers.get("etag", "")
+            version = etag if etag.startswith('"') else response.headers.get("last-modified")
+            with writing(part.parent):
+                file = part.open("ab" if have else "wb")
+                notes.write_text(json.dumps({"url": url, "version": version, "total": total}))
+            with file, report(progress, round((total or 0) / 1e6), "Fetching MB") as forward:
+                shown = 0
+                for chunk in response.iter_raw():
+                    with writing(part.parent):
+                        file.write(chunk)
+                        file.flush()
+                    have += len(chunk)
+                    if have > max_bytes:
+                        raise FaultError("too large", f"more than {max_bytes:,} bytes")
+                    forward(round(have / 1e6) - shown)
+                    shown = round(have / 1e6)
+    except FaultError as fault:
+        if fault.status == "refused" and "416" in str(fault):
+            part.unlink(missing_ok=True)  # longer than the server's: begin anew
+            raise FaultError("incomplete", str(fault), again=True) from fault
+        raise
+    if total is not None and have != total:
+        raise FaultError("incomplete", f"{have:,} of {total:,} bytes came", again=True)
+
+
+def _check_room(
+    response: httpx2.Response, part: Path, have: int, total: int | None, max_bytes: int
+) -> None:
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
+        raise FaultError("not a table", "the server sent a web page")
+    if total is None:
+        return
+    if total > max_bytes:
+        raise FaultError("too large", f"{total:,} bytes, and max_bytes is {max_bytes:,}")
+    free = shutil.disk_usage(part.parent).free
+    if total - have > free:
+        raise DownloadError(
+            f"{total - have:,} bytes are to come, and the disk of {part.parent} has {free:,} left."
+        )
