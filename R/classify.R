@@ -28,10 +28,5 @@
 #' @export
 lucas_classify <- function(photos, model, batch_size = NULL, device = "auto", precision = NULL,
                            cache = TRUE, verbose = TRUE) {
-  found <- call_core("classify", list(
-    photos = photos_argument(photos), model = model_argument(model),
-    batch_size = scalar(batch_size), device = scalar(device), precision = scalar(precision),
-    cache = check_flag(cache, "cache")
-  ), verbose)
-  with_habitat(found)
+  with_habitat(call_core("classify", captured(), verbose))
 }

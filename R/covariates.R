@@ -84,13 +84,7 @@ lucas_covariates <- function(points, sites = NULL, crs = NULL, id = NULL, year =
     if (is.null(crs)) crs <- sf::st_crs(sites)$wkt
     sites <- sf_sites(sites, id)
   }
-  found <- call_core("covariates", list(
-    points = table_or_path(points, "points"),
-    sites = if (is.data.frame(sites)) table_argument(sites, row_names = TRUE)
-            else if (!is.null(sites)) table_or_path(sites, "sites"),
-    crs = crs_argument(crs), id = scalar(id), year = scalar(year), k = scalar(k),
-    radius = scalar(radius), drop = scalar(drop), transform = scalar(transform)
-  ))
+  found <- call_core("covariates", captured())
   if (as == "raster") return(fill_raster(template, found, filename))
   structure(found$covariates, lucas_support = found$support)
 }
@@ -114,6 +108,11 @@ lucas_support <- function(covariates) {
                ". Ask for the support before row names are changed.")
   }
   support[rows, , drop = FALSE]
+}
+
+# A table with its row names, which are the sites' ids; or the path of one.
+sites_argument <- function(sites) {
+  if (is.data.frame(sites)) table_argument(sites, row_names = TRUE) else table_or_path(sites, "sites")
 }
 
 # An object of sf or of other packages would be named by its text; numbers are EPSG codes.

@@ -42,10 +42,7 @@
 #' }
 #' @export
 lucas_evaluate <- function(predictions, reference = "habitat", n_boot = 2000, level = 0.95, seed = 1) {
-  call_core("evaluate", list(
-    predictions = table_or_path(predictions, "predictions"), reference = scalar(reference),
-    n_boot = scalar(n_boot), level = scalar(level), seed = scalar(seed)
-  ))
+  call_core("evaluate", captured())
 }
 
 evaluation_from_core <- function(x) {

@@ -79,10 +79,5 @@
 #' @export
 lucas_locate <- function(photos, radius = 25, minutes = 60, root = NULL, labels = TRUE,
                          verbose = TRUE) {
-  found <- call_core("locate_photos", list(
-    photos = photos_argument(photos), radius = scalar(radius), minutes = scalar(minutes),
-    root = if (!is.null(root)) check_folder_name(root, "root"),
-    labels = check_flag(labels, "labels")
-  ), verbose)
-  with_habitat(found)
+  with_habitat(call_core("locate_photos", captured(), verbose))
 }

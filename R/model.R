@@ -35,10 +35,8 @@ model_from_core <- function(x, folder = NULL) {
 #' }
 #' @export
 lucas_save <- function(model, folder, overwrite = FALSE) {
-  model$folder <- call_core("save_model", list(
-    model = model_argument(check_model(model)), folder = check_folder_name(folder, "folder"),
-    overwrite = check_flag(overwrite, "overwrite")
-  ))
+  check_model(model)
+  model$folder <- call_core("save_model", captured())
   invisible(model)
 }
 
@@ -46,7 +44,7 @@ lucas_save <- function(model, folder, overwrite = FALSE) {
 #' @export
 lucas_load <- function(folder) {
   folder <- check_folder_name(folder, "folder")
-  model <- call_core("load_model", list(folder = folder))
+  model <- call_core("load_model", captured())
   model$folder <- folder
   model
 }

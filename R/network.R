@@ -34,17 +34,7 @@
 #' @export
 lucas_model <- function(num_classes, arch = "xception", dropout = 0.2, freeze_backbone = TRUE,
                         weights = "imagenet", scaling = NULL, target_size = 224, seed = 1) {
-  call_core("build_model", list(
-    num_classes = scalar(num_classes), arch = scalar(arch), dropout = scalar(dropout),
-    freeze_backbone = check_flag(freeze_backbone, "freeze_backbone"),
-    weights = weights_argument(weights), scaling = scalar(scaling),
-    target_size = scalar(unique(target_size)), seed = scalar(seed)
-  ))
-}
-
-weights_argument <- function(x) {
-  if (is.character(x) && length(x) == 1L && !is.na(x) && x != "imagenet") return(file_path(x))
-  scalar(x)
+  call_core("build_model", captured())
 }
 
 network_from_core <- function(x) {

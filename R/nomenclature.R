@@ -33,12 +33,7 @@
 #' }
 #' @export
 lucas_habitat <- function(table, scheme = "pilot", column = "lc1") {
-  scheme <- scheme_table(scheme)
-  found <- call_core("assign_habitat", list(
-    table = table_or_path(table, "table"), scheme = scheme_argument(scheme),
-    column = scalar(column)
-  ))
-  with_habitat(found, scheme_classes(scheme))
+  with_habitat(call_core("assign_habitat", captured()), scheme_classes(scheme))
 }
 
 # A scheme that is a named vector or list as a data.frame; others as they are.
@@ -51,6 +46,7 @@ scheme_table <- function(scheme) {
 }
 
 scheme_argument <- function(scheme) {
+  scheme <- scheme_table(scheme)
   named <- is.character(scheme) && length(scheme) == 1L &&
     scheme %in% c("pilot", "level1", "level2")
   if (named) scheme else table_or_path(scheme, "scheme")
@@ -58,6 +54,7 @@ scheme_argument <- function(scheme) {
 
 # The classes that a scheme has, as far as R knows them.
 scheme_classes <- function(scheme) {
+  scheme <- scheme_table(scheme)
   known <- if (is.data.frame(scheme)) scheme$class
   if (identical(scheme, "pilot")) known <- PILOT_CLASSES
   classes <- sort(unique(stats::na.omit(trimws(as.character(known)))), method = "radix")

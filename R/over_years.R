@@ -90,36 +90,23 @@
 #' }
 #' @export
 lucas_changes <- function(points, years = NULL, class_shares = NULL, labelled = NULL, sure = 0.9) {
-  found <- call_core("changes", c(over_years_arguments(points, years, class_shares, labelled),
-                                  list(sure = scalar(sure))))
-  classes <- levels(found$predicted_to)
-  for (name in intersect(c("habitat_from", "habitat_to"), names(found))) {
-    found[[name]] <- habitat_factor(found[[name]], classes)
+  changes <- call_core("changes", captured())
+  classes <- levels(changes$predicted_to)
+  for (name in intersect(c("habitat_from", "habitat_to"), names(changes))) {
+    changes[[name]] <- habitat_factor(changes[[name]], classes)
   }
-  found
+  changes
 }
 
 #' @rdname lucas_changes
 #' @export
 lucas_transitions <- function(points, years = NULL, class_shares = NULL, labelled = NULL,
                               n_boot = 2000, level = 0.95, seed = 1) {
-  call_core("transitions", c(
-    over_years_arguments(points, years, class_shares, labelled),
-    list(n_boot = scalar(n_boot), level = scalar(level), seed = scalar(seed))
-  ))
-}
-
-over_years_arguments <- function(points, years, class_shares, labelled) {
-  list(
-    points = table_or_path(points, "points"), years = scalar(years),
-    class_shares = class_shares_argument(class_shares),
-    labelled = if (!is.null(labelled)) table_or_path(labelled, "labelled")
-  )
+  call_core("transitions", captured())
 }
 
 # Numbers named by classes, or a model; a folder is read first, as only lucas_load() knows how.
 class_shares_argument <- function(x) {
-  if (is.null(x)) return(NULL)
   if (is.numeric(x) || is.list(x) && !inherits(x, "lucas_model")) {
     if (is.null(names(x))) {
       stop_lucas("input", "class_shares must be numbers named by the classes, as in c(woody = 0.4, ",

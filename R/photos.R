@@ -35,12 +35,7 @@
 #' }
 #' @export
 lucas_photos <- function(source, root = NULL, labels = TRUE) {
-  found <- call_core("list_photos", list(
-    source = photos_argument(source),
-    root = if (!is.null(root)) check_folder_name(root, "root"),
-    labels = check_flag(labels, "labels")
-  ))
-  with_habitat(found)
+  with_habitat(call_core("list_photos", captured()))
 }
 
 #' Draw made-up photos to try the package on
@@ -66,9 +61,5 @@ lucas_photos <- function(source, root = NULL, labels = TRUE) {
 #' @export
 lucas_demo_photos <- function(folder, n_points = 200, seed = 1, size = c(1600, 1200),
                               verbose = TRUE) {
-  drawn <- call_core("draw_demo_photos", list(
-    folder = check_folder_name(folder, "folder"), n_points = scalar(n_points), seed = scalar(seed),
-    size = as_plain(size)
-  ), verbose)
-  invisible(drawn)
+  invisible(call_core("draw_demo_photos", captured(), verbose))
 }

@@ -67,31 +67,25 @@ lucas_pilot <- function(out, country = "DK", table = NULL, years = NULL, scheme 
                         training = NULL, model = NULL,
                         base = "https://gisco-services.ec.europa.eu", per_second = 5, seed = 1,
                         device = "auto", overwrite = FALSE, verbose = TRUE) {
-  if (!is.null(training)) {
-    if (!(is.list(training) && length(names(training)) == length(training))) {
-      stop_lucas("input", "training must be a list of named arguments of lucas_train(); got ",
-                 describe(training), " instead.")
-    }
-    if ("weights" %in% names(training)) {
-      training["weights"] <- list(weights_argument(training$weights))
-    }
-    training <- lapply(training, scalar)
-  }
-  if (!is.null(table) && !is.character(table)) {
-    stop_lucas("input", "table must be files or addresses of the survey's tables; got ",
+  run <- call_core("pilot", captured(out = check_folder_name, table = survey_tables), verbose)
+  structure(run$table, report = run$report, folder = run$folder)
+}
+
+# Addresses go as they are, files with their whole path.
+survey_tables <- function(table, name) {
+  if (!is.character(table)) {
+    stop_lucas("input", name, " must be files or addresses of the survey's tables; got ",
                describe(table), " instead.")
   }
-  # Addresses go as they are, files with their whole path.
-  if (!is.null(table)) table <- as.list(ifelse(grepl("://", table), table, file_path(table)))
-  found <- call_core("pilot", list(
-    out = check_folder_name(out, "out"), country = scalar(country), table = table,
-    years = scalar(years), scheme = scheme_argument(scheme_table(scheme)), classes = scalar(classes),
-    sample = scalar(sample), balanced = scalar(balanced), directions = several(directions),
-    test_size = scalar(test_size), validation_split = scalar(validation_split),
-    arch = scalar(arch), recipe = scalar(recipe), training = training,
-    model = if (!is.null(model)) model_argument(model), base = scalar(base),
-    per_second = scalar(per_second), seed = scalar(seed), device = scalar(device),
-    overwrite = check_flag(overwrite, "overwrite")
-  ), verbose)
-  structure(found$table, report = found$report, folder = found$folder)
+  as.list(ifelse(grepl("://", table), table, file_path(table)))
+}
+
+# Arguments of lucas_train(), converted as there.
+training_argument <- function(training) {
+  if (!(is.list(training) && length(names(training)) == length(training))) {
+    stop_lucas("input", "training must be a list of named arguments of lucas_train(); got ",
+               describe(training), " instead.")
+  }
+  Map(function(value, name) if (!is.null(value)) converted(value, name, converters()),
+      training, names(training))
 }

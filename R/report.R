@@ -25,9 +25,5 @@
 #' @export
 lucas_report <- function(predictions, out = "report.html", model = NULL, points = NULL,
                          title = NULL) {
-  invisible(call_core("report", list(
-    predictions = table_or_path(predictions, "predictions"), out = check_file_name(out, "out"),
-    model = if (!is.null(model)) model_argument(model),
-    points = if (!is.null(points)) table_or_path(points, "points"), title = scalar(title)
-  )))
+  invisible(call_core("report", captured()))
 }

@@ -26,11 +26,7 @@
 #' }
 #' @export
 lucas_split <- function(photos, test_size = NULL, n_per_class = NULL, regroup = FALSE, seed = 1) {
-  parts <- call_core("split_photos", list(
-    photos = photos_argument(photos), test_size = scalar(test_size),
-    n_per_class = scalar(n_per_class), regroup = check_flag(regroup, "regroup"),
-    seed = scalar(seed)
-  ))
+  parts <- call_core("split_photos", captured())
   names(parts) <- c("train", "test")
   labels <- unlist(lapply(parts, function(part) as.character(part$habitat)))
   classes <- levels(if (is.data.frame(photos)) photos$habitat)

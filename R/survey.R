@@ -77,14 +77,11 @@
 #' }
 #' @export
 lucas_survey <- function(source, years = NULL, countries = NULL, columns = character()) {
-  found <- call_core("read_survey", list(
-    source = check_file_name(source, "source"), years = scalar(years),
-    countries = scalar(countries), columns = several(columns)
-  ))
-  repairs <- unlist(found$repairs)
-  structure(found$table,
+  survey <- call_core("read_survey", captured(source = check_file_name))
+  repairs <- unlist(survey$repairs)
+  structure(survey$table,
             repairs = if (is.null(repairs)) stats::setNames(integer(), character()) else repairs,
-            problems = found$problems)
+            problems = survey$problems)
 }
 
 #' @rdname lucas_survey
@@ -93,21 +90,18 @@ lucas_select <- function(survey, scheme = "pilot", countries = NULL, years = NUL
                          field_only = TRUE, max_distance = 100,
                          directions = c("P", "N", "E", "S", "W"), min_cover = NULL,
                          n_per_class = NULL, n = NULL, seed = 1) {
+  points <- call_core("select_points", captured())
+  labels <- if (is.null(classes)) scheme_classes(scheme) else
+    sort(unique(as.character(classes)), method = "radix")
+  with_habitat(points, labels)
+}
+
+survey_argument <- function(survey) {
   if (!is.data.frame(survey)) {
     stop_lucas("input", "survey must be a data.frame, as lucas_survey() returns it; got ",
                describe(survey), ".")
   }
-  scheme <- scheme_table(scheme)
-  found <- call_core("select_points", list(
-    survey = table_argument(survey), scheme = scheme_argument(scheme),
-    countries = scalar(countries), years = scalar(years), classes = scalar(classes),
-    field_only = check_flag(field_only, "field_only"), max_distance = scalar(max_distance),
-    directions = several(directions), min_cover = scalar(min_cover),
-    n_per_class = scalar(n_per_class), n = scalar(n), seed = scalar(seed)
-  ))
-  known <- scheme_classes(scheme)
-  if (!is.null(classes)) known <- sort(unique(as.character(classes)), method = "radix")
-  with_habitat(found, known)
+  table_argument(survey)
 }
 
 #' Fetch photos and tables of the LUCAS survey
@@ -190,31 +184,24 @@ lucas_download <- function(points, folder, directions = c("P", "N", "E", "S", "W
                            base = "https://gisco-services.ec.europa.eu", connections = 4,
                            per_second = 5, retries = 4, timeout = 120, again = FALSE,
                            verbose = TRUE) {
-  found <- call_core("download_photos", list(
-    points = table_or_path(points, "points"), folder = check_folder_name(folder, "folder"),
-    directions = several(directions), base = scalar(base), connections = scalar(connections),
-    per_second = scalar(per_second), retries = scalar(retries), timeout = scalar(timeout),
-    again = check_flag(again, "again")
-  ), verbose)
-  with_habitat(found, if (is.data.frame(points)) levels(points$habitat))
+  photos <- call_core("download_photos", captured(), verbose)
+  with_habitat(photos, if (is.data.frame(points)) levels(points$habitat))
 }
 
 #' @rdname lucas_download
 #' @export
 lucas_download_table <- function(url, out, retries = 4, timeout = 60, max_bytes = 1e10,
                                  verbose = TRUE) {
-  written <- call_core("download_table", list(
-    url = scalar(url), out = check_file_name(out, "out"), retries = scalar(retries),
-    timeout = scalar(timeout), max_bytes = scalar(max_bytes)
-  ), verbose)
-  invisible(written)
+  invisible(call_core("download_table", captured(), verbose))
 }
 
 #' @rdname lucas_download
 #' @export
-lucas_credit <- function(years) {
+lucas_credit <- function(years) call_core("credit", captured(years = photo_years))
+
+photo_years <- function(years, name) {
   if (!is.numeric(years)) {
-    stop_lucas("input", "years must be campaigns, such as 2018; got ", describe(years), " instead.")
+    stop_lucas("input", name, " must be campaigns, such as 2018; got ", describe(years), " instead.")
   }
-  call_core("credit", list(years = as_plain(unique(years[!is.na(years)]))))
+  as_plain(unique(years[!is.na(years)]))
 }

@@ -54,24 +54,13 @@
 #' }
 #' @export
 lucas_train <- function(photos, validation = NULL, validation_split = 0, corrections = NULL,
-                        recipe = "pilot", arch = "xception", dropout = NULL, freeze_backbone = NULL, epochs = NULL,
-                        batch_size = NULL, learning_rate = NULL, target_size = 224,
+                        recipe = "pilot", arch = "xception", dropout = NULL,
+                        freeze_backbone = NULL, epochs = NULL, batch_size = NULL,
+                        learning_rate = NULL, target_size = 224,
                         weights = "imagenet", scaling = NULL, resize = "antialias",
                         decoder = "simplejpeg", credit = "mask", closeups = FALSE, seed = 1,
                         device = "auto", precision = "auto", cache = TRUE, verbose = TRUE) {
-  call_core("train", list(
-    photos = photos_argument(photos),
-    validation = if (!is.null(validation)) photos_argument(validation),
-    validation_split = scalar(validation_split),
-    corrections = if (!is.null(corrections)) check_file_name(corrections, "corrections"),
-    recipe = scalar(recipe), arch = scalar(arch),
-    dropout = scalar(dropout), freeze_backbone = scalar(freeze_backbone), epochs = scalar(epochs),
-    batch_size = scalar(batch_size), learning_rate = scalar(learning_rate),
-    target_size = scalar(target_size), weights = weights_argument(weights),
-    scaling = scalar(scaling), resize = scalar(resize), decoder = scalar(decoder),
-    credit = scalar(credit), closeups = check_flag(closeups, "closeups"), seed = scalar(seed),
-    device = scalar(device), precision = scalar(precision), cache = check_flag(cache, "cache")
-  ), verbose)
+  call_core("train", captured(), verbose)
 }
 
 #' Calibrate a model on held-out points
@@ -101,9 +90,5 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 #' @export
 lucas_calibrate <- function(model, photos, closeups = FALSE, device = "auto", cache = TRUE,
                             verbose = TRUE) {
-  call_core("calibrate", list(
-    model = model_argument(model), photos = photos_argument(photos),
-    closeups = check_flag(closeups, "closeups"), device = scalar(device),
-    cache = check_flag(cache, "cache")
-  ), verbose)
+  call_core("calibrate", captured(), verbose)
 }

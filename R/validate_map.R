@@ -76,24 +76,25 @@
 #' @export
 lucas_validate_map <- function(raster, points, legend, reference = "predicted", confusion = NULL,
                                weights = NULL, areas = NULL, n_boot = 2000, level = 0.95, seed = 1) {
-  points <- table_or_path(points, "points")
-  raster <- map_argument(raster)
-  edges <- as.vector(terra::ext(raster))[c("xmin", "ymin", "xmax", "ymax")]
-  where <- call_core("map_positions", list(
-    points = points, crs = terra::crs(raster), bounds = if (is.null(areas)) as.list(unname(edges))
+  arguments <- captured(weights = function(x, name) scalar(x), leave_out = "raster")
+  map <- map_argument(raster)
+  at_points <- map_values(map, arguments$points, counted = is.null(areas))
+  if (is.null(areas)) arguments$areas <- table_argument(map_areas(map))
+  call_core("judge_map", c(arguments, list(at_points = table_argument(at_points))))
+}
+
+# At each point: whether its place is known, whether that lies on the map, and the map's value there.
+# Where pixels are counted the core warns if they differ in area.
+map_values <- function(map, points, counted) {
+  edges <- as.vector(terra::ext(map))[c("xmin", "ymin", "xmax", "ymax")]
+  positions <- call_core("map_positions", list(
+    points = points, crs = terra::crs(map), bounds = if (counted) as.list(unname(edges))
   ))
-  cell <- terra::cellFromXY(raster, as.matrix(where))
+  cell <- terra::cellFromXY(map, as.matrix(positions))
   inside <- !is.na(cell)
   value <- rep(NA_real_, length(cell))
-  if (any(inside)) value[inside] <- as.double(terra::extract(raster, cell[inside])[[1]])
-  at_points <- data.frame(located = !is.na(where$x), inside = inside, value = value)
-  if (is.null(areas)) areas <- map_areas(raster)
-  call_core("judge_map", list(
-    points = points, at_points = table_argument(at_points), legend = legend_argument(legend),
-    areas = table_or_path(areas, "areas"), reference = scalar(reference),
-    confusion = confusion_argument(confusion), weights = scalar(weights), n_boot = scalar(n_boot),
-    level = scalar(level), seed = scalar(seed)
-  ))
+  if (any(inside)) value[inside] <- as.double(terra::extract(map, cell[inside])[[1]])
+  data.frame(located = !is.na(positions$x), inside = inside, value = value)
 }
 
 map_argument <- function(raster) {
@@ -122,10 +123,10 @@ map_argument <- function(raster) {
 }
 
 map_areas <- function(raster) {
-  found <- if (terra::is.lonlat(raster)) {
+  areas <- if (terra::is.lonlat(raster)) {
     terra::zonal(cos(terra::init(raster, "y") * pi / 180), raster, "sum")
   } else terra::freq(raster, digits = NA)[c("value", "count")]
-  data.frame(value = as.double(found[[1]]), area = as.double(found[[2]]))
+  data.frame(value = as.double(areas[[1]]), area = as.double(areas[[2]]))
 }
 
 legend_argument <- function(legend) {
@@ -136,7 +137,6 @@ legend_argument <- function(legend) {
 }
 
 confusion_argument <- function(confusion) {
-  if (is.null(confusion)) return(NULL)
   if (!inherits(confusion, "lucas_evaluation")) return(table_or_path(confusion, "confusion"))
   counts <- unclass(confusion$confusion)
   list(

@@ -31,9 +31,5 @@
 #' }
 #' @export
 lucas_vote <- function(predictions, method = "majority", closeups = FALSE) {
-  found <- call_core("vote", list(
-    predictions = table_or_path(predictions, "predictions"), method = scalar(method),
-    closeups = check_flag(closeups, "closeups")
-  ))
-  with_habitat(found)
+  with_habitat(call_core("vote", captured()))
 }
