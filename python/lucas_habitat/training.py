@@ -150,7 +150,7 @@ def train(
     >>> model = train("photos/train", arch="efficientnet_lite0")      # doctest: +SKIP
     """
     settings = _settings(recipe, dropout, freeze_backbone, epochs, batch_size, learning_rate)
-    size, seed = _square(target_size), check_seed(seed)
+    size, seed = square_side(target_size), check_seed(seed)
     how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
     table, held_out, corrected = _photos_to_train_on(
         photos, validation, validation_split, corrections, closeups, seed
@@ -232,7 +232,8 @@ def _settings(
     return settings | {"epochs": int(settings["epochs"]), "batch_size": int(settings["batch_size"])}
 
 
-def _square(target_size: int | Sequence[int]) -> int:
+def square_side(target_size: int | Sequence[int]) -> int:
+    """The side of photos' squares, given as one number or as Keras' pair."""
     sides = list(np.atleast_1d(np.asarray(target_size)).tolist())
     if len(set(sides)) != 1 or len(sides) > 2:
         raise InputError(f"target_size must be one number or two equal ones; got {target_size!r}.")

@@ -31,7 +31,7 @@ from ..survey.selection import draw_rows, select_points
 from ..survey.server import BASE
 from ..survey.table_files import download_table
 from ..survey.tables import read_survey
-from ..training import RECIPES, train
+from ..training import RECIPES, square_side, train
 from ..voting import vote
 from .pilot_page import beside_the_pilot, comparison_table, how_made, run_result
 from .run_folder import COMPARISON, REPORT, Run, digest
@@ -197,7 +197,12 @@ def pilot(
     if given is None and "model" not in run.steps:
         # An hour of fetching must not end at weights that cannot be had.
         check_choice("recipe", recipe, list(RECIPES))
-        load_backbone(arch, weights=how.get("weights", "imagenet"), scaling=how.get("scaling"))
+        load_backbone(
+            arch,
+            weights=how.get("weights", "imagenet"),
+            scaling=how.get("scaling"),
+            size=square_side(how.get("target_size", 224)),
+        )
 
     def survey_step() -> dict[str, Any]:
         survey, notes = _survey(folder, table, only_years, only_countries, progress)
