@@ -100,7 +100,10 @@ def read_corrections(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = _checked(path)
     table = _read(path)
-    table = table[~table["sha256"].duplicated(keep="last")]
+    # Without its hash, which a person may have emptied, a row would stand for every photo that has none.
+    no_hash = table["sha256"].isna()
+    table.loc[no_hash, "sha256"] = [_sha256(path.parent / str(p)) for p in table["path"][no_hash]]
+    table = table[~table["sha256"].duplicated(keep="last") | table["sha256"].isna()]
     table = table[table["habitat"].notna() & (table["habitat"].str.strip() != "")]
     if table.empty:
         return table.reset_index(drop=True)
@@ -144,7 +147,7 @@ def apply_corrections(
         tests = pd.concat([tests, held_out])
     # Only files as long as a corrected photo can be one: the others need not be read.
     lengths = {size for size in map(_size, corrected["path"]) if size}
-    known = {_sha256(p) for p in tests["path"] if _size(p) in lengths}
+    known = {_sha256(p) for p in tests["path"] if _size(p) in lengths} - {None}
     points = set(tests["point_id"].dropna())
     kept_out = (
         corrected["sha256"].isin(known)
@@ -153,7 +156,7 @@ def apply_corrections(
     )
     left_out, corrected = int(kept_out.sum()), corrected[~kept_out]
 
-    labels = corrected.set_index("sha256")["habitat"]
+    labels = corrected.dropna(subset="sha256").set_index("sha256")["habitat"]
     may_be = (photos["split"] != "test").to_numpy() & [_size(p) in lengths for p in photos["path"]]
     hashes = pd.Series(None, index=photos.index, dtype="str")
     hashes[may_be] = [_sha256(p) for p in photos.loc[may_be, "path"]]
@@ -161,7 +164,7 @@ def apply_corrections(
     found = new.notna()
     same = int((new[found] == photos.loc[found, "habitat"]).sum())
     photos = photos.assign(habitat=photos["habitat"].where(~found, new).astype("str"))
-    added = corrected[~corrected["sha256"].isin(hashes)]
+    added = corrected[~corrected["sha256"].isin(hashes.dropna())]
     # A photo of a known point brings its place along; columns that only some rows have stay.
     photos = pd.concat([photos, added[[c for c in added if c in photos]]], ignore_index=True)
     counts = {"replaced": int(found.sum()) - same, "confirmed": same}
@@ -183,13 +186,17 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _size(path: object) -> int:
-    """A file's length; 0 for what is no file, which training will refuse with its reason."""
+    """A file's length; 0 for what is not there, which training will refuse with its reason."""
     try:
         return os.path.getsize(str(path))
     except (OSError, ValueError):
         return 0
 
 
-def _sha256(path: object) -> str:
-    with open(str(path), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(path: object) -> str | None:
+    """A file's hash; None for one that cannot be read, which training will refuse with its reason."""
+    try:
+        with open(str(path), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from conftest import COLOURS, colour_photo, write_photos
 
-from lucas_habitat import classify, list_photos, split_photos, train
+from lucas_habitat import classify, corrections, list_photos, split_photos, train
 from lucas_habitat.cli import main
 from lucas_habitat.corrections import add_corrections, apply_corrections, read_corrections
-from lucas_habitat.errors import InputError
+from lucas_habitat.errors import InputError, LucasWarning
 
 HOW = {"arch": "efficientnet_lite0", "progress": False}
 
@@ -146,6 +146,40 @@ def test_what_is_kept_for_testing_stays_out(tmp_path, table, new_photos):
     found, counts = apply_corrections(training, reviews, tests.assign(split=None))
     assert counts["left_out"] == 3
     assert found["habitat"].tolist() == training["habitat"].tolist()
+
+
+def test_a_photo_that_cannot_be_read_is_a_row_with_its_reason(
+    tmp_path, table, new_photos, monkeypatch
+):
+    """A folder in a photo's place, as long as a corrected photo is, cannot be opened."""
+    for path in (table["path"].iloc[0], table["path"].iloc[4]):  # one to test with, one to train on
+        Path(path).unlink()
+        Path(path).mkdir()
+    assert table["split"].iloc[[0, 4]].tolist() == ["test", "train"]
+    monkeypatch.setattr(corrections, "_size", lambda path: 1)
+    reviews = tmp_path / "r.csv"
+    add_corrections(reviews, predictions_of(new_photos), "woody")
+    gone = pd.read_csv(reviews)["path"].iloc[0]
+    (tmp_path / gone).unlink()
+    with pytest.warns(LucasWarning, match=r"2 of \d+ photos were refused") as told:
+        model = train(table, corrections=reviews, epochs=1, **HOW)
+    assert Path(table["path"].iloc[4]).name in str(told[-1].message)
+    assert Path(gone).name in str(told[-1].message)
+    assert model.training["corrections"]["added"] == 2
+
+
+def test_a_row_without_its_hash_stands_for_its_own_photo_only(tmp_path, table, new_photos):
+    reviews = tmp_path / "r.csv"
+    training = table[table["split"] == "train"]
+    wrong = training["path"].iloc[0]
+    add_corrections(reviews, predictions_of([wrong, *new_photos]), "grassland")
+    rows = pd.read_csv(reviews)
+    (tmp_path / rows["path"].iloc[2]).unlink()
+    rows.assign(sha256=None).to_csv(reviews, index=False)
+    found, counts = apply_corrections(table, reviews)
+    assert counts == {"replaced": 1, "confirmed": 0, "added": 2, "left_out": 0}
+    changed = found["habitat"].iloc[: len(table)] != table["habitat"]
+    assert found.loc[changed[changed].index, "path"].tolist() == [wrong]
 
 
 def test_a_table_that_is_none(tmp_path, new_photos):
