@@ -499,6 +499,7 @@ def test_bad_options_are_refused(options, said):
         (lambda: charts.plot_confusion("no"), "must be what evaluate"),
         (lambda: charts.plot_reliability(made().drop(columns="habitat")), "add the column habitat"),
         (lambda: charts.plot_reliability(made().iloc[:0]), "without rows"),
+        (lambda: charts.plot_reliability(pd.DataFrame({"a": [1]})), r"^plot_reliability\(\) needs"),
         (lambda: charts.plot_votes(pd.DataFrame({"a": [1]})), "needs the columns predicted"),
         (lambda: maps.plot_map(made().drop(columns="point_id")), "needs the column point_id"),
         (lambda: photos.plot_photos(made(), right="yes"), "right must be True or False"),

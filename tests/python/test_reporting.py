@@ -10,6 +10,7 @@ from collections import Counter
 
 import pandas as pd
 import pytest
+from test_over_years import simulated
 from test_plots import HARD, made
 
 from lucas_habitat import classify, evaluate, report, save_model, vote
@@ -226,6 +227,31 @@ def test_without_labels_it_says_so(predictions, tmp_path):
     assert "kappa" not in page.text
     assert "Where the points are" in page.text
     assert "What was trained on what" not in page.text
+
+
+def test_its_errors_speak_of_it(predictions, tmp_path):
+    points = vote(predictions)
+    points = points.drop(columns=[c for c in points if c.startswith("p_")])
+    text = Page(report(predictions, tmp_path / "r.html", points=points)).text
+    assert "report() needs the columns predicted and p_<class>" in text
+    assert "plot_" not in text
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+@pytest.mark.parametrize("where", ["vote", "transitions"])
+def test_warnings_of_other_libraries_are_not_hidden(where, tmp_path, monkeypatch):
+    points, _ = simulated(60)
+    table = made()
+
+    def warned(*given, **options):
+        warnings.warn("a library is out of date", FutureWarning, stacklevel=1)
+        return ours(*given, **options)
+
+    ours = getattr(reporting, where)
+    monkeypatch.setattr(reporting, where, warned)
+    with pytest.warns(FutureWarning, match="a library is out of date"):
+        page = report(table, tmp_path / "r.html", points=None if where == "vote" else points)
+    assert "out of date" not in Page(page).text
 
 
 def test_one_photo_without_a_point(tmp_path):

@@ -52,6 +52,8 @@ _FEW = 30  # points
 
 _BALANCED = 1.5  # the commonest class of training at most so many times the rarest
 
+_OURS = (LucasWarning, LucasMessage)
+
 _CITE = (
     "The lucas-habitat authors. lucas-habitat: habitats from ground photos. Version "
     f"{__version__}. Licence: Apache-2.0."
@@ -147,7 +149,8 @@ def run_sections(
     drawn = any((Path(p).parent.parent / DRAWN).is_file() for p in table["path"].dropna().head())
     with warnings.catch_warnings():
         # What was left out is counted on the page.
-        warnings.simplefilter("ignore")
+        for kind in _OURS:
+            warnings.simplefilter("ignore", kind)
         voted = vote(table) if points is None else points
         if not isinstance(voted, pd.DataFrame):
             voted = read_table(voted)
@@ -427,7 +430,7 @@ def _trust(table: pd.DataFrame) -> Section:
 def _places(points: pd.DataFrame) -> Section:
     section = Section("Where the points are")
     try:
-        numbers = map_table(points)
+        numbers = map_table(points, "report()")
     except InputError as error:
         section.parts.append(paragraph(str(error)))
         return section
@@ -451,12 +454,11 @@ def _over_years(points: pd.DataFrame, model: HabitatModel | None) -> list[Sectio
         return []
     section = Section("Over the years")
     try:
-        with warnings.catch_warnings(record=True) as said:
-            for kind in (LucasWarning, LucasMessage):
+        with warnings.catch_warnings(record=True) as caught:
+            for kind in _OURS:
                 warnings.simplefilter("always", kind)
             numbers = transitions(points, class_shares=model)
-            warnings.simplefilter("ignore")
-            found = changes(points, class_shares=model)
+        found = changes(points, class_shares=model)
     except InputError as error:
         section.parts.append(paragraph(str(error)))
         return [section]
@@ -466,8 +468,12 @@ def _over_years(points: pd.DataFrame, model: HabitatModel | None) -> list[Sectio
             "shares are those that make the probabilities of all visits likeliest."
         )
     )
+    for w in caught:
+        if not issubclass(w.category, _OURS):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    said = [str(w.message) for w in caught if issubclass(w.category, _OURS)]
     if said:
-        section.parts.append(bullets([str(w.message) for w in said], kind="warning"))
+        section.parts.append(bullets(said, kind="warning"))
     verdicts = found.groupby(["year_from", "year_to"])["verdict"].value_counts().unstack()
     rows = []
     for t in numbers.drop_duplicates(["year_from", "year_to"]).to_dict("records"):
@@ -504,7 +510,7 @@ def _examples(table: pd.DataFrame, points: pd.DataFrame, labelled: bool) -> list
         kind = "right" if right else "wrong"
         section = Section(f"Photos classified {kind}")
         try:
-            rows = examples_table(table, right, _EXAMPLES)
+            rows = examples_table(table, right, _EXAMPLES, what="report()")
         except InputError as error:
             section.parts.append(paragraph(str(error)))
         else:

@@ -94,8 +94,10 @@ def point_table(predictions: Table, point_id: object, year: int | None = None) -
     return rows
 
 
-def map_table(points: Table) -> pd.DataFrame:
+def map_table(points: Table, what: str = "plot_map()") -> pd.DataFrame:
     """Where points are and what they are; of a point with several years, the latest.
+
+    ``what`` is the function that errors speak of.
 
     Returns
     -------
@@ -103,8 +105,8 @@ def map_table(points: Table) -> pd.DataFrame:
         One row a point: ``point_id``, ``year``, ``x``, ``y`` (EPSG:3035, metres), ``predicted``,
         ``confidence`` (the probability of the predicted class).
     """
-    table, p, classes = probabilities(points, "plot_map()")
-    require_columns(table, ["point_id"], "plot_map()", "Give what vote() returned.")
+    table, p, classes = probabilities(points, what)
+    require_columns(table, ["point_id"], what, "Give what vote() returned.")
     found = pd.DataFrame(
         {
             "point_id": point_ids(table["point_id"]),
@@ -149,9 +151,15 @@ def extent(points: pd.DataFrame) -> tuple[float, float, float, float]:
 
 
 def examples_table(
-    predictions: Table, right: bool = True, n: int = 12, seed: int = 1
+    predictions: Table,
+    right: bool = True,
+    n: int = 12,
+    seed: int = 1,
+    what: str = "plot_photos()",
 ) -> pd.DataFrame:
     """Some photos that were classified right, or wrong, and whose files are still there.
+
+    ``what`` is the function that errors speak of.
 
     Returns
     -------
@@ -164,9 +172,9 @@ def examples_table(
     rng = np.random.default_rng(check_seed(seed))
     if not isinstance(right, bool | np.bool_):
         raise InputError(f"right must be True or False; got {right!r} instead.")
-    table, p, classes = probabilities(predictions, "plot_photos()")
-    require_columns(table, ["path"], "plot_photos()", "Give what classify() returned.")
-    kept = labelled_rows(table, "plot_photos()").to_numpy()
+    table, p, classes = probabilities(predictions, what)
+    require_columns(table, ["path"], what, "Give what classify() returned.")
+    kept = labelled_rows(table, what).to_numpy()
     table, p = table[kept].reset_index(drop=True), p[kept]
     guess, truth = table["predicted"].astype("str"), table["habitat"].astype("str")
     chosen = np.flatnonzero((guess == truth).to_numpy() == bool(right))
