@@ -76,8 +76,13 @@ print.lucas_evaluation <- function(x, digits = 3, ...) {
     if (anyNA(v)) return("")
     sprintf("   %g%% interval %s to %s", 100 * x$level, shown(v[1]), shown(v[2]))
   }
-  cat("Evaluation of ", x$n, " ", x$unit, "s",
-      if (x$unit == "photo") paste0(" of ", x$n_points, " points"), "\n\n",
+  # lucas_vote() gives a point a row for each of its years.
+  rows <- if (x$unit == "photo") {
+    paste(x$n, "photos of", x$n_points, "points")
+  } else if (x$n != x$n_points) {
+    paste(x$n_points, "points in", x$n, "point-years")
+  } else paste(x$n_points, "points")
+  cat("Evaluation of ", rows, "\n\n",
       "Overall accuracy  ", shown(x$overall_accuracy), interval(x$overall_accuracy_interval), "\n",
       "Kappa             ", shown(x$kappa), interval(x$kappa_interval), "\n\n",
       "Confusion (rows predicted, columns reference):\n", sep = "")

@@ -20,9 +20,11 @@ __all__ = ["Evaluation", "evaluate"]
 Counts = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Accuracy of predictions. Print it to read it.
+
+    An evaluation is equal to itself only; to compare the numbers of two, compare their `as_dict()`.
 
     Attributes
     ----------
@@ -86,6 +88,13 @@ class Evaluation:
             "notes": list(self.notes),
         }
 
+    def _rows(self) -> str:
+        if self.unit == "photo":
+            return f"{self.n} photos of {self.n_points} points"
+        # vote() gives a point a row for each of its years.
+        years = f" in {self.n} point-years" if self.n != self.n_points else ""
+        return f"{self.n_points} points{years}"
+
     def __repr__(self) -> str:
         def line(name: str, value: float, interval: tuple[float, float]) -> str:
             return f"{name:<17} {value:.3f}" + (
@@ -99,8 +108,7 @@ class Evaluation:
         ]
         return "\n".join(
             [
-                f"Evaluation of {self.n} {self.unit}s"
-                + (f" of {self.n_points} points" if self.unit == "photo" else ""),
+                f"Evaluation of {self._rows()}",
                 line("overall accuracy", self.overall_accuracy, self.overall_accuracy_interval),
                 line("kappa", self.kappa, self.kappa_interval),
                 "",

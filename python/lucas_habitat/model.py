@@ -31,9 +31,11 @@ FORMAT = "lucas-habitat model"
 FORMAT_VERSION = 1
 
 
-@dataclass
+@dataclass(eq=False)
 class HabitatModel:
     """A trained model. Print it to see its card.
+
+    A model is equal to itself only; to compare two, compare their `card()` and arrays.
 
     Attributes
     ----------

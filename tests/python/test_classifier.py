@@ -156,6 +156,12 @@ def test_models_are_replaced_only_when_asked(model, saved, tmp_path):
     assert load_model(folder).classes == model.classes
 
 
+def test_a_model_is_equal_to_itself_only(model, saved):
+    assert model == model
+    assert model != load_model(saved)
+    assert len({model, load_model(saved)}) == 2
+
+
 def test_other_peoples_folders_are_never_replaced(model, tmp_path):
     (tmp_path / "thesis.docx").write_text("years of work")
     with pytest.raises(InputError, match="exists and holds no model; it is left as it is"):

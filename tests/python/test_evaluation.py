@@ -374,7 +374,23 @@ def test_photos_and_their_points():
     assert repr(by_point).startswith("Evaluation of 40 points\n")
 
 
+def test_points_and_their_years_are_both_counted():
+    table = random_photos(85, ["a", "b"], 1).assign(n_photos=5, point_id=[*range(80), *range(5)])
+    result = evaluate(table, n_boot=0)
+    assert repr(result).startswith("Evaluation of 80 points in 85 point-years\n")
+    assert (result.as_dict()["n"], result.as_dict()["n_points"]) == (85, 80)
+
+
 # --- to read and to write ---------------------------------------------------------------------
+
+
+def test_an_evaluation_is_equal_to_itself_only():
+    table = random_photos(30, ["a", "b"], 1)
+    one, other = evaluate(table, n_boot=0), evaluate(table, n_boot=0)
+    assert one == one
+    assert one != other
+    assert one.as_dict() == other.as_dict()
+    assert len({one, other}) == 2
 
 
 @pytest.mark.parametrize("n_boot", [0, 100])

@@ -262,6 +262,15 @@ def test_what_evaluate_returned_wrote_and_was_given_are_the_same(simple, tmp_pat
     assert first["corrected"]["overall_accuracy"] != first["as_if_true"]["overall_accuracy"]
 
 
+def test_an_accuracy_of_a_map_is_equal_to_itself_only(simple):
+    one, other = (validate_map(simple, some_points(), LEGEND) for _ in range(2))
+    assert one == one
+    assert one.as_if_true == one.as_if_true
+    assert one != other
+    assert one.as_if_true != other.as_if_true
+    assert one.as_dict() == other.as_dict()
+
+
 def confused(simple, predicted, reference, **options):
     return validate_map(
         simple, some_points(), LEGEND, confusion=checked(predicted, reference), **options

@@ -52,6 +52,9 @@ test_that("an evaluation prints, plots and becomes a data.frame", {
   found <- lucas_evaluate(made(), n_boot = 200, level = 0.9)
   expect_s3_class(found, "lucas_evaluation")
   expect_output(print(found), "Evaluation of 300 points.*90% interval.*rows predicted, columns reference")
+  years <- transform(made(), point_id = pmax(seq_len(300), 6))
+  expect_output(print(lucas_evaluate(years, n_boot = 0)),
+                "Evaluation of 295 points in 300 point-years", fixed = TRUE)
   expect_identical(class(as.data.frame(found)), "data.frame")
   expect_equal(nrow(as.data.frame(found)), 4)
   expect_identical(names(dimnames(found$confusion)), c("predicted", "reference"))

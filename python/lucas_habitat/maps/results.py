@@ -18,7 +18,7 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapEstimate:
     """Accuracy and areas, each with its standard error and interval.
 
@@ -54,9 +54,11 @@ class MapEstimate:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapAccuracy:
     """Accuracy of a map. Print it to read it.
+
+    It is equal to itself only; to compare the numbers of two, compare their `as_dict()`.
 
     Attributes
     ----------
