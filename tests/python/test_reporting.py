@@ -247,8 +247,8 @@ def test_warnings_of_other_libraries_are_not_hidden(where, tmp_path, monkeypatch
         warnings.warn("a library is out of date", FutureWarning, stacklevel=1)
         return ours(*given, **options)
 
-    ours = getattr(reporting, where)
-    monkeypatch.setattr(reporting, where, warned)
+    ours = getattr(run_page, where)
+    monkeypatch.setattr(run_page, where, warned)
     with pytest.warns(FutureWarning, match="a library is out of date"):
         page = report(table, tmp_path / "r.html", points=None if where == "vote" else points)
     assert "out of date" not in Page(page).text

@@ -287,7 +287,9 @@ def plot_reliability(
         If there are no labels or no probabilities.
     """
     mm, out = check_size(width, out)
-    unit = "points" if "n_photos" in probabilities(predictions, "plot_reliability()")[0] else "photos"
+    unit = (
+        "points" if "n_photos" in probabilities(predictions, "plot_reliability()")[0] else "photos"
+    )
     return finished(draw_reliability(reliability(predictions), mm, unit), out)
 
 
