@@ -351,6 +351,16 @@ def cache_info() -> pd.DataFrame:
     return table
 
 
+def describe_cache(table: pd.DataFrame) -> list[str]:
+    """What `cache_info` gave, as lines for a summary."""
+    rows = table.drop(columns="folder").to_string(index=False, float_format="%.1f")
+    whole = table.attrs
+    return [
+        *(rows.split("\n") if len(table) else []),
+        f"{whole['megabytes']:.1f} MB of at most {whole['limit']:.0f} MB in {whole['folder']}",
+    ]
+
+
 def clear_cache() -> float:
     """Delete everything that is kept; the next run computes it again.
 

@@ -14,9 +14,11 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ._base.checks import check_choice, check_number
+from ._base.choices import PRECISIONS
 from ._base.classes import column_names
 from ._base.progress import Progress
-from .engines import PRECISIONS, Target, choose_target
+from ._base.tables import count_lines
+from .engines import Target, choose_target
 from .errors import DeviceError, InputError, inform
 from .features import iter_features
 from .images.heic import warn_of_heic
@@ -117,6 +119,16 @@ def classify(
             p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
     warn_of_heic(error)
     return predictions_of(photos, model, p, status, error, target)
+
+
+def describe_predictions(predictions: pd.DataFrame) -> list[str]:
+    """What `classify` could read and with what it did, as lines for a summary."""
+    is_read = predictions["status"] == "ok"
+    return [
+        f"{is_read.sum()} photos classified ({predictions.attrs['engine']}, "
+        f"{predictions.attrs['precision']}), {(~is_read).sum()} refused",
+        *count_lines(predictions.loc[~is_read, "status"].value_counts()),
+    ]
 
 
 @contextmanager

@@ -296,6 +296,24 @@ def transitions(
     return found
 
 
+def describe_transitions(table: pd.DataFrame) -> list[str]:
+    """What `transitions` told, as a line for each pair of campaigns."""
+    lines = []
+    for pair in table.drop_duplicates(["year_from", "year_to"]).to_dict("records"):
+        percent = {k: f"{100 * v:.1f}" for k, v in pair.items() if str(k).startswith("changed")}
+        estimate = "unknown"
+        if pd.notna(pair["changed"]):
+            interval = f" ({percent['changed_low']} to {percent['changed_high']})"
+            estimate = (
+                f"{percent['changed']} %{interval if pd.notna(pair['changed_low']) else ''} changed"
+            )
+        lines.append(
+            f"{pair['year_from']} to {pair['year_to']}: {estimate} of {pair['n_points']} points; "
+            f"by counting {percent['changed_predicted']} %"
+        )
+    return lines
+
+
 def transitions_table(table: Table) -> pd.DataFrame:
     """What `transitions` returned, as it is, from its file, or made of points."""
     found = table if isinstance(table, pd.DataFrame) else read_table(table)

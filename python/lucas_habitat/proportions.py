@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.linalg import helmert
 
 from ._base.checks import check_choice, check_number
+from ._base.choices import TRANSFORMS
 from ._base.classes import classes_of, probability_columns
 from ._base.tables import read_table, require_columns, tidy_types
 from ._base.types import Floats
@@ -152,7 +153,7 @@ def covariates(
     >>> support(cov)[["n_points", "mean_distance"]]  # doctest: +SKIP
     """
     if transform is not None:
-        check_choice("transform", transform, ["ilr"])
+        check_choice("transform", transform, TRANSFORMS)
         if drop != "last":
             raise InputError(
                 f"drop={drop!r} does not go with transform='ilr': log-ratios have one column "

@@ -16,6 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 from torch import nn
 
 from ._base.checks import check_choice, check_number, check_seed
+from ._base.choices import RECIPES
 from ._base.progress import Progress, report
 from .calibration import fit_calibration
 from .corrections import apply_corrections
@@ -34,23 +35,6 @@ __all__ = ["RECIPES", "train"]
 
 Array = npt.NDArray[np.float32]
 
-#: What a recipe sets where an argument of `train` says nothing.
-RECIPES: dict[str, dict[str, Any]] = {
-    "pilot": {
-        "freeze_backbone": True,
-        "dropout": 0.2,
-        "epochs": 10,
-        "batch_size": 32,
-        "learning_rate": 1e-3,
-    },
-    "finetune": {
-        "freeze_backbone": False,
-        "dropout": 0.2,
-        "epochs": 5,
-        "batch_size": 32,
-        "learning_rate": 1e-3,
-    },
-}
 #: In fine-tuning the backbone takes steps this much smaller than the head's.
 BACKBONE_STEP = 0.02
 # Keras' epsilon; torch's own (1e-8) takes visibly other steps at first.
@@ -206,6 +190,15 @@ def train(
         except CalibrationError as error:  # training is done; it must not be lost for this
             warn(f"The model is not calibrated: {error}")
     return model
+
+
+def describe_training(model: HabitatModel) -> list[str]:
+    """How a training went, epoch by epoch, and what became of corrections, as lines for a summary."""
+    lines = model.history.to_string(index=False, float_format=lambda v: f"{v:.4f}").split("\n")
+    if model.training["corrections"]:
+        counts = model.training["corrections"].items()
+        lines.append("corrections: " + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts))
+    return lines
 
 
 def _settings(

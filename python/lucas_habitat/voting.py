@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ._base.checks import check_choice
+from ._base.choices import VOTE_METHODS
 from ._base.classes import classes_of, probability_columns
 from ._base.tables import read_table, require_columns
 from .errors import InputError, some, warn
@@ -16,7 +17,6 @@ from .photos import as_photos, leave_out_closeups
 __all__ = ["vote"]
 
 _ROUNDED = 0.01  # three decimals miss a sum of 1 by 2e-3 at most
-METHODS = ("majority", "mean", "product")
 
 
 def vote(
@@ -62,7 +62,7 @@ def vote(
     InputError
         If the table has no probabilities, impossible ones, or close-ups only.
     """
-    check_choice("method", method, METHODS)
+    check_choice("method", method, VOTE_METHODS)
     table = predictions if isinstance(predictions, pd.DataFrame) else read_table(predictions)
     columns = probability_columns(table)
     if not columns:

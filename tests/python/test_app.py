@@ -27,10 +27,11 @@ from PIL import Image
 from test_images import png_claiming
 
 from lucas_habitat import run_app, save_model
+from lucas_habitat._base.choices import LANGUAGES
 from lucas_habitat.app import page as app_page
 from lucas_habitat.app import server as app_module
 from lucas_habitat.app import uploads as app_uploads
-from lucas_habitat.app.texts import LANGUAGES, TEXTS
+from lucas_habitat.app.texts import TEXTS
 from lucas_habitat.app.uploads import Refused, safe_name, take_uploads
 from lucas_habitat.errors import DependencyError, InputError, ModelError
 from lucas_habitat.images.decode import STATUSES, Preprocessing

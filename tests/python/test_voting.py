@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lucas_habitat._base.choices import VOTE_METHODS
 from lucas_habitat._base.tables import write_table
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
-from lucas_habitat.voting import METHODS, vote
+from lucas_habitat.voting import vote
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "votes.json").read_text(encoding="utf-8"))
 
@@ -112,7 +113,7 @@ def test_cases(case):
 # --- against counting photo by photo ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VOTE_METHODS)
 @pytest.mark.parametrize("k", [2, 3, 5])
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.filterwarnings("ignore:.*no readable photo:lucas_habitat.errors.LucasWarning")
@@ -136,7 +137,7 @@ def test_random_photos_vote_as_counted_by_hand(method, k, seed):
         assert [row[f"v_{c}"] for c in classes] == pytest.approx(v, abs=1e-12)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VOTE_METHODS)
 def test_rows_sum_to_one(method):
     p = np.random.default_rng(1).dirichlet(np.full(7, 0.05), 3000)
     table = photos(p, [f"c{i}" for i in range(7)], point_id=[str(i // 5) for i in range(3000)])
@@ -167,7 +168,7 @@ def test_points_come_in_order_of_first_appearance():
 # --- ties, zeros, many photos -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VOTE_METHODS)
 def test_a_complete_tie_goes_to_the_first_class_whatever_the_order_of_photos(method):
     # Every class gets the same five numbers, whose sum depends on their order in the last bit.
     numbers = [0.1, 0.2, 0.3, 0.15, 0.25]

@@ -54,6 +54,11 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint
         raise InputError(f"{what} needs the column {', '.join(missing)}; got {have}.{meant} {hint}")
 
 
+def count_lines(counts: pd.Series) -> list[str]:
+    """What `value_counts` gave, a line each, for a summary."""
+    return [f"  {n} {value}" for value, n in counts.items()]
+
+
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a CSV or Parquet file, by its ending.
 

@@ -22,6 +22,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from .._base.checks import check_choice, check_number
+from .._base.choices import LANGUAGES
 from .._base.files import write_text
 from ..cache import cache_folder
 from ..classifier import predictions_of, target_for
@@ -35,7 +36,7 @@ from ..voting import vote
 from . import page
 from .explain import activation_map, similar_photos, unlike_training
 from .guard import middleware
-from .texts import LANGUAGES, TEXTS
+from .texts import TEXTS
 from .uploads import MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_ZIP_BYTES, Refused, take_uploads
 
 __all__ = ["run_app"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LANGUAGES", "TEXTS"]
-
-#: Code and own name.
-LANGUAGES = {"en": "English", "da": "Dansk"}
+__all__ = ["TEXTS"]
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {

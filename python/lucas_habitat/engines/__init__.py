@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._base.checks import check_choice
+from .._base.choices import PRECISIONS
 from ..errors import DeviceError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = ["Runner", "Target", "choose_target", "cores", "make_runner"]
-
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Runner(Protocol):

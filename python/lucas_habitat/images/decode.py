@@ -17,6 +17,7 @@ import simplejpeg
 from PIL import Image
 
 from .._base.checks import check_choice, check_number
+from .._base.choices import CREDITS, DECODERS, RESIZES
 from ..errors import InputError, PhotoError
 from .heic import is_heic, open_heic
 
@@ -100,9 +101,9 @@ class Preprocessing:
     def __post_init__(self) -> None:
         check_number("target_size", self.size, 32, 1024, whole=True)
         object.__setattr__(self, "size", int(self.size))  # R's numbers come as 224.0
-        check_choice("resize", self.resize, ("antialias", "nearest"))
-        check_choice("decoder", self.decoder, ("simplejpeg", "pillow"))
-        check_choice("credit", self.credit, ("mask", "crop", "keep"))
+        check_choice("resize", self.resize, RESIZES)
+        check_choice("decoder", self.decoder, DECODERS)
+        check_choice("credit", self.credit, CREDITS)
         check_number("credit_share", self.credit_share, 0, 0.5)
 
     def as_dict(self) -> dict[str, object]:

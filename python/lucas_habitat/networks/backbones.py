@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from .._base.checks import check_choice, check_number, check_seed
+from .._base.choices import SCALINGS
 from ..errors import InputError, LucasError, warn
 from .arrays import HIDDEN, Arrays, arrays_sha256
 from .weights import RESNET, load_weights
 
 __all__ = ["Backbone", "HabitatNet", "build_model", "load_backbone"]
 
-SCALINGS = ("unit", "symmetric", "own")
 
 # The pilot's own names; every other name is timm's.
 _ALIASES = {"xception": "legacy_xception", "efficientnet_lite0": "tf_efficientnet_lite0"}

@@ -86,9 +86,14 @@ def write_page(sections: Sequence[Section], page: Path, title: str) -> Path:
         shutil.rmtree(tmp, ignore_errors=True)
 
 
+def data_folder(page: Path) -> Path:
+    """Where the numbers of a page lie."""
+    return page.with_name(f"{page.stem}_data")
+
+
 def check_data_folder(page: Path) -> Path:
     """The folder of a page's numbers, refused if it holds what no report wrote."""
-    folder = page.with_name(f"{page.stem}_data")
+    folder = data_folder(page)
     if not folder.exists():
         return folder
     try:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pandas as pd
 
 from .._base.checks import check_choice, check_number, check_seed
+from .._base.choices import RECIPES
 from .._base.files import write_json
 from .._base.progress import Progress
 from .._base.tables import TABLE_ENDINGS, read_table, write_table
@@ -31,7 +32,7 @@ from ..survey.selection import draw_rows, select_points
 from ..survey.server import BASE
 from ..survey.table_files import download_table
 from ..survey.tables import read_survey
-from ..training import RECIPES, square_side, train
+from ..training import square_side, train
 from ..voting import vote
 from .pilot_page import beside_the_pilot, comparison_table, how_made, run_result
 from .run_folder import COMPARISON, REPORT, Run, digest
@@ -196,7 +197,7 @@ def pilot(
     check_data_folder(folder / REPORT)
     if given is None and "model" not in run.steps:
         # An hour of fetching must not end at weights that cannot be had.
-        check_choice("recipe", recipe, list(RECIPES))
+        check_choice("recipe", recipe, tuple(RECIPES))
         load_backbone(
             arch,
             weights=how.get("weights", "imagenet"),

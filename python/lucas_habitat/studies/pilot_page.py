@@ -49,6 +49,19 @@ def run_result(folder: Path) -> pd.DataFrame:
     return table
 
 
+def describe_comparison(comparison: pd.DataFrame) -> list[str]:
+    """What `pilot` gave, as a line each for photos, points and the pilot."""
+    lines = []
+    for row in comparison.to_dict("records"):
+        line = f"{row['unit']:<7}"
+        for name in PILOT:
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            interval = "" if pd.isna(low) else f" ({low:.3f} to {high:.3f})"
+            line += f"  {name.replace('_', ' ')} {row[name]:.3f}{interval:<17}"
+        lines.append(line.rstrip() + ("" if pd.isna(row["n"]) else f"  n {row['n']}"))
+    return lines
+
+
 def beside_the_pilot(comparison: pd.DataFrame) -> Section:
     """The section that compares with the published pilot."""
 

@@ -1,0 +1,47 @@
+"""What arguments may be. Nothing is imported here, so that the command line can ask at once."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CREDITS",
+    "DECODERS",
+    "LANGUAGES",
+    "PRECISIONS",
+    "RECIPES",
+    "RESIZES",
+    "SCALINGS",
+    "TRANSFORMS",
+    "VOTE_METHODS",
+]
+
+#: Arithmetic of a frozen backbone.
+PRECISIONS = ("auto", "float32", "bfloat16")
+#: What a backbone's RGB values are scaled to: 0 to 1, -1 to 1, or its own mean and deviation.
+SCALINGS = ("unit", "symmetric", "own")
+RESIZES = ("antialias", "nearest")
+DECODERS = ("simplejpeg", "pillow")
+#: What becomes of the credit line that is burnt into the survey's photos.
+CREDITS = ("mask", "crop", "keep")
+#: What a recipe sets where an argument of `train` says nothing.
+RECIPES: dict[str, dict[str, bool | int | float]] = {
+    "pilot": {
+        "freeze_backbone": True,
+        "dropout": 0.2,
+        "epochs": 10,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+    },
+    "finetune": {
+        "freeze_backbone": False,
+        "dropout": 0.2,
+        "epochs": 5,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+    },
+}
+#: How the photos of a point come to one class.
+VOTE_METHODS = ("majority", "mean", "product")
+#: Of covariates, instead of shares.
+TRANSFORMS = ("ilr",)
+#: Of the page in the browser: code and own name.
+LANGUAGES = {"en": "English", "da": "Dansk"}
