@@ -1,20 +1,28 @@
 """The command line, as scripts use it."""
 
+import argparse
 import functools
 import http.server
+import inspect
 import json
+import re
 import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pandas as pd
 import pytest
 import rasterio
 
+import lucas_habitat
 from lucas_habitat.cli import main
+from lucas_habitat.cli.main import COMMANDS, make_parser
+from lucas_habitat.cli.options import given
+from lucas_habitat.errors import LucasWarning
 
-COMMANDS = (
+NAMES = (
     "survey",
     "select",
     "download",
@@ -44,8 +52,6 @@ def run(*arguments):
 @pytest.fixture(autouse=True)
 def keep_warning_filters():
     """main() sets its own, for a process of its own."""
-    import warnings
-
     with warnings.catch_warnings():
         yield
 
@@ -158,12 +164,107 @@ def test_bad_usage_is_2(arguments):
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command, capsys):
+def help_of(capsys, *command):
     with pytest.raises(SystemExit) as caught:
-        run(command, "--help")
+        run(*command, "--help")
     assert caught.value.code == 0
-    assert f"usage: lucas-habitat {command}" in capsys.readouterr().out
+    return re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+def test_the_help_lists_the_commands(capsys):
+    assert tuple(c.name for c in COMMANDS) == NAMES
+    text = help_of(capsys)
+    for command in COMMANDS:
+        assert f"{command.name} {command.text}" in text
+
+
+def defaults(function):
+    arguments = inspect.signature(getattr(lucas_habitat, function)).parameters.values()
+    return {a.name: a.default for a in arguments if a.default is not a.empty}
+
+
+def options_of(command):
+    """The command's options by the argument they are for, without those of its own."""
+    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    command.add_options(parser)
+    actions = [a for a in parser._actions if a.option_strings]
+    return {a.dest: a for a in actions if a.default is argparse.SUPPRESS}
+
+
+NO_OPTION = {
+    "progress": "a terminal shows bars, a log file seldom lines",
+    "download retries": "for programs; a person runs the command again",
+    "download timeout": "for programs; a person runs the command again",
+    "train freeze_backbone": "--recipe tells it",
+    "calibrate closeups": "a table without them can be given",
+    "calibrate cache": "the features of its few photos fill no disk",
+    "transitions sure": "of changes(); the table has the probability behind its verdict",
+    "pilot freeze_backbone": "--recipe tells it",
+    "pilot training": "its entries are options of their own",
+    "pilot validation": "pilot() draws it",
+    "pilot corrections": "pilot() trains on the survey's own labels",
+    "pilot closeups": "training= has it, in Python",
+    "demo n_points": "the demo shows that the way works, with few points or many",
+}
+
+
+def test_every_argument_has_an_option():
+    """Arguments without a default need no test: without them a command could not run at all."""
+    without = set()
+    for command in COMMANDS:
+        arguments = set().union(*(defaults(f) for f in command.functions))
+        for name in arguments - set(options_of(command)):
+            without.add(name if name == "progress" else f"{command.name} {name}")
+    assert without == set(NO_OPTION)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_every_option_is_an_argument(command):
+    """One that is not would be passed to nothing, without a word."""
+    photos = defaults("list_photos")
+    arguments = set().union(photos, *(defaults(f) for f in command.functions))
+    required = {name for name, action in options_of(command).items() if action.required}
+    assert set(options_of(command)) - required <= arguments
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_the_help_tells_the_defaults_of_the_functions(command, capsys):
+    text = help_of(capsys, command.name)
+    assert f"usage: lucas-habitat {command.name} " in text
+    for name, action in options_of(command).items():
+        told = [defaults(f)[name] for f in command.functions if name in defaults(f)]
+        if action.help == argparse.SUPPRESS or not told or name == "base":
+            continue  # base is an address, of which the help says enough
+        shown = "".join(told[0]) if isinstance(told[0], tuple) else told[0]
+        has_default = not (told[0] is None or told[0] == () or isinstance(told[0], bool))
+        assert (f"{action.help} (default: {shown})" in text) == has_default, name
+    assert "==SUPPRESS==" not in text
+
+
+def test_what_is_not_given_is_not_passed():
+    train = lucas_habitat.train
+    photos = ["train", "photos.csv", "--out", "model"]
+    assert given(make_parser().parse_args(photos), train) == {}
+    options = make_parser().parse_args(
+        [*photos, "--epochs", "3", "--weights", "none", "--no-cache", "--closeups", "--root", "x"]
+    )
+    assert given(options, train) == {
+        "epochs": 3, "weights": None, "cache": False, "closeups": True}  # fmt: skip
+    assert given(options, lucas_habitat.list_photos) == {"root": "x"}
+
+
+def test_help_waits_for_nothing_heavy():
+    code = (
+        "import contextlib, sys\n"
+        "from lucas_habitat.cli import main\n"
+        f"for command in {NAMES}:\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        main([command, '--help'])\n"
+        "heavy = 'pandas', 'numpy', 'torch', 'sklearn', 'openvino', 'matplotlib'\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.endswith("\n[]\n")
 
 
 def test_the_program_starts_fast_and_says_its_version():
@@ -237,3 +338,26 @@ def test_validate_map_prints_and_writes(tmp_path, capsys):
     assert found["as_if_true"]["overall_accuracy"] == pytest.approx(0.8)
     assert found["corrected"]["overall_accuracy"] == pytest.approx(1.0)
     assert run("validate-map", f / "map.tif", f / "points.csv", "--legend", f / "no.csv") == 1
+
+
+def test_changes_repeats_no_warning_and_hides_none(tmp_path, monkeypatch, capsys):
+    """What transitions() told of the points is not told again; what another library warns of is."""
+
+    def changes(points, **options):
+        warnings.warn("said before", LucasWarning, stacklevel=2)
+        warnings.warn("a library is unhappy", RuntimeWarning, stacklevel=2)
+        return pd.DataFrame({"point_id": ["a"]})
+
+    monkeypatch.setattr(lucas_habitat, "changes", changes, raising=False)
+    rows = [
+        {"point_id": f"p{i}", "year": year, "n_photos": 5, "predicted": "woody", "calibrated": True,
+         "p_cropland": 0.2, "p_woody": 0.8}
+        for i in range(20) for year in (2015, 2018)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "points.csv", index=False)
+    assert run("transitions", tmp_path / "points.csv", "--out", tmp_path / "t.csv",
+               "--changes", tmp_path / "c.csv", "--n-boot", 0) == 0  # fmt: skip
+    output = capsys.readouterr()
+    assert "RuntimeWarning: a library is unhappy" in output.err
+    assert "said before" not in output.err
+    assert "  2015 to 2018: " in output.out

@@ -1,0 +1,92 @@
+"""The program: finds the command, runs it, and tells how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from .._base.version import __version__
+from . import cache, models, pages, photos, points, studies, survey
+from .options import Help
+
+__all__ = ["main"]
+
+#: In the order in which the help lists them.
+COMMANDS = (
+    *survey.COMMANDS,
+    *photos.COMMANDS,
+    *models.COMMANDS,
+    *points.COMMANDS,
+    *cache.COMMANDS,
+    *pages.COMMANDS,
+    *studies.COMMANDS,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the shell.
+
+    Returns
+    -------
+    int
+        0 done; 1 it could not be done, with the reason on standard error; 2 bad usage;
+        130 interrupted.
+    """
+    options = make_parser().parse_args(arguments)
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore", FutureWarning)
+    from ..errors import LucasError, LucasMessage, LucasWarning
+
+    warnings.simplefilter("always", LucasMessage)
+    warnings.simplefilter("always", LucasWarning)
+    try:
+        code: int = options.run(options)
+        return code
+    except KeyboardInterrupt:
+        print(
+            f"\nlucas-habitat {options.command}: interrupted; what was finished is kept.",
+            file=sys.stderr,
+        )
+        return 130
+    except (LucasError, OSError) as error:  # OSError: a full disk, a folder that may not be written
+        print(f"lucas-habitat {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    kind = {"LucasMessage": "note", "LucasWarning": "warning"}.get(
+        category.__name__, category.__name__
+    )
+    print(f"{kind}: {message}", file=sys.stderr)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands. An option that is not given is not in what it returns."""
+    parser = argparse.ArgumentParser(
+        prog="lucas-habitat",
+        description="Habitats from ground photos.",
+        epilog="Tables are read and written as CSV or Parquet, by their ending.",
+    )
+    parser.add_argument("--version", action="version", version=f"lucas-habitat {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name,
+            help=command.text,
+            description=command.text[0].upper() + command.text[1:] + ".",
+            formatter_class=partial(Help, functions=command.functions),
+            argument_default=argparse.SUPPRESS,
+        )
+        sub.set_defaults(run=command.run)
+        command.add_options(sub)
+    return parser

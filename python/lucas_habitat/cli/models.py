@@ -1,0 +1,125 @@
+"""Models and what they predict: ``train``, ``classify``, ``calibrate``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+import lucas_habitat as lh
+
+from .options import (
+    TABLE,
+    Command,
+    add_computing,
+    add_device,
+    add_overwrite,
+    add_photos,
+    add_seed,
+    add_training,
+    given,
+)
+from .tables import check_out, print_lines, read_photos, write
+
+__all__ = ["COMMANDS"]
+
+
+def _train_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--out", metavar="DIR", required=True, help="folder for the model")
+    add_overwrite(parser)
+    add("--validation", metavar="PHOTOS", help="photos of other points")
+    add("--validation-split", type=float, help="share of points to hold out")
+    add(
+        "--corrections",
+        metavar="FILE.csv",
+        help="review table that app wrote; give the split table",
+    )
+    add_training(parser)
+    add("--closeups", action="store_true", help="train on close-ups too")
+    add_seed(parser)
+    add_computing(parser)
+
+
+def _train(options: Namespace) -> int:
+    from ..saved_models import check_model_folder
+    from ..training import describe_training
+
+    check_model_folder(options.out, "overwrite" in options)
+    photos = read_photos(options)
+    if "validation" in options:
+        options.validation = read_photos(options, options.validation)
+    model = lh.train(photos, **given(options, lh.train))
+    print_lines(describe_training(model))
+    _save(model, options)
+    return 0
+
+
+def _classify_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--model", metavar="DIR", required=True, help="folder of a model")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add("--split", choices=("train", "test"), default=None, help="only these rows of a split table")
+    add("--batch-size", type=int, help="photos at a time; else what suits the device")
+    add_computing(parser, precision="the model's own where nothing is said")
+
+
+def _classify(options: Namespace) -> int:
+    from ..classifier import describe_predictions
+    from ..errors import InputError
+
+    check_out(options.out)
+    photos = read_photos(options)
+    if options.split:
+        photos = photos[photos["split"] == options.split].reset_index(drop=True)
+        if photos.empty:
+            raise InputError(f"No photo of {options.photos} has the split {options.split!r}.")
+    predictions = lh.classify(photos, options.model, **given(options, lh.classify))
+    write(predictions, options.out)
+    print_lines(describe_predictions(predictions))
+    return 0 if (predictions["status"] == "ok").any() else 1
+
+
+def _calibrate_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--model", metavar="DIR", required=True, help="folder of a model")
+    add("--out", metavar="DIR", required=True, help="folder for the calibrated model")
+    add_overwrite(parser)
+    add_device(parser)
+
+
+def _calibrate(options: Namespace) -> int:
+    from ..saved_models import check_model_folder
+
+    check_model_folder(options.out, "overwrite" in options)
+    photos = read_photos(options)
+    _save(lh.calibrate(options.model, photos, **given(options, lh.calibrate)), options)
+    return 0
+
+
+def _save(model: lh.HabitatModel, options: Namespace) -> None:
+    print(model)
+    folder = lh.save_model(model, options.out, **given(options, lh.save_model))
+    print(f"model written to {folder}")
+
+
+COMMANDS = (
+    Command(
+        "train", "train a model on labelled photos", _train_options, _train, ("train", "save_model")
+    ),
+    Command(
+        "classify",
+        "predict class probabilities for photos",
+        _classify_options,
+        _classify,
+        ("classify",),
+    ),
+    Command(
+        "calibrate",
+        "fit a temperature on labelled photos of held-out points",
+        _calibrate_options,
+        _calibrate,
+        ("calibrate", "save_model"),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Photo tables: ``list``, ``locate``, ``split``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+import lucas_habitat as lh
+
+from .options import PHOTOS, TABLE, Command, add_labels, add_photos, add_root, add_seed, given
+from .tables import check_out, print_lines, read_photos, write
+
+__all__ = ["COMMANDS"]
+
+
+def _list_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    parser.add_argument("--out", metavar="FILE", default=None, help=f"{TABLE} to write")
+    add_labels(parser)
+
+
+def _list(options: Namespace) -> int:
+    from ..photos import describe_photos
+
+    check_out(options.out)
+    photos = read_photos(options)
+    print_lines(describe_photos(photos))
+    if options.out:
+        write(photos, options.out)
+    return 0
+
+
+def _locate_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("photos", metavar="PHOTOS", help=PHOTOS)
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add("--radius", type=float, help="metres around a point's first photo")
+    add("--minutes", type=float, help="after a visit's first photo")
+    add_root(parser)
+    add_labels(parser)
+
+
+def _locate(options: Namespace) -> int:
+    from .._base.tables import count_lines
+
+    check_out(options.out)
+    photos = lh.locate_photos(options.photos, **given(options, lh.locate_photos))
+    print_lines(count_lines(photos["status"].value_counts()))
+    write(photos, options.out)
+    return 0 if photos["lat"].notna().any() else 1
+
+
+def _split_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} with the column split")
+    add("--test-size", type=float, help="share of points to test on (0.2)")
+    add("--n-per-class", type=int, help="balanced sample of so many photos a class")
+    add("--regroup", action="store_true", help="split anew, whatever the folders say")
+    add_seed(parser)
+
+
+def _split(options: Namespace) -> int:
+    import pandas as pd
+
+    check_out(options.out)
+    train, test = lh.split_photos(read_photos(options), **given(options, lh.split_photos))
+    print(f"{len(train)} training photos, {len(test)} test photos")
+    write(pd.concat([train, test], ignore_index=True), options.out)
+    return 0
+
+
+COMMANDS = (
+    Command("list", "list photos as a photo table", _list_options, _list, ("list_photos",)),
+    Command(
+        "locate",
+        "find the points of geotagged photos by position and time",
+        _locate_options,
+        _locate,
+        ("locate_photos",),
+    ),
+    Command(
+        "split",
+        "split photos into training and test photos, by point",
+        _split_options,
+        _split,
+        ("split_photos",),
+    ),
+)

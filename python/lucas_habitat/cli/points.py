@@ -1,0 +1,197 @@
+"""What is made of predictions: ``vote``, ``evaluate``, ``validate-map``, ``covariates``, ``transitions``."""
+
+from __future__ import annotations
+
+import warnings
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import lucas_habitat as lh
+
+from .._base.choices import TRANSFORMS, VOTE_METHODS
+from .options import TABLE, Command, add_bootstrap, add_seed, given, number_or_text
+from .tables import check_out, print_lines, write
+
+__all__ = ["COMMANDS"]
+
+
+def _vote_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("predictions", metavar="FILE", help="what classify wrote")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add("--method", choices=VOTE_METHODS, help="how photos come to one class")
+    add("--closeups", action="store_true", help="let close-ups vote too")
+
+
+def _vote(options: Namespace) -> int:
+    check_out(options.out)
+    write(lh.vote(options.predictions, **given(options, lh.vote)), options.out)
+    return 0
+
+
+def _evaluate_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("predictions", metavar="FILE", help="what classify or vote wrote")
+    add("--out", metavar="FILE.json", default=None, help="where to write the numbers")
+    add("--reference", help="column of the true class")
+    add_bootstrap(parser)
+    add_seed(parser)
+
+
+def _evaluate(options: Namespace) -> int:
+    _tell(lh.evaluate(options.predictions, **given(options, lh.evaluate)), options.out)
+    return 0
+
+
+def _validate_map_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("raster", metavar="MAP.tif", help="a GeoTIFF, in any coordinate reference system")
+    add("points", metavar="POINTS", help="what vote wrote")
+    add("--legend", metavar="FILE", required=True, help="table of the map's value and class")
+    add("--out", metavar="FILE.json", default=None, help="where to write the numbers")
+    add("--reference", help="column of the points' class")
+    add(
+        "--confusion",
+        metavar="FILE",
+        help="what evaluate wrote on test points, or those points: takes the classifier's errors out",
+    )
+    add("--weights", help="column of design weights, 1 / inclusion probability")
+    add("--areas", metavar="FILE", help="table of value or class and area; else pixels are counted")
+    add_bootstrap(parser)
+    add_seed(parser)
+
+
+def _validate_map(options: Namespace) -> int:
+    accuracy = lh.validate_map(
+        options.raster, options.points, options.legend, **given(options, lh.validate_map)
+    )
+    _tell(accuracy, options.out)
+    return 0
+
+
+def _tell(result: lh.Evaluation | lh.MapAccuracy, out: str | None) -> None:
+    """Print a result, and write its numbers where they are asked for."""
+    from .._base.files import write_json
+
+    print(result)
+    if out:
+        print(f"written to {write_json(result.as_dict(), out)}")
+
+
+def _covariates_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("points", metavar="FILE", help="what vote wrote")
+    add(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help=f"{TABLE}; what stood behind each row goes beside it as *_support",
+    )
+    add("--sites", metavar="FILE", help="table of sites with x, y or lon, lat")
+    add("--crs", help="of the sites, such as EPSG:25832")
+    add("--id", help="column of the sites' ids")
+    add("--year", type=number_or_text, help="2018, latest or '<=2018'")
+    add("--k", type=int, help="nearest points a site takes")
+    add("--radius", type=float, help="metres within which points count")
+    add("--drop", help="last, none or a class")
+    add("--transform", choices=TRANSFORMS, help="log-ratios instead of shares")
+
+
+def _covariates(options: Namespace) -> int:
+    check_out(options.out)
+    covariates = lh.covariates(options.points, **given(options, lh.covariates))
+    write(covariates, options.out)
+    out = Path(options.out)
+    write(lh.support(covariates), str(out.with_name(f"{out.stem}_support{out.suffix}")))
+    return 0
+
+
+def _transitions_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("points", metavar="FILE", help="what vote wrote, of points seen in several years")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add("--changes", metavar="FILE", default=None, help=f"{TABLE} of what each point did")
+    add("--years", type=int, nargs="+", help="only these campaigns")
+    shares = parser.add_mutually_exclusive_group()
+    shares.add_argument(
+        "--model",
+        metavar="DIR",
+        default=None,
+        help="that classified; tells the class shares it was trained on",
+    )
+    shares.add_argument(
+        "--class-shares", metavar="FILE", help="table of them: class, share; else equal shares"
+    )
+    add("--labelled", metavar="FILE", help="points with habitat that tell how sure points are")
+    add_bootstrap(parser)
+    add("--plot", metavar="FILE", default=None, help="picture to write, .png or .svg")
+    add_seed(parser)
+
+
+def _transitions(options: Namespace) -> int:
+    from ..errors import LucasMessage, LucasWarning
+    from ..over_years import describe_transitions
+    from ..pictures.canvas import check_size
+
+    check_out(options.out)
+    check_out(options.changes)
+    check_size("double", options.plot)
+    if "class_shares" in options:
+        options.class_shares = _class_shares(options.class_shares)
+    elif options.model:
+        options.class_shares = options.model
+    transitions = lh.transitions(options.points, **given(options, lh.transitions))
+    print_lines(f"  {line}" for line in describe_transitions(transitions))
+    write(transitions, options.out)
+    if options.changes:
+        with warnings.catch_warnings():
+            # What transitions() told of the same points.
+            warnings.simplefilter("ignore", LucasMessage)
+            warnings.simplefilter("ignore", LucasWarning)
+            changes = lh.changes(options.points, **given(options, lh.changes))
+        write(changes, options.changes)
+    if options.plot:
+        lh.plot_transitions(transitions, out=options.plot)
+        print(f"picture written to {options.plot}")
+    return 0
+
+
+def _class_shares(file: str) -> dict[str, float]:
+    from .._base.tables import read_table, require_columns
+
+    table = read_table(file)
+    require_columns(table, ["class", "share"], "--class-shares", "Give each class one row.")
+    return dict(zip(table["class"], table["share"], strict=True))
+
+
+COMMANDS = (
+    Command("vote", "let the photos of a point vote", _vote_options, _vote, ("vote",)),
+    Command(
+        "evaluate",
+        "compare predicted with reference classes",
+        _evaluate_options,
+        _evaluate,
+        ("evaluate",),
+    ),
+    Command(
+        "validate-map",
+        "tell how accurate a land-cover map is",
+        _validate_map_options,
+        _validate_map,
+        ("validate_map",),
+    ),
+    Command(
+        "covariates",
+        "class proportions for species distribution models",
+        _covariates_options,
+        _covariates,
+        ("covariates",),
+    ),
+    Command(
+        "transitions",
+        "tell what changed between campaigns, and what is doubt",
+        _transitions_options,
+        _transitions,
+        ("transitions", "changes"),
+    ),
+)
