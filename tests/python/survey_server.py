@@ -71,6 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 server.now -= 1
 
     def respond(self, fault, data):
+        if isinstance(fault, threading.Event):
+            fault.wait(300)  # a test says when it goes on
         if data is None or fault == "404":
             self.answer(404, b"not here", "text/plain")
         elif isinstance(fault, dict):

@@ -583,6 +583,57 @@ def test_a_photo_killed_before_its_name_is_not_fetched_again(tmp_path, server, m
     assert sum(server.asked.values()) == 1
 
 
+# Two runs at once
+
+SECOND = """
+import sys, warnings
+import pandas as pd
+warnings.simplefilter("ignore")
+from lucas_habitat import download_photos, download_table
+base, table, folder = sys.argv[1:]
+if table.endswith(".parquet"):
+    download_photos(pd.read_parquet(table), folder, base=base, directions="P", progress=False)
+else:
+    download_table(f"{base}/tables/lucas.csv", folder, progress=False)
+"""
+
+
+@pytest.mark.parametrize("what", ["photos", "table"])
+def test_one_run_at_a_time(tmp_path, server, what):
+    """A second process would unlink the journal that the first writes to."""
+    table, going_on = points(2), threading.Event()
+    paths = [*serve(server, table, "P"), "/tables/lucas.csv"]
+    server.files["/tables/lucas.csv"] = TABLE
+    held = paths[0] if what == "photos" else paths[2]
+    server.faults[held] = [going_on, "ok"]
+    table.to_parquet(tmp_path / "points.parquet")
+    (tmp_path / "out").mkdir()
+    given = tmp_path / ("points.parquet" if what == "photos" else "none")
+    first = subprocess.Popen([sys.executable, "-c", SECOND, server.base, given, tmp_path / "out"])
+
+    def fetch():
+        if what == "photos":
+            return get(table, tmp_path / "out", server, directions="P")
+        return download_table(server.base + held, tmp_path / "out", progress=False)
+
+    try:
+        while not server.asked[held]:
+            assert first.poll() is None
+            time.sleep(0.01)
+        with pytest.raises(DownloadError, match=r"Another run is fetching .*One run at a time"):
+            fetch()
+        assert server.asked[held] == 1
+    finally:
+        going_on.set()
+        assert first.wait(300) == 0
+    fetch()  # the first has let go, and nothing is fetched again
+    assert server.asked[held] == 1
+    if what == "photos":
+        assert len(pd.read_parquet(tmp_path / "out" / "downloads.parquet")) == 2
+    else:
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["lucas.csv"]
+
+
 # 2,000 photos, a tenth with faults, three kills
 
 CHILD = """

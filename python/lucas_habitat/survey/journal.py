@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from .._base.tables import read_table, require_columns, write_table
 from ..errors import DownloadError, LucasError
 
 MANIFEST, JOURNAL = "downloads.parquet", "downloads.jsonl"
+
+LOCK = ".downloads.lock"
 
 
 #: The ``status`` of a photo that was asked for, and what each means.
@@ -121,6 +124,27 @@ def photo_place(root: Path, photo: str) -> Path:
 def part_path(place: Path) -> Path:
     """The unfinished file beside a finished one."""
     return place.with_name(f".{place.name}.part")
+
+
+@contextmanager
+def one_run(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock file while a run writes, and refuse a second run at once.
+
+    The system lets go of the lock when a process dies, however it dies.
+    """
+    held = FileLock(lock)
+    with writing(lock.parent):
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            raise DownloadError(
+                f"Another run is fetching {what}. One run at a time: wait until it has ended, or "
+                "fetch to another place."
+            ) from None
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager

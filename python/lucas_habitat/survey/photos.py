@@ -28,7 +28,9 @@ from .credit import credit_line
 from .journal import (
     COLUMNS,
     FINAL,
+    LOCK,
     Journal,
+    one_run,
     part_path,
     photo_place,
     read_records,
@@ -126,7 +128,8 @@ def download_photos(
         If ``points`` lacks a column or a row cannot name a photo.
     DownloadError
         If the server cannot be reached at all, its certificate or the proxy is refused, it asks
-        for a long pause, or the disk is full. Finished work is kept.
+        for a long pause, the disk is full, or another run fetches into the folder. Finished work
+        is kept.
 
     Examples
     --------
@@ -143,35 +146,41 @@ def download_photos(
     root = Path(os.path.abspath(os.path.expanduser(folder)))
     with writing(root):
         root.mkdir(parents=True, exist_ok=True)
-    records = read_records(root)
-    address = f"{base.rstrip('/')}/lucas/photos/"
-    todo = []
-    pace = Pace(per_second)
-    try:
-        with Journal(root) as journal, open_client(int(connections), min(30.0, timeout)) as client:
-            for photo in wanted["photo"]:
-                settled = settled_record(root, photo, records.get(photo), address + photo, again)
-                if settled is None:
-                    todo.append(photo)
-                elif settled is not records.get(photo):
-                    journal.write(settled)
-                    records[photo] = settled
-
-            def fetch(photo: str) -> dict[str, Any]:
-                return _fetch_photo(
-                    client, address + photo, photo, root, journal, pace, int(retries), timeout
-                )
-
+    with one_run(root / LOCK, f"photos into {root}"):
+        records = read_records(root)
+        address = f"{base.rstrip('/')}/lucas/photos/"
+        todo = []
+        pace = Pace(per_second)
+        try:
             with (
-                report(progress, len(todo), "Fetching photos") as forward,
-                closing(in_threads(fetch, todo, int(connections), pace)) as fetched,
+                Journal(root) as journal,
+                open_client(int(connections), min(30.0, timeout)) as client,
             ):
-                for record in fetched:
-                    records[record["photo"]] = record
-                    forward(1)
-    finally:
-        # Also after an error or Ctrl-C; a killed run leaves its journal, which _records() reads.
-        write_manifest(root)
+                for photo in wanted["photo"]:
+                    settled = settled_record(
+                        root, photo, records.get(photo), address + photo, again
+                    )
+                    if settled is None:
+                        todo.append(photo)
+                    elif settled is not records.get(photo):
+                        journal.write(settled)
+                        records[photo] = settled
+
+                def fetch(photo: str) -> dict[str, Any]:
+                    return _fetch_photo(
+                        client, address + photo, photo, root, journal, pace, int(retries), timeout
+                    )
+
+                with (
+                    report(progress, len(todo), "Fetching photos") as forward,
+                    closing(in_threads(fetch, todo, int(connections), pace)) as fetched,
+                ):
+                    for record in fetched:
+                        records[record["photo"]] = record
+                        forward(1)
+        finally:
+            # Also after an error or Ctrl-C; a killed run leaves its journal, which read_records() reads.
+            write_manifest(root)
     return _photo_table(wanted, records, root, len(todo))
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import httpx2
 from .._base.checks import check_number
 from .._base.progress import Progress, report
 from ..errors import DownloadError, InputError, inform
-from .journal import part_path, writing
+from .journal import one_run, part_path, writing
 from .server import FaultError, Pace, check_url, open_client, open_response, persist, stated_length
 
 __all__ = ["download_table"]
@@ -61,7 +62,8 @@ def download_table(
     InputError
         If the address is not https, or the name's ending is no table's.
     DownloadError
-        If the file cannot be had, is not what its ending says, or does not fit the disk.
+        If the file cannot be had, is not what its ending says, does not fit the disk, or another
+        run is fetching it.
     """
     check_url(url, "url", query=True)
     check_number("retries", retries, 0, 20, whole=True)
@@ -80,6 +82,21 @@ def download_table(
         return path
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with one_run(lock, str(path)):
+        try:
+            _fetch_whole(url, path, int(retries), timeout, int(max_bytes), progress)
+        finally:
+            # Nothing is left beside the table. Windows deletes no file that is open; filelock does it.
+            with suppress(OSError):
+                lock.unlink()
+    return path
+
+
+def _fetch_whole(
+    url: str, path: Path, retries: int, timeout: float, max_bytes: int, progress: Progress
+) -> None:
+    """Fetch a file in as many attempts as it takes, and give it its name once it is whole."""
     part, notes = part_path(path), path.with_name(f".{path.name}.part.json")
     pace = Pace(5)
     with open_client(1, timeout) as client:
@@ -87,9 +104,9 @@ def download_table(
             before = part.stat().st_size if part.exists() else 0
             try:
                 persist(
-                    lambda: _fetch_rest(client, url, part, notes, int(max_bytes), progress),
+                    lambda: _fetch_rest(client, url, part, notes, max_bytes, progress),
                     pace,
-                    int(retries),
+                    retries,
                 )
                 break
             except FaultError as fault:
@@ -109,7 +126,6 @@ def download_table(
     with writing(path.parent):
         os.replace(part, path)
         notes.unlink(missing_ok=True)
-    return path
 
 
 _BEGINNINGS = {".csv": b"", ".parquet": b"PAR1", ".zip": b"PK", ".gz": b"\x1f\x8b"}
