@@ -20,7 +20,7 @@ from .features import extract_features
 from .images.heic import warn_of_heic
 from .model import HabitatModel, logits_of, trained_on
 from .photos import as_photos, groups_of, leave_out_closeups
-from .saved_models import load_model
+from .saved_models import as_model
 
 __all__ = ["calibrate"]
 
@@ -62,8 +62,7 @@ def calibrate(
     ----------
     Guo et al. 2017, On Calibration of Modern Neural Networks, ICML.
     """
-    if not isinstance(model, HabitatModel):
-        model = load_model(model)
+    model = as_model(model)
     table = leave_out_closeups(as_photos(photos), closeups)
     known = table["habitat"].isin(model.classes)
     if known.any() and not known.all():

@@ -24,7 +24,7 @@ from .features import iter_features
 from .images.heic import warn_of_heic
 from .model import HabitatModel, p_of, trained_on
 from .photos import as_photos, check_labels
-from .saved_models import load_model
+from .saved_models import as_model
 
 __all__ = ["classify"]
 
@@ -88,8 +88,7 @@ def classify(
     if batch_size is not None:
         check_number("batch_size", batch_size, 1, whole=True)
         batch_size = int(batch_size)  # R's numbers come as 8.0
-    if not isinstance(model, HabitatModel):
-        model = load_model(model)
+    model = as_model(model)
     photos = as_photos(photos)
     if photos.empty:
         raise InputError("There are no photos: the table has no rows.")

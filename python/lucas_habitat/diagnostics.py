@@ -100,7 +100,7 @@ def vote_gain(predictions: Table, *, n_draws: int = 500, seed: int = 1) -> pd.Da
             counts = np.bincount(cell, np.repeat(weights, most), minlength=most * k * k).astype(
                 float
             )
-            found[i] = measures(counts.reshape(most, k, k))[:, :2]
+            found[i] = np.column_stack(measures(counts.reshape(most, k, k))[:2])
     out = pd.DataFrame({"n_photos": np.arange(1, most + 1)})
     # accuracy, kappa, and what kappa gained
     plain, drawn = (

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from ._base.bootstrap import Interval, alike, draws, percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import classes_of
-from ._base.tables import read_table, require_columns
+from ._base.tables import as_table, require_columns
+from ._base.types import Floats
 from .errors import InputError, some
 
 __all__ = ["Evaluation", "evaluate"]
 
-Counts = npt.NDArray[np.float64]
+Counts = Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,143 +166,172 @@ def evaluate(
     check_number("n_boot", n_boot, 0, whole=True)
     seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
-    table = predictions if isinstance(predictions, pd.DataFrame) else read_table(predictions)
+    table = as_table(predictions)
+    compared = _compared(table, reference)
+    per_point = _per_point(compared)
+    counts = per_point.sum(axis=0)
+    values = measures(counts)
+    intervals = _intervals(per_point, int(n_boot), level, seed)
+    per_class = _per_class(compared.classes, counts, values, intervals)
+    return Evaluation(
+        overall_accuracy=float(values.overall_accuracy),
+        overall_accuracy_interval=_ends(intervals.overall_accuracy),
+        kappa=float(values.kappa),
+        kappa_interval=_ends(intervals.kappa),
+        confusion=pd.DataFrame(
+            counts.astype(int),
+            index=pd.Index(compared.classes, name="predicted"),
+            columns=pd.Index(compared.classes, name="reference"),
+        ),
+        per_class=per_class,
+        unit="point" if "n_photos" in table else "photo",
+        n=len(compared.rows),
+        n_points=len(per_point),
+        n_unlabelled=compared.n_unlabelled,
+        n_unread=compared.n_unread,
+        level=float(level),
+        n_boot=int(n_boot),
+        seed=int(seed),
+        notes=_notes(compared, per_class, values, len(per_point), int(n_boot), level),
+    )
+
+
+class _Compared(NamedTuple):
+    """The rows that have both classes, and what was left out."""
+
+    rows: pd.DataFrame
+    truth: pd.Series
+    guess: pd.Series
+    #: The model's classes, then labels that it does not know.
+    classes: list[str]
+    unknown: list[str]
+    n_unlabelled: int
+    n_unread: int
+
+
+def _compared(table: pd.DataFrame, reference: str) -> _Compared:
+    """Find the rows that can be compared, and all classes that occur."""
     require_columns(
         table,
         ["predicted", reference],
         "evaluate()",
         "predicted comes from classify() or vote(); name the true class with reference=.",
     )
-    labelled, read = table[reference].notna(), table["predicted"].notna()
-    kept = table[labelled & read]
-    if kept.empty:
+    is_labelled, is_read = table[reference].notna(), table["predicted"].notna()
+    rows = table[is_labelled & is_read]
+    if rows.empty:
         raise InputError(
-            f"No row of {len(table)} has both a predicted and a reference class: {int(labelled.sum())} "
-            f"have {reference}, {int(read.sum())} have predicted."
+            f"No row of {len(table)} has both a predicted and a reference class: "
+            f"{int(is_labelled.sum())} have {reference}, {int(is_read.sum())} have predicted."
         )
     # Labels that a CSV has turned into column names are looked up in the reference, too.
     classes = classes_of(table.assign(habitat=table[reference]))
-    truth, guess = kept[reference].astype("str"), kept["predicted"].astype("str")
+    truth, guess = rows[reference].astype("str"), rows["predicted"].astype("str")
     unknown = sorted((set(truth) | set(guess)) - set(classes))
-    classes = classes + unknown
-    groups, n_points = _groups(kept)
-    codes = {c: i for i, c in enumerate(classes)}
-    cells = guess.map(codes).to_numpy() * len(classes) + truth.map(codes).to_numpy()
-    cube = np.zeros((n_points, len(classes) ** 2))
-    np.add.at(cube, (groups, cells), 1.0)
-    counts = cube.sum(axis=0).reshape(len(classes), len(classes))
-    n_unlabelled, n_unread = int((~labelled).sum()), int((labelled & ~read).sum())
-
-    values = measures(counts[None])[0]
-    low, high = _intervals(cube, len(classes), int(n_boot), level, seed)
-    k = len(classes)
-    per_class = pd.DataFrame(
-        {
-            "class": classes,
-            "n_reference": counts.sum(axis=0).astype(int),
-            "n_predicted": counts.sum(axis=1).astype(int),
-            "producers_accuracy": values[2 : 2 + k],
-            "producers_low": low[2 : 2 + k],
-            "producers_high": high[2 : 2 + k],
-            "users_accuracy": values[2 + k : 2 + 2 * k],
-            "users_low": low[2 + k : 2 + 2 * k],
-            "users_high": high[2 + k : 2 + 2 * k],
-            "f1": values[2 + 2 * k :],
-        }
-    )
-    confusion = pd.DataFrame(
-        counts.astype(int),
-        index=pd.Index(classes, name="predicted"),
-        columns=pd.Index(classes, name="reference"),
-    )
-    return Evaluation(
-        overall_accuracy=float(values[0]),
-        overall_accuracy_interval=(float(low[0]), float(high[0])),
-        kappa=float(values[1]),
-        kappa_interval=(float(low[1]), float(high[1])),
-        confusion=confusion,
-        per_class=per_class,
-        unit="point" if "n_photos" in table else "photo",
-        n=len(kept),
-        n_points=n_points,
-        n_unlabelled=n_unlabelled,
-        n_unread=n_unread,
-        level=float(level),
-        n_boot=int(n_boot),
-        seed=int(seed),
-        notes=_notes(
-            per_class,
-            values[1],
-            unknown,
-            n_unlabelled,
-            n_unread,
-            n_points,
-            int(n_boot),
-            level,
-            kept,
-            truth,
-        ),
+    return _Compared(
+        rows=rows,
+        truth=truth,
+        guess=guess,
+        classes=classes + unknown,
+        unknown=unknown,
+        n_unlabelled=int((~is_labelled).sum()),
+        n_unread=int((is_labelled & ~is_read).sum()),
     )
 
 
-def _groups(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], int]:
-    """Number the points of the rows; a row without a point is one of its own."""
-    if "point_id" not in table:
-        return np.arange(len(table)), len(table)
-    own = pd.Series([f"\0{i}" for i in range(len(table))], index=table.index)
-    codes, names = pd.factorize(table["point_id"].where(table["point_id"].notna(), own))
-    return codes, len(names)
+def _per_point(compared: _Compared) -> Counts:
+    """Confusion matrices of the points, shape (points, classes, classes), rows predicted.
+
+    A row without a point is one of its own.
+    """
+    rows, k = compared.rows, len(compared.classes)
+    point = np.arange(len(rows))
+    if "point_id" in rows:
+        own = pd.Series([f"\0{i}" for i in range(len(rows))], index=rows.index)
+        point = pd.factorize(rows["point_id"].where(rows["point_id"].notna(), own))[0]
+    code = {c: i for i, c in enumerate(compared.classes)}
+    counts = np.zeros((point.max() + 1, k, k))
+    guess, truth = (labels.map(code).to_numpy() for labels in (compared.guess, compared.truth))
+    np.add.at(counts, (point, guess, truth), 1.0)
+    return counts
 
 
-def measures(counts: Counts) -> Counts:
-    """Overall accuracy, kappa, producer's, user's accuracies and F1 of (m, k, k) tables."""
-    total = counts.sum(axis=(1, 2))
-    predicted, truth = counts.sum(axis=2), counts.sum(axis=1)
-    right = np.diagonal(counts, axis1=1, axis2=2)
+class Measures(NamedTuple):
+    """Measures of confusion matrices: the first two one number each, the others one a class."""
+
+    overall_accuracy: Any
+    kappa: Any
+    producers_accuracy: Any
+    users_accuracy: Any
+    f1: Any
+
+
+def measures(counts: Counts) -> Measures:
+    """Measures of confusion matrices of shape (..., classes, classes), rows predicted."""
+    total = counts.sum(axis=(-2, -1))
+    predicted, truth = counts.sum(axis=-1), counts.sum(axis=-2)
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        accuracy = right.sum(axis=1) / total
-        chance = (predicted * truth).sum(axis=1) / total**2
+        accuracy = right.sum(axis=-1) / total
+        chance = (predicted * truth).sum(axis=-1) / total**2
         # Only one class on both sides: agreement by chance is certain and kappa has no meaning.
         kappa = np.where(chance < 1, (accuracy - chance) / (1 - chance), np.nan)
         producers, users = right / truth, right / predicted
         f1 = 2 * right / (truth + predicted)
-    return np.column_stack([accuracy, kappa, producers, users, f1])
+    return Measures(accuracy, kappa, producers, users, f1)
 
 
-def _intervals(cube: Counts, k: int, n_boot: int, level: float, seed: int) -> tuple[Counts, Counts]:
+def _intervals(per_point: Counts, n_boot: int, level: float, seed: int) -> Measures:
+    """The percentile interval of each measure, by bootstrap over points; NaN without samples."""
     if n_boot == 0:
-        nothing = np.full(2 + 3 * k, np.nan)
-        return nothing, nothing
-    rng = np.random.default_rng(seed)
-    n = len(cube)
-    # Points alike are drawn together: fast, and the order of rows makes no difference.
-    kinds, times = np.unique(cube, axis=0, return_counts=True)
-    drawn = []
-    step = max(1, 2_000_000 // len(kinds))  # bounds memory, however many points there are
-    for start in range(0, n_boot, step):
-        weights = rng.multinomial(n, times / n, size=min(step, n_boot - start))
-        drawn.append(measures((weights @ kinds).reshape(-1, k, k)))
-    tail = (1 - level) / 2
-    samples = np.concatenate(drawn)
-    undefined = np.isnan(samples).all(axis=0)
-    samples[:, undefined] = 0.0  # spares nanquantile's warning; put back below
-    low, high = np.nanquantile(samples, [tail, 1 - tail], axis=0)
-    low[undefined] = high[undefined] = np.nan
-    return low, high
+        return Measures(
+            *[Interval(v * np.nan, v * np.nan) for v in measures(per_point.sum(axis=0))]
+        )
+    kinds, times = alike(per_point.reshape(len(per_point), -1))
+    shape = (-1, *per_point.shape[1:])
+    samples = [
+        measures((weights @ kinds).reshape(shape))
+        for weights in draws(times, n_boot, np.random.default_rng(seed))
+    ]
+    return Measures(
+        *[percentile_interval(np.concatenate(part), level) for part in zip(*samples, strict=True)]
+    )
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    """One interval as two numbers."""
+    return float(interval.low), float(interval.high)
+
+
+def _per_class(
+    classes: list[str], counts: Counts, values: Measures, intervals: Measures
+) -> pd.DataFrame:
+    """The table of per-class accuracies."""
+    return pd.DataFrame(
+        {
+            "class": classes,
+            "n_reference": counts.sum(axis=0).astype(int),
+            "n_predicted": counts.sum(axis=1).astype(int),
+            "producers_accuracy": values.producers_accuracy,
+            "producers_low": intervals.producers_accuracy.low,
+            "producers_high": intervals.producers_accuracy.high,
+            "users_accuracy": values.users_accuracy,
+            "users_low": intervals.users_accuracy.low,
+            "users_high": intervals.users_accuracy.high,
+            "f1": values.f1,
+        }
+    )
 
 
 def _notes(
+    compared: _Compared,
     per_class: pd.DataFrame,
-    kappa: float,
-    unknown: list[str],
-    n_unlabelled: int,
-    n_unread: int,
+    values: Measures,
     n_points: int,
     n_boot: int,
     level: float,
-    kept: pd.DataFrame,
-    reference: pd.Series,
 ) -> list[str]:
+    """What to know before quoting the numbers."""
     notes = []
     never = per_class.loc[per_class["n_predicted"] == 0, "class"].tolist()
     absent = per_class.loc[per_class["n_reference"] == 0, "class"].tolist()
@@ -314,17 +344,19 @@ def _notes(
     nowhere = [c for c in never if c in absent]
     if nowhere:
         notes.append(f"neither predicted nor in the reference, so F1 is undefined: {some(nowhere)}")
-    if np.isnan(kappa):
+    if np.isnan(values.kappa):
         notes.append("kappa is undefined: all predictions and references are of one class")
-    if unknown:
-        notes.append(f"the model does not know {some(unknown)}; these rows can only be errors")
-    if n_unread:
+    if compared.unknown:
         notes.append(
-            f"{n_unread} labelled rows have no prediction (unreadable photos) and are left out"
+            f"the model does not know {some(compared.unknown)}; these rows can only be errors"
         )
-    if n_unlabelled:
-        notes.append(f"{n_unlabelled} rows have no reference class and are left out")
-    accuracy = float((kept["predicted"].astype("str") == reference).mean())
+    if compared.n_unread:
+        notes.append(
+            f"{compared.n_unread} labelled rows have no prediction (unreadable photos) and are left out"
+        )
+    if compared.n_unlabelled:
+        notes.append(f"{compared.n_unlabelled} rows have no reference class and are left out")
+    accuracy = float(values.overall_accuracy)
     if n_boot and accuracy in (0.0, 1.0):
         # Clopper and Pearson's bound for n of n.
         bound = ((1 - level) / 2) ** (1 / n_points)
@@ -335,12 +367,13 @@ def _notes(
         )
     if n_boot and n_points < 30:
         notes.append(f"only {n_points} points: intervals are rough")
-    if "split" in kept and (kept["split"] == "train").any():
+    if "split" in compared.rows and (compared.rows["split"] == "train").any():
         notes.append("rows of the training split are among these: accuracy is overstated")
     return notes
 
 
 def plain(value: Any) -> Any:
+    """A number as JSON has it: None for NaN."""
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else float(value)
     return int(value) if isinstance(value, np.integer) else value

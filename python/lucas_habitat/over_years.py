@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from ._base.bootstrap import Interval, draws, percentile_interval
 from ._base.checks import check_number, check_seed
-from ._base.classes import column_names, confidence_of, probabilities
-from ._base.ids import point_ids
-from ._base.tables import read_table, require_columns
+from ._base.classes import Predictions, column_names, read_predictions
+from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
 
@@ -35,23 +35,25 @@ _HIDDEN = (
     "The mean of several photos is less sure than they are together, so change is underestimated, "
     "possibly to nothing. Give more labelled points of the same model, some of them wrong (labelled=)."
 )
-_CELLS = 2_000_000  # points times bootstrap samples held in memory at once
 
 
 class _Visits(NamedTuple):
     """Classified rows of points, and which two of them are a point's consecutive visits."""
 
-    table: pd.DataFrame
-    p: Floats  # (rows, classes)
+    predictions: Predictions
     likelihood: Floats  # (rows, classes), each row up to a factor
-    classes: list[str]
     first: npt.NDArray[np.intp]  # (pairs,), row numbers
     second: npt.NDArray[np.intp]
     sharpness: float
 
+    @property
+    def classes(self) -> list[str]:
+        """The labels of the classes."""
+        return self.predictions.classes
+
     def by_campaigns(self) -> Iterator[tuple[int, int, npt.NDArray[np.intp]]]:
         """The two years, and which pairs are of them, in the order of the years."""
-        years = self.table["year"].to_numpy(dtype=np.int64)
+        years = self.predictions.table["year"].to_numpy(dtype=np.int64)
         spans = np.column_stack([years[self.first], years[self.second]])
         for span in np.unique(spans, axis=0):
             yield int(span[0]), int(span[1]), np.flatnonzero((spans == span).all(axis=1))
@@ -142,7 +144,7 @@ def changes(
     """
     check_number("sure", sure, 0.5, 1, open_low=True)
     visits = _visits(points, years, class_shares, labelled, "changes()")
-    table, classes, k = visits.table, visits.classes, len(visits.classes)
+    table, classes, k = visits.predictions.table, visits.classes, len(visits.classes)
     n = len(visits.first)
     p_changed, likeliest = np.full(n, np.nan), np.full(n, -1)
     for _, _, pairs in visits.by_campaigns():
@@ -155,33 +157,33 @@ def changes(
             p_changed[pairs] = posterior.sum(axis=1)
     ends = {"from": table.iloc[visits.first], "to": table.iloc[visits.second]}
     sides = {end: rows.reset_index(drop=True) for end, rows in ends.items()}
-    found = pd.DataFrame({"point_id": sides["to"]["point_id"]})
+    visit_pairs = pd.DataFrame({"point_id": sides["to"]["point_id"]})
     for end, rows in sides.items():
-        found[f"year_{end}"] = rows["year"]
+        visit_pairs[f"year_{end}"] = rows["year"]
     for end, rows in sides.items():
-        found[f"predicted_{end}"] = rows["predicted"]
-    confidence = confidence_of(table, visits.p, classes)
-    found["p_from"], found["p_to"] = confidence[visits.first], confidence[visits.second]
-    found["p_changed"] = p_changed
-    found["verdict"] = pd.Categorical(
+        visit_pairs[f"predicted_{end}"] = rows["predicted"]
+    confidence = visits.predictions.confidence
+    visit_pairs["p_from"], visit_pairs["p_to"] = confidence[visits.first], confidence[visits.second]
+    visit_pairs["p_changed"] = p_changed
+    visit_pairs["verdict"] = pd.Categorical(
         np.select([p_changed >= sure, p_changed <= 1 - sure], ["changed", "same"], "in doubt"),
         categories=list(VERDICTS),
     )
     for end, codes in (("from", likeliest // k), ("to", likeliest % k)):
-        found[f"likeliest_{end}"] = pd.Categorical.from_codes(
+        visit_pairs[f"likeliest_{end}"] = pd.Categorical.from_codes(
             np.where(likeliest < 0, -1, codes), categories=pd.Index(classes)
         )
     if "habitat" in table and table["habitat"].notna().any():
         for end, rows in sides.items():
-            found[f"habitat_{end}"] = rows["habitat"].astype("str")
-        differ = (found["habitat_from"] != found["habitat_to"]).astype("boolean")
-        both = found["habitat_from"].notna() & found["habitat_to"].notna()
-        found["reference_changed"] = differ.where(both)
+            visit_pairs[f"habitat_{end}"] = rows["habitat"].astype("str")
+        differ = (visit_pairs["habitat_from"] != visit_pairs["habitat_to"]).astype("boolean")
+        both = visit_pairs["habitat_from"].notna() & visit_pairs["habitat_to"].notna()
+        visit_pairs["reference_changed"] = differ.where(both)
     for column in ("x", "y", "lon", "lat"):
         if column in table:
-            found[column] = sides["to"][column].fillna(sides["from"][column])
-    found.attrs = {"sharpness": visits.sharpness}
-    return found
+            visit_pairs[column] = sides["to"][column].fillna(sides["from"][column])
+    visit_pairs.attrs = {"sharpness": visits.sharpness}
+    return visit_pairs
 
 
 def transitions(
@@ -258,19 +260,13 @@ def transitions(
     rng = np.random.default_rng(check_seed(seed))
     visits = _visits(points, years, class_shares, labelled, "transitions()")
     classes, k = visits.classes, len(visits.classes)
-    codes = visits.table["predicted"].cat.codes.to_numpy(dtype=np.intp)
+    codes = visits.predictions.codes
     cells = codes[visits.first] * k + codes[visits.second]
-    off = ~np.eye(k, dtype=bool).ravel()
     parts = []
     for year_from, year_to, pairs in visits.by_campaigns():
         n = len(pairs)
         counts = np.bincount(cells[pairs], minlength=k * k)
-        share = low = high = np.full(k * k + 1, np.nan)
-        if n >= FEWEST:
-            joint = visits.joint(pairs)
-            share = _with_total(_shares(joint), off)
-            if n_boot:
-                low, high = _intervals(joint, share, off, int(n_boot), level, rng)
+        estimate = _estimate(visits.joint(pairs), k, int(n_boot), level, rng)
         parts.append(
             pd.DataFrame(
                 {
@@ -280,20 +276,20 @@ def transitions(
                     "class_to": pd.Categorical(classes * k, categories=classes),
                     "n_predicted": counts,
                     "share_predicted": counts / n,
-                    "share": share[:-1],
-                    "low": low[:-1],
-                    "high": high[:-1],
+                    "share": estimate.shares.value,
+                    "low": estimate.shares.low,
+                    "high": estimate.shares.high,
                     "n_points": n,
-                    "changed_predicted": counts[off].sum() / n,
-                    "changed": share[-1],
-                    "changed_low": low[-1],
-                    "changed_high": high[-1],
+                    "changed_predicted": counts[_is_change(k)].sum() / n,
+                    "changed": estimate.changed.value,
+                    "changed_low": estimate.changed.low,
+                    "changed_high": estimate.changed.high,
                 }
             )
         )
-    found = pd.concat(parts, ignore_index=True)
-    found.attrs = {"sharpness": visits.sharpness}
-    return found
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs = {"sharpness": visits.sharpness}
+    return table
 
 
 def describe_transitions(table: pd.DataFrame) -> list[str]:
@@ -316,7 +312,7 @@ def describe_transitions(table: pd.DataFrame) -> list[str]:
 
 def transitions_table(table: Table) -> pd.DataFrame:
     """What `transitions` returned, as it is, from its file, or made of points."""
-    found = table if isinstance(table, pd.DataFrame) else read_table(table)
+    found = as_table(table)
     if "class_from" not in found:
         return transitions(found)
     # A file, and R, hand classes over as text; their order is that of the rows.
@@ -351,55 +347,30 @@ def _visits(
     what: str,
 ) -> _Visits:
     """Read the arguments that both functions have."""
-    table, p, classes = probabilities(points, what)
-    require_columns(table, ["point_id", "year"], what, "Give the table that vote() made.")
-    table = table.assign(
-        point_id=point_ids(table["point_id"]),
-        year=pd.to_numeric(table["year"], errors="coerce").astype("Int64"),
-        predicted=pd.Categorical(table["predicted"].astype("str"), categories=classes),
-    )
-    if years is not None:
-        for year in np.atleast_1d(years).tolist():
-            check_number("years", year, 0, 9999, whole=True)
-        wanted = {int(y) for y in np.atleast_1d(years)}
-        missing = sorted(wanted - set(table["year"].dropna()))
-        if missing or len(wanted) < 2:
-            raise InputError(
-                f"years must be two or more campaigns of the table, which has "
-                f"{some(sorted(table['year'].dropna().unique())) or 'none'}; got {some(sorted(wanted))}."
-            )
-        chosen = table["year"].isin(wanted).to_numpy()
-        table, p = table[chosen], p[chosen]
-    known = table[["point_id", "year", "predicted"]].notna().all(axis=1).to_numpy()
-    usable = known & np.isfinite(p).all(axis=1)
-    n_unused = int((~usable).sum())
-    table, p = table[usable].reset_index(drop=True), p[usable]
-    twice = table.duplicated(["point_id", "year"])
-    if twice.any():
-        raise InputError(
-            f"A point must stand once in a year, but {int(twice.sum())} rows repeat one: "
-            f"{some(table.loc[twice, 'point_id'].unique())}. Give the table that vote() made."
-        )
+    dated = _of_campaigns(read_predictions(points, what), years, what)
+    predictions = _usable(dated)
+    table, classes = predictions.table, predictions.classes
     shares = _class_shares(class_shares, classes)
     # By time within a point; points stay in order of first appearance.
     point = pd.factorize(table["point_id"])[0]
     order = np.lexsort((table["year"].to_numpy(dtype=np.int64), point))
-    again = np.diff(point[order]) == 0
-    first, second = order[:-1][again], order[1:][again]
+    is_again = np.diff(point[order]) == 0
+    first, second = order[:-1][is_again], order[1:][is_again]
     n_once = len(set(point)) - len(set(point[first]))
     if not len(first):
         raise InputError(
             f"{what} needs points that were classified in two years or more; none of "
             f"{n_once} points was. Do point_id and year say which photos are of the same place?"
         )
+    n_unused = len(dated.table) - len(table)
     if n_unused or n_once:
         inform(
             f"{n_once} points were classified in one year only and are left out, and so are "
             f"{n_unused} rows without a class, a point or a year."
         )
-    sharpness = _sharpness(table, p, classes, shares, labelled, what)
-    likelihood = np.exp(sharpness * _evidence(p, shares))
-    visits = _Visits(table, p, likelihood, classes, first, second, sharpness)
+    sharpness = _sharpness(predictions, shares, labelled, what)
+    likelihood = np.exp(sharpness * _evidence(predictions.p, shares))
+    visits = _Visits(predictions, likelihood, first, second, sharpness)
     sizes = {f"{a} and {b}": len(pairs) for a, b, pairs in visits.by_campaigns()}
     few = [f"{n} in {name}" for name, n in sizes.items() if n < _FEW]
     if few:
@@ -409,6 +380,39 @@ def _visits(
             "choose campaigns with more points in common."
         )
     return visits
+
+
+def _of_campaigns(predictions: Predictions, years: list[int] | None, what: str) -> Predictions:
+    """The rows of the campaigns asked for, with ids and years as they should be."""
+    require_columns(
+        predictions.table, ["point_id", "year"], what, "Give the table that vote() made."
+    )
+    if years is None:
+        return predictions
+    for year in np.atleast_1d(years).tolist():
+        check_number("years", year, 0, 9999, whole=True)
+    wanted = {int(y) for y in np.atleast_1d(years)}
+    there = sorted(predictions.table["year"].dropna().unique())
+    if wanted - set(there) or len(wanted) < 2:
+        raise InputError(
+            f"years must be two or more campaigns of the table, which has {some(there) or 'none'}; "
+            f"got {some(sorted(wanted))}."
+        )
+    return predictions.chosen(predictions.table["year"].isin(wanted).to_numpy())
+
+
+def _usable(predictions: Predictions) -> Predictions:
+    """The rows that have a class, a point and a year, each point once in a year."""
+    named = predictions.table[["point_id", "year", "predicted"]].notna().all(axis=1).to_numpy()
+    usable = predictions.chosen(named & np.isfinite(predictions.p).all(axis=1))
+    is_repeated = usable.table.duplicated(["point_id", "year"])
+    if is_repeated.any():
+        raise InputError(
+            f"A point must stand once in a year, but {int(is_repeated.sum())} rows repeat one: "
+            f"{some(usable.table.loc[is_repeated, 'point_id'].unique())}. Give the table that "
+            "vote() made."
+        )
+    return usable
 
 
 def _evidence(p: Floats, shares: Floats) -> Floats:
@@ -425,11 +429,9 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
     if isinstance(given, Mapping | pd.Series):
         named = {str(label): share for label, share in given.items()}
     else:
-        from .model import HabitatModel
-        from .saved_models import load_model
+        from .saved_models import as_model  # asked for a model's sake only: it imports engines
 
-        model = given if isinstance(given, HabitatModel) else load_model(given)
-        named = model.training["photos_per_class"]
+        named = as_model(given).training["photos_per_class"]
     # By columns, because a table that went through CSV may not know the labels of all classes.
     by_column = dict(zip(column_names(list(named)), named.values(), strict=True))
     wanted = column_names(classes)
@@ -445,76 +447,33 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
     return shares
 
 
-def _sharpness(
-    table: pd.DataFrame,
-    p: Floats,
-    classes: list[str],
-    shares: Floats,
-    labelled: Table | None,
-    what: str,
-) -> float:
+def _sharpness(points: Predictions, shares: Floats, labelled: Table | None, what: str) -> float:
     """How much surer points are than their probabilities say, learnt from labels; 1 without."""
-    several = "n_photos" in table and bool((table["n_photos"] > 1).any())
-    if labelled is not None:
-        known, p, theirs = probabilities(labelled, "labelled")
-        if column_names(theirs) != column_names(classes):
-            raise InputError(
-                f"labelled must have the classes of the points, {', '.join(classes)}; it has "
-                f"{', '.join(theirs)}. Classify its photos with the same model."
-            )
-    else:
-        known = table
-    truth = pd.Categorical(known.get("habitat", pd.Series(index=known.index)), categories=classes)
-    use = (truth.codes >= 0) & np.isfinite(p).all(axis=1)
-    if "split" in known:
-        use &= ~known["split"].isin(["train"]).to_numpy()
-    n = int(use.sum())
+    tested = _tested_rows(points, labelled)
+    n = len(tested.truth)
     if n < _FEW:
         if labelled is not None:
             raise InputError(
                 f"labelled must have at least {_FEW} classified rows with a known habitat that were "
                 f"not trained on; it has {n}."
             )
-        if "calibrated" not in table or not table["calibrated"].isin([True, "True", "TRUE"]).all():
-            warn(
-                f"{what} takes probabilities for proportions, but the model was not, or is not known "
-                "to be, calibrated. If it is too sure, too much seems to have changed; calibrate() "
-                "it, or give labelled points (labelled=)."
-            )
-        if several:
-            warn(
-                "Mean probabilities of several photos are less sure than the photos are together, so "
-                "change is underestimated, possibly to nothing. Give labelled points of the same "
-                f"model (labelled=, at least {_FEW}), from which that can be put right; these have {n}."
-            )
+        _warn_without_labels(points, n, what)
         return 1.0
-    codes = truth.codes[use].astype(np.intp)
-    if len(np.unique(codes)) < 2 or (p[use].argmax(axis=1) == codes).all():
-        # One class, or no error: the likeliest sharpness is then without end.
-        told = "one class only" if len(np.unique(codes)) < 2 else "all as predicted"
+    is_one_class = len(np.unique(tested.truth)) < 2
+    if is_one_class or (tested.p.argmax(axis=1) == tested.truth).all():
+        # The likeliest sharpness is then without end.
+        lack = "one class only" if is_one_class else "all as predicted"
         if labelled is not None:
             raise InputError(
-                f"labelled must have several classes and some errors; its {n} rows are {told}, so "
+                f"labelled must have several classes and some errors; its {n} rows are {lack}, so "
                 "nothing says how far probabilities can be trusted."
             )
         warn(
-            f"The {n} labelled points that were not trained on are {told}, so nothing says how far "
+            f"The {n} labelled points that were not trained on are {lack}, so nothing says how far "
             f"probabilities can be trusted; they are taken as they are. {_HIDDEN}"
         )
         return 1.0
-    evidence = _evidence(p[use], shares)
-    common = np.bincount(codes, minlength=len(classes)) / n
-    with np.errstate(divide="ignore"):
-        prior = np.log(common)
-
-    def loss(log_s: float) -> float:
-        scores = np.exp(log_s) * evidence + prior
-        right = scores[np.arange(n), codes] - logsumexp(scores, axis=1)
-        return -float(right.mean())
-
-    limit = np.log(_SHARPEST)
-    best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
-    sharpness = float(np.exp(best.x))
+    sharpness = _likeliest_sharpness(_evidence(tested.p, shares), tested.truth)
     if not 1.01 / _SHARPEST < sharpness < 0.99 * _SHARPEST:
         warn(
             f"The {n} labelled points that were not trained on have too few errors to tell how far "
@@ -526,6 +485,63 @@ def _sharpness(
         f"{sharpness:.2f}, and it is."
     )
     return sharpness
+
+
+class _Tested(NamedTuple):
+    """Rows with a reference class that were not trained on."""
+
+    p: Floats  # (rows, classes)
+    truth: npt.NDArray[np.intp]  # (rows,), numbers of classes
+
+
+def _tested_rows(points: Predictions, labelled: Table | None) -> _Tested:
+    """The rows that show how far probabilities can be trusted: the points' own, or those given."""
+    rows, classes = points, points.classes
+    if labelled is not None:
+        rows = read_predictions(labelled, "labelled")
+        if column_names(rows.classes) != column_names(classes):
+            raise InputError(
+                f"labelled must have the classes of the points, {', '.join(classes)}; it has "
+                f"{', '.join(rows.classes)}. Classify its photos with the same model."
+            )
+    table = rows.table
+    habitat = table.get("habitat", pd.Series(index=table.index))
+    truth = np.asarray(pd.Categorical(habitat, categories=classes).codes, dtype=np.intp)
+    is_tested = (truth >= 0) & np.isfinite(rows.p).all(axis=1)
+    if "split" in table:
+        is_tested &= ~table["split"].isin(["train"]).to_numpy()
+    return _Tested(rows.p[is_tested], truth[is_tested])
+
+
+def _warn_without_labels(points: Predictions, n: int, what: str) -> None:
+    """Say what is taken for granted where nothing shows how sure points really are."""
+    if not points.is_calibrated:
+        warn(
+            f"{what} takes probabilities for proportions, but the model was not, or is not known "
+            "to be, calibrated. If it is too sure, too much seems to have changed; calibrate() "
+            "it, or give labelled points (labelled=)."
+        )
+    if "n_photos" in points.table and (points.table["n_photos"] > 1).any():
+        warn(
+            "Mean probabilities of several photos are less sure than the photos are together, so "
+            "change is underestimated, possibly to nothing. Give labelled points of the same "
+            f"model (labelled=, at least {_FEW}), from which that can be put right; these have {n}."
+        )
+
+
+def _likeliest_sharpness(evidence: Floats, truth: npt.NDArray[np.intp]) -> float:
+    """The power of the evidence under which the true classes are likeliest."""
+    with np.errstate(divide="ignore"):
+        prior = np.log(np.bincount(truth, minlength=evidence.shape[1]) / len(truth))
+
+    def loss(log_sharpness: float) -> float:
+        scores = np.exp(log_sharpness) * evidence + prior
+        right = scores[np.arange(len(truth)), truth] - logsumexp(scores, axis=1)
+        return -float(right.mean())
+
+    limit = np.log(_SHARPEST)
+    best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(best.x))
 
 
 # ---- the likeliest shares ------------------------------------------------------------------------
@@ -583,34 +599,60 @@ def _lowest(curve: Floats, slope: Floats, least: Floats) -> Floats:
     return x
 
 
-def _with_total(shares: Floats, off: npt.NDArray[np.bool_]) -> Floats:
-    """Shares with what all changes sum to behind them."""
-    found: Floats = np.concatenate([shares, shares[off].sum(axis=0, keepdims=True)])
-    return found
+class _Share(NamedTuple):
+    """Shares with the ends of their intervals; NaN where nothing is estimated."""
+
+    value: Any
+    low: Any
+    high: Any
 
 
-def _intervals(
-    joint: Floats,
-    share: Floats,
-    off: npt.NDArray[np.bool_],
-    n_boot: int,
-    level: float,
-    rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    n = len(joint)
-    drawn = []
-    size = max(1, _CELLS // n)
-    for start in range(0, n_boot, size):
-        times = rng.multinomial(n, np.full(n, 1 / n), size=min(size, n_boot - start)).T
-        begin = np.repeat(share[:-1, None], times.shape[1], axis=1)
+class _Estimate(NamedTuple):
+    """The shares of all transitions, (classes²,), and of all changes together."""
+
+    shares: _Share
+    changed: _Share
+
+
+def _is_change(k: int) -> npt.NDArray[np.bool_]:
+    """Mark the transitions, of k² with the first class slowest, that change the class."""
+    return ~np.eye(k, dtype=bool).ravel()
+
+
+def _estimate(
+    joint: Floats, k: int, n_boot: int, level: float, rng: np.random.Generator
+) -> _Estimate:
+    """The likeliest shares of two campaigns' transitions, with intervals by bootstrap over points."""
+    if len(joint) < FEWEST:
+        nothing = np.full(k * k, np.nan)
+        return _Estimate(_Share(nothing, nothing, nothing), _Share(np.nan, np.nan, np.nan))
+    shares, is_change = _shares(joint), _is_change(k)
+    changed = shares[is_change].sum()
+    if not n_boot:
+        nothing = np.full(k * k, np.nan)
+        return _Estimate(_Share(shares, nothing, nothing), _Share(changed, np.nan, np.nan))
+    samples = _resampled(joint, shares, n_boot, rng)
+    of_shares = _intervals(samples, shares, level, len(joint))
+    of_changed = _intervals(samples[:, is_change].sum(axis=1), changed, level, len(joint))
+    return _Estimate(_Share(shares, *of_shares), _Share(changed, *of_changed))
+
+
+def _resampled(joint: Floats, shares: Floats, n_boot: int, rng: np.random.Generator) -> Floats:
+    """The likeliest shares of samples of the points, (samples, classes²)."""
+    samples = []
+    for times in draws(np.ones(len(joint), dtype=np.intp), n_boot, rng):
+        begin = np.repeat(shares[:, None], len(times), axis=1)
         # So many steps bring nearly all samples to their maximum.
-        drawn.append(_with_total(_climb(joint, times.astype(np.float64), begin, steps=12), off))
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(drawn, axis=1), [tail, 1 - tail], axis=1)
-    basic_low, basic_high = 2 * share - high, 2 * share - low
+        samples.append(_climb(joint, times.T.astype(np.float64), begin, steps=12).T)
+    return np.concatenate(samples)
+
+
+def _intervals(samples: Floats, value: Any, level: float, n: int) -> Interval:
+    """From the lower to the upper end of the percentile and the basic bootstrap."""
+    low, high = percentile_interval(samples, level)
     # Clopper and Pearson's for none of n: what is so rare may have no point that shows it.
-    unseen = 1 - tail ** (1 / n)
-    return (
-        np.clip(np.minimum(low, basic_low), 0, 1),
-        np.clip(np.maximum(np.maximum(high, basic_high), unseen), 0, 1),
+    unseen = 1 - ((1 - level) / 2) ** (1 / n)
+    return Interval(
+        np.clip(np.minimum(low, 2 * value - high), 0, 1),
+        np.clip(np.maximum(np.maximum(high, 2 * value - low), unseen), 0, 1),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._base.ids import on_lucas_grid
+from ._base.places import grid_positions, is_lucas_id
 from ._base.tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
@@ -334,11 +334,8 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     )
     table = tidy_types(table)
     table["year"] = table["year"].astype("Int64")
-    if "x" not in table and "lon" not in table:
-        ids = table["point_id"].where(on_lucas_grid(table["point_id"]))
-        if ids.notna().any():
-            table["x"] = pd.to_numeric(ids.str[:4]) * 1000.0
-            table["y"] = pd.to_numeric(ids.str[4:]) * 1000.0
+    if "x" not in table and "lon" not in table and is_lucas_id(table["point_id"]).any():
+        table["x"], table["y"] = grid_positions(table["point_id"])
     first = [
         c for c in (*COLUMNS, "lc1", "nuts0", "obs_dist", "x", "y", "lon", "lat") if c in table
     ]

@@ -155,6 +155,24 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
         raise ModelError(f"The model {folder} cannot be used: {error}") from error
 
 
+def as_model(model: HabitatModel | str | os.PathLike[str]) -> HabitatModel:
+    """A model as it is given, or loaded from its folder.
+
+    Raises
+    ------
+    ModelError
+        If it is neither, or the folder holds no usable model.
+    """
+    if isinstance(model, HabitatModel):
+        return model
+    if isinstance(model, str | os.PathLike):
+        return load_model(model)
+    raise ModelError(
+        "A model must be what train() or load_model() returned, or the folder of a saved one; got "
+        f"a {type(model).__name__}."
+    )
+
+
 def _read_card(folder: Path) -> dict[str, Any]:
     path = folder / "card.json"
     if not path.is_file():

@@ -9,7 +9,7 @@ import pytest
 
 from lucas_habitat._base.classes import classes_of, column_names, probability_columns
 from lucas_habitat._base.files import write_atomically, write_json, write_text
-from lucas_habitat._base.ids import point_ids
+from lucas_habitat._base.places import point_ids
 from lucas_habitat._base.tables import read_table, tidy_types, write_table
 from lucas_habitat.errors import InputError, LucasWarning
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from anyascii import anyascii
 
 from ..errors import InputError, some
-from .tables import read_table
+from .tables import as_table
 from .types import Floats, Table
 
 
@@ -75,9 +78,94 @@ def classes_of(table: pd.DataFrame) -> list[str]:
     return [by_column.get(c, c.removeprefix("p_")) for c in columns]
 
 
-def probabilities(predictions: Table, what: str) -> tuple[pd.DataFrame, Floats, list[str]]:
-    """A table of predictions, its probabilities (rows, classes), and the labels of the classes."""
-    table = predictions if isinstance(predictions, pd.DataFrame) else read_table(predictions)
+def is_calibrated(table: pd.DataFrame) -> bool:
+    """Whether a table says of all its rows that their probabilities are calibrated.
+
+    A table without the column ``calibrated`` does not say so, nor does a missing value. CSV files
+    and R hand truth over as text, in their own spelling.
+    """
+    return "calibrated" in table and bool(calibrated_rows(table).all())
+
+
+def calibrated_rows(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Mark the rows whose probabilities are said to be calibrated."""
+    return table["calibrated"].astype("str").str.lower().isin(["true"]).to_numpy(dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A table of photos or points, asked once what it says of its classes.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        As `classify` or `vote` made it, or read from its file; ``predicted`` is categorical.
+    classes : list of str
+        The labels of the classes, in the order of their columns.
+    columns : list of str
+        The columns ``p_<class>``.
+    p : array of shape (rows, classes)
+        The probabilities; NaN where a photo could not be read.
+    """
+
+    table: pd.DataFrame
+    classes: list[str]
+    columns: list[str]
+    p: Floats
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.intp]:
+        """The number of each row's predicted class; -1 where there is none."""
+        return np.asarray(self.table["predicted"].cat.codes, dtype=np.intp)
+
+    @cached_property
+    def confidence(self) -> Floats:
+        """The probability of each row's predicted class; NaN where there is none."""
+        return np.where(self.codes >= 0, self.p[np.arange(len(self.p)), self.codes], np.nan)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether all rows are said to be calibrated."""
+        return is_calibrated(self.table)
+
+    @property
+    def unit(self) -> str:
+        """What a row is: ``"point"`` once photos have voted, ``"photo"`` before."""
+        return "point" if "n_photos" in self.table else "photo"
+
+    @property
+    def is_labelled(self) -> npt.NDArray[np.bool_]:
+        """Mark the rows that have both a predicted class and a reference (``habitat``)."""
+        if "habitat" not in self.table:
+            return np.zeros(len(self.table), dtype=bool)
+        both: npt.NDArray[np.bool_] = (
+            self.table[["predicted", "habitat"]].notna().all(axis=1).to_numpy()
+        )
+        return both
+
+    def chosen(self, rows: npt.NDArray[np.bool_]) -> Predictions:
+        """Some of the rows, numbered anew; the classes stay."""
+        table = self.table[rows].reset_index(drop=True)
+        return Predictions(table, self.classes, self.columns, self.p[rows])
+
+
+def read_predictions(given: Table | Predictions, what: str) -> Predictions:
+    """Predictions of a table, or of the file that holds one; made only once.
+
+    Parameters
+    ----------
+    given : pandas.DataFrame, path or Predictions
+    what : str
+        The function that needs them, for its errors.
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or no columns ``predicted`` and ``p_<class>``.
+    """
+    if isinstance(given, Predictions):
+        return given
+    table = as_table(given)
     columns = probability_columns(table)
     if not columns or "predicted" not in table:
         raise InputError(
@@ -86,7 +174,33 @@ def probabilities(predictions: Table, what: str) -> tuple[pd.DataFrame, Floats, 
         )
     if table.empty:
         raise InputError(f"{what} got a table without rows.")
-    return table, table[columns].to_numpy(dtype=np.float64), classes_of(table)
+    classes = classes_of(table)
+    predicted = pd.Categorical(table["predicted"].astype("str"), categories=classes)
+    table = table.assign(predicted=predicted)
+    return Predictions(table, classes, columns, table[columns].to_numpy(dtype=np.float64))
+
+
+def labelled(predictions: Predictions, what: str) -> Predictions:
+    """The rows that have both a predicted and a reference class.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    rows = predictions.is_labelled
+    if not rows.any():
+        raise InputError(
+            f"{what} compares with reference classes, but none of the {len(rows)} rows has both "
+            "a predicted class and a habitat. Classify labelled photos, or add the column habitat."
+        )
+    return predictions.chosen(rows)
+
+
+def probabilities(predictions: Table, what: str) -> tuple[pd.DataFrame, Floats, list[str]]:
+    """A table of predictions, its probabilities (rows, classes), and the labels of the classes."""
+    prepared = read_predictions(predictions, what)
+    return prepared.table, prepared.p, prepared.classes
 
 
 def confidence_of(table: pd.DataFrame, p: Floats, classes: list[str]) -> Floats:

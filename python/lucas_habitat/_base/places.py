@@ -1,93 +1,189 @@
-"""Where points lie: from ids, grid and degrees to one position each."""
+"""Where points lie: ids, the survey's grid, degrees and metres, each answered here alone.
+
+pyproj is imported where it is needed: reading a table, which asks for ids only, does without.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 import pandas as pd
-from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
 
 from ..errors import InputError
 from .types import Floats
 
-_WGS84 = CRS.from_epsg(4326)
+if TYPE_CHECKING:
+    from pyproj import CRS, Transformer
 
-_LAEA = CRS.from_epsg(3035)
+__all__ = [
+    "DEGREES",
+    "EUROPE",
+    "GRID_EAST",
+    "GRID_NORTH",
+    "LonLat",
+    "Metres",
+    "geocentric",
+    "grid_positions",
+    "is_grid_place",
+    "is_lucas_id",
+    "lonlat_of",
+    "point_ids",
+    "point_positions",
+    "to_degrees",
+    "to_metres",
+]
 
-
-def point_positions(table: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Longitude and latitude from the best source each point has; NaN where it has none."""
-    lon = np.full(len(table), np.nan)
-    lat = np.full(len(table), np.nan)
-
-    def fill(x: Floats, y: Floats, crs: CRS, names: tuple[str, str]) -> None:
-        todo = np.isnan(lon)
-        lon[todo], lat[todo] = lonlat_of(x[todo], y[todo], crs, names, "points")
-
-    for names, crs in ((("x", "y"), _LAEA), (("lon", "lat"), _WGS84)):
-        if set(names) <= set(table.columns):
-            x, y = (table[name].to_numpy(dtype="float64") for name in names)
-            fill(x, y, crs, names)
-
-    # An id's first four digits are the easting, the last four the northing, in km. A plot that
-    # just happens to have 8 digits is told by lying outside the area EPSG:3035 is made for.
-    lucas = table["point_id"].str.fullmatch(r"\d{8}").to_numpy(dtype=bool) & np.isnan(lon)
-    if lucas.any():
-        digits = table["point_id"][lucas].astype("int64").to_numpy()
-        to_lonlat = Transformer.from_crs(_LAEA, _WGS84, always_xy=True)
-        x, y = to_lonlat.transform(digits // 10_000 * 1000.0, digits % 10_000 * 1000.0)
-        area = _LAEA.area_of_use
-        assert area is not None
-        inside = (x >= area.west) & (x <= area.east) & (y >= area.south) & (y <= area.north)
-        lon[lucas] = np.where(inside, x, np.nan)
-        lat[lucas] = np.where(inside, y, np.nan)
-    return lon, lat
+#: The grid's reference system: metres east and north, LAEA Europe.
+EUROPE = "EPSG:3035"
+#: Longitude and latitude on WGS84.
+DEGREES = "EPSG:4326"
+#: Where points of the survey can lie, in kilometres of the grid: from the Azores to Cyprus, and from
+#: the Canary Islands to Lapland.
+GRID_EAST, GRID_NORTH = (800, 7500), (800, 5600)
 
 
-def lonlat_of(
-    x: Floats, y: Floats, crs: CRS, names: tuple[str, str], what: str
-) -> tuple[Floats, Floats]:
-    """Bring coordinates to WGS84 degrees, NaN where they are unusable.
+class LonLat(NamedTuple):
+    """Longitudes and latitudes in degrees on WGS84, NaN where unknown."""
 
-    Heights play no part: going through two dimensions puts everything on one ellipsoid.
+    lon: Floats
+    lat: Floats
+
+
+class Metres(NamedTuple):
+    """Eastings and northings in metres of EPSG:3035, NaN where unknown."""
+
+    x: Floats
+    y: Floats
+
+
+def point_ids(column: pd.Series) -> pd.Series:
+    """Point ids as text; numbers become whole numbers, LUCAS ids get their 8 digits back."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        column = column.map(lambda v: None if pd.isna(v) else f"{v:.0f}" if v % 1 == 0 else str(v))
+    text = column.map(lambda v: None if pd.isna(v) or not str(v).strip() else str(v).strip())
+    text = text.astype("str")
+    # Tables that were opened in a spreadsheet have lost the zero of points west of 1000 km.
+    padded = text.str.zfill(8)
+    if text.str.fullmatch("[0-9]{7,8}").all() and is_lucas_id(padded).all():
+        return padded
+    return text
+
+
+def is_grid_place(east: float, north: float) -> bool:
+    """Whether a place of the grid, in kilometres, can be one of the survey's."""
+    return GRID_EAST[0] <= east <= GRID_EAST[1] and GRID_NORTH[0] <= north <= GRID_NORTH[1]
+
+
+def is_lucas_id(ids: pd.Series) -> pd.Series:
+    """Mark the ids that can be the survey's: 8 digits that name a place of the grid.
+
+    A plot of someone else's whose id happens to have 8 digits is told by lying elsewhere.
     """
-    usable = np.isfinite(x) & np.isfinite(y)
-    columns = f"The columns {names[0]} and {names[1]} of {what}"
-    if crs.is_geographic:
-        swapped = usable & (np.abs(y) > 90) & (np.abs(y) <= 360) & (np.abs(x) <= 90)
-        if swapped.any():
-            raise InputError(
-                f"{columns} look swapped: {names[1]} is {y[swapped][0]:g} where a latitude is "
-                f"between -90 and 90. Exchange their names."
-            )
-        outside = (np.abs(x) > 360) | (np.abs(y) > 90)
-        if usable.any() and outside[usable].all():
-            raise InputError(
-                f"{columns} hold no degrees (such as {x[usable][0]:g}, {y[usable][0]:g}), but "
-                f"{crs.name} is geographic. Give the projected crs they are in."
-            )
-        usable &= ~outside
-    elif usable.any() and crs.axis_info[0].unit_name == "metre":
-        degrees = (np.abs(x[usable]) <= 180) & (np.abs(y[usable]) <= 90)
-        if degrees.all():
-            raise InputError(
-                f"{columns} look like degrees (such as {x[usable][0]:g}, {y[usable][0]:g}), but "
-                f"{crs.name} is in metres. Longitudes and latitudes need crs='EPSG:4326' and, in "
-                f"points, the columns lon and lat."
-            )
-    try:
-        to_lonlat = Transformer.from_crs(crs, _WGS84, always_xy=True)
-    except ProjError as error:
-        raise InputError(f"{crs.name} cannot be brought to WGS84: {error}") from error
-    lon = np.full(len(x), np.nan)
-    lat = np.full(len(x), np.nan)
-    lon[usable], lat[usable] = to_lonlat.transform(x[usable], y[usable])
-    lost = ~(np.isfinite(lon) & np.isfinite(lat))
-    lon[lost] = lat[lost] = np.nan
-    return lon, lat
+    digits = ids.where(ids.str.fullmatch("[0-9]{8}").fillna(False))
+    east, north = pd.to_numeric(digits.str[:4]), pd.to_numeric(digits.str[4:])
+    return east.between(*GRID_EAST) & north.between(*GRID_NORTH)
+
+
+def grid_positions(ids: pd.Series) -> Metres:
+    """The places that LUCAS ids spell: four digits of easting, four of northing, in km."""
+    digits = ids.where(is_lucas_id(ids))
+    east, north = (
+        pd.to_numeric(part).to_numpy(dtype=np.float64, na_value=np.nan) * 1000
+        for part in (digits.str[:4], digits.str[4:])
+    )
+    return Metres(east, north)
+
+
+def to_degrees(x: Floats, y: Floats) -> LonLat:
+    """EPSG:3035 metres as degrees; NaN where there are none."""
+    return LonLat(*_finite(*_transformer(EUROPE, DEGREES).transform(x, y)))
+
+
+def to_metres(lon: Floats, lat: Floats) -> Metres:
+    """Degrees as EPSG:3035 metres; NaN where there are none."""
+    return Metres(*_finite(*_transformer(DEGREES, EUROPE).transform(lon, lat)))
 
 
 def geocentric(lon: Floats, lat: Floats) -> Floats:
     """Metres from the Earth's centre, n x 3, of positions on the ellipsoid."""
-    to_xyz = Transformer.from_crs(CRS.from_epsg(4979), CRS.from_epsg(4978), always_xy=True)
+    to_xyz = _transformer("EPSG:4979", "EPSG:4978")
     return np.column_stack(to_xyz.transform(lon, lat, np.zeros(len(lon))))
+
+
+def point_positions(table: pd.DataFrame) -> LonLat:
+    """The best position each point has: ``x`` and ``y``, else ``lon`` and ``lat``, else its LUCAS id."""
+    lon = np.full(len(table), np.nan)
+    lat = np.full(len(table), np.nan)
+    for names, crs in ((("x", "y"), EUROPE), (("lon", "lat"), DEGREES)):
+        if set(names) <= set(table.columns):
+            is_open = np.isnan(lon)
+            x, y = (table[name].to_numpy(dtype="float64")[is_open] for name in names)
+            lon[is_open], lat[is_open] = lonlat_of(x, y, crs, names, "points")
+    is_open = np.isnan(lon)
+    if is_open.any():
+        x, y = grid_positions(table["point_id"].astype("str")[is_open])
+        if np.isfinite(x).any():
+            lon[is_open], lat[is_open] = to_degrees(x, y)
+    return LonLat(lon, lat)
+
+
+def lonlat_of(x: Floats, y: Floats, crs: CRS | str, names: tuple[str, str], what: str) -> LonLat:
+    """Bring a user's coordinates to WGS84 degrees, NaN where they are unusable.
+
+    Heights play no part: going through two dimensions puts everything on one ellipsoid.
+
+    Raises
+    ------
+    InputError
+        If columns look swapped, or metres are given for degrees or degrees for metres.
+    """
+    from pyproj import CRS
+    from pyproj.exceptions import ProjError
+
+    system = CRS.from_user_input(crs)
+    is_usable = np.isfinite(x) & np.isfinite(y)
+    columns = f"The columns {names[0]} and {names[1]} of {what}"
+    if system.is_geographic:
+        is_swapped = is_usable & (np.abs(y) > 90) & (np.abs(y) <= 360) & (np.abs(x) <= 90)
+        if is_swapped.any():
+            raise InputError(
+                f"{columns} look swapped: {names[1]} is {y[is_swapped][0]:g} where a latitude is "
+                f"between -90 and 90. Exchange their names."
+            )
+        is_outside = (np.abs(x) > 360) | (np.abs(y) > 90)
+        if is_usable.any() and is_outside[is_usable].all():
+            raise InputError(
+                f"{columns} hold no degrees (such as {x[is_usable][0]:g}, {y[is_usable][0]:g}), but "
+                f"{system.name} is geographic. Give the projected crs they are in."
+            )
+        is_usable &= ~is_outside
+    elif is_usable.any() and system.axis_info[0].unit_name == "metre":
+        is_degrees = (np.abs(x[is_usable]) <= 180) & (np.abs(y[is_usable]) <= 90)
+        if is_degrees.all():
+            raise InputError(
+                f"{columns} look like degrees (such as {x[is_usable][0]:g}, {y[is_usable][0]:g}), but "
+                f"{system.name} is in metres. Longitudes and latitudes need crs='EPSG:4326' and, in "
+                f"points, the columns lon and lat."
+            )
+    try:
+        to_lonlat = _transformer(system, DEGREES)
+    except ProjError as error:
+        raise InputError(f"{system.name} cannot be brought to WGS84: {error}") from error
+    lon = np.full(len(x), np.nan)
+    lat = np.full(len(x), np.nan)
+    lon[is_usable], lat[is_usable] = to_lonlat.transform(x[is_usable], y[is_usable])
+    return LonLat(*_finite(lon, lat))
+
+
+def _transformer(source: CRS | str, target: CRS | str) -> Transformer:
+    """Coordinates of one system to another's, always east or longitude first."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def _finite(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Both coordinates, NaN where either is not a number (pyproj says infinite)."""
+    is_known = np.isfinite(first) & np.isfinite(second)
+    return np.where(is_known, first, np.nan), np.where(is_known, second, np.nan)

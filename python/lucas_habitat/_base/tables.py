@@ -13,7 +13,8 @@ from packaging.version import Version
 
 from ..errors import InputError, some, warn
 from .files import write_atomically
-from .ids import point_ids
+from .places import point_ids
+from .types import Table
 
 #: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
 EXACT: dict[str, Any] = (
@@ -57,6 +58,24 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint
 def count_lines(counts: pd.Series) -> list[str]:
     """What `value_counts` gave, a line each, for a summary."""
     return [f"  {n} {value}" for value, n in counts.items()]
+
+
+def as_table(table: Table) -> pd.DataFrame:
+    """A table as it is given, or read from its file; shared columns get their types either way.
+
+    Raises
+    ------
+    InputError
+        If it is neither a table nor the path of one, or the file cannot be read.
+    """
+    if isinstance(table, pd.DataFrame):
+        return tidy_types(table)
+    if isinstance(table, str | os.PathLike):
+        return read_table(table)
+    raise InputError(
+        "A table must be a pandas DataFrame or the path of a .csv or .parquet file; got a "
+        f"{type(table).__name__}."
+    )
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
-from pyproj import Transformer
 
 from .._base.checks import check_number
 from .._base.files import write_atomically
+from .._base.places import to_degrees
 from .._base.progress import Progress, report
 from ..errors import InputError
 
@@ -601,11 +601,11 @@ def _plan(n_points: int, seed: int) -> list[_Photo]:
     if n_points > len(km):
         raise InputError(f"n_points must be {len(km)} at most; got {n_points} instead.")
     km = [km[i] for i in rng.permutation(len(km))[:n_points]]
-    to_lonlat = Transformer.from_crs(3035, 4326, always_xy=True).transform
+    positions = to_degrees(*(np.array(km, dtype=np.float64).T * 1000))
     faults = dict(zip(rng.permutation(n_points)[:3], ("truncated", "empty", "text"), strict=True))
     photos = []
     for i, (x, y) in enumerate(km):
-        lonlat = to_lonlat(x * 1000.0, y * 1000.0)
+        lonlat = positions.lon[i], positions.lat[i]
         for year in rng.choice(_YEARS, 2 if rng.random() < 0.04 else 1, replace=False):
             month, day = rng.choice(_MONTHS[0], p=_MONTHS[1]), rng.integers(1, 29)
             time = datetime(year, month, day, rng.integers(8, 18), rng.integers(58))

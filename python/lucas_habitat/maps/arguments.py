@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .._base.checks import check_number, check_seed
-from .._base.tables import read_table, require_columns, tidy_types
+from .._base.tables import as_table, require_columns
 from .._base.types import Floats
 from ..errors import InputError, some
 from ..evaluation import Evaluation, evaluate
@@ -75,8 +75,7 @@ def make_task(
 
 
 def _read(table: Table) -> pd.DataFrame:
-    read = tidy_types(table) if isinstance(table, pd.DataFrame) else read_table(table)
-    return read.reset_index(drop=True)
+    return as_table(table).reset_index(drop=True)
 
 
 def map_points(points: Table, *columns: str) -> pd.DataFrame:

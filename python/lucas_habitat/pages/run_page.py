@@ -18,7 +18,7 @@ import pandas as pd
 from PIL import Image
 
 from .._base.classes import column_names, probabilities
-from .._base.ids import on_lucas_grid
+from .._base.places import is_lucas_id
 from .._base.tables import read_table, require_columns
 from .._base.version import __version__
 from ..diagnostics import reliability, vote_gain
@@ -617,7 +617,7 @@ def _about(table: pd.DataFrame, model: HabitatModel | None, drawn: bool) -> Sect
         section.parts.append(fact_list({"Training": _versions(model.versions)}))
     section.parts.append(paragraph(f"Please cite: {_CITE}"))
     years = sorted(set(table["year"].dropna().astype(int)) & set(CAMPAIGNS))
-    if not drawn and years and on_lucas_grid(table["point_id"].dropna()).any():
+    if not drawn and years and is_lucas_id(table["point_id"].dropna()).any():
         section.parts.append(
             paragraph("Photos of points with LUCAS ids, if they are the survey's, are shown under:")
         )

@@ -7,11 +7,10 @@ from importlib import resources
 
 import numpy as np
 import pandas as pd
-from pyproj import Transformer
 
 from .._base.checks import check_number, check_seed
 from .._base.classes import confidence_of, labelled_rows, probabilities, probability_columns
-from .._base.ids import point_ids
+from .._base.places import point_ids, to_metres
 from .._base.tables import require_columns
 from .._base.types import Table
 from ..errors import InputError, inform, some
@@ -119,9 +118,8 @@ def map_table(points: Table, what: str = "plot_map()") -> pd.DataFrame:
     )
     if {"lon", "lat"} <= set(table.columns):
         here = found["x"].isna() | found["y"].isna()
-        to_europe = Transformer.from_crs("EPSG:4326", "EPSG:3035", always_xy=True)
-        x, y = to_europe.transform(table.loc[here, "lon"], table.loc[here, "lat"])
-        found.loc[here, "x"], found.loc[here, "y"] = x, y
+        lon, lat = (table.loc[here, name].to_numpy(dtype=np.float64) for name in ("lon", "lat"))
+        found.loc[here, ["x", "y"]] = np.column_stack(to_metres(lon, lat))
     placed = np.isfinite(found[["x", "y"]].to_numpy(dtype=np.float64)).all(axis=1)
     seen = found["predicted"].notna().to_numpy()
     if not (placed & seen).any():

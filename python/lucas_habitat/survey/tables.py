@@ -28,8 +28,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from pyproj import Transformer
 
+from .._base.places import grid_positions, to_degrees
 from ..errors import InputError, inform, some
 from .campaigns import CAMPAIGNS, PHOTO_COLUMNS, check_countries, check_years
 from .columns import CODES, NUMBERS, UNSIGNED, find_columns, plain_name
@@ -399,12 +399,9 @@ def _add_visit(table: pd.DataFrame, raw: pa.Table, repairs: Counter[str]) -> Non
 
 def _locate(table: pd.DataFrame, raw: pa.Table, repairs: Counter[str]) -> npt.NDArray[np.float64]:
     """Add x, y, lon, lat from the ids; give how far the table's own coordinates are off, in km."""
-    km = pd.to_numeric(table["point_id"]).astype("float64")
-    table["x"] = np.floor(km / 10_000) * 1000.0
-    table["y"] = km % 10_000 * 1000.0
-    to_wgs84 = Transformer.from_crs("EPSG:3035", "EPSG:4326", always_xy=True)
-    lon, lat = to_wgs84.transform(table["x"].to_numpy(), table["y"].to_numpy())
-    table["lon"], table["lat"] = np.where(np.isfinite(lon), [lon, lat], np.nan)
+    table["x"], table["y"] = grid_positions(table["point_id"])
+    lon, lat = to_degrees(table["x"].to_numpy(), table["y"].to_numpy())
+    table["lon"], table["lat"] = lon, lat
     th_lat = read_column(raw, "th_lat", read_number, "float64", repairs).to_numpy()
     th_long = read_column(raw, "th_long", read_number, "float64", repairs).to_numpy()
     metres = np.abs(th_lat) > 1000

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .._base.places import is_grid_place
 from ..errors import InputError
 from .campaigns import CAMPAIGNS, SAME_COUNTRY
 
@@ -32,9 +33,6 @@ IN_SITU = ("In situ < 100 m", "In situ > 100 m")
 _BLANK = frozenset(["", "na", "n/a", "nan", "null", "none"])
 
 _NO_CODE = frozenset(["0", "8", "88", "888", "8888", "not relevant"])
-
-# LUCAS countries (from the Azores to Cyprus, from the Canaries to Lapland) in EPSG:3035, km.
-_EAST, _NORTH = (800, 7500), (800, 5600)
 
 
 class NotRelevantError(Exception):
@@ -93,7 +91,7 @@ def read_point_id(text: str) -> str:
     if not digits:
         raise ValueError
     point = digits[1].zfill(8)  # a spreadsheet drops the zero of points west of 1000 km
-    if not (_EAST[0] <= int(point[:4]) <= _EAST[1] and _NORTH[0] <= int(point[4:]) <= _NORTH[1]):
+    if not is_grid_place(int(point[:4]), int(point[4:])):
         raise ValueError
     return point
 
