@@ -8,7 +8,8 @@
 #' @param level Of the intervals.
 #' @param seed For the bootstrap.
 #'
-#' @return An object of the class `lucas_evaluation`, to print and plot: a list with
+#' @return An object of the class `lucas_evaluation`, to print and plot (`autoplot()` gives the ggplot of
+#'   [lucas_plot_confusion()] where the package ggplot2 is loaded): a list with
 #'   `overall_accuracy` and `kappa` (shares; kappa is at most 1), `overall_accuracy_interval` and
 #'   `kappa_interval` (low, high), `confusion` (a table, **rows predicted, columns reference**),
 #'   `per_class` (a data.frame, also by `as.data.frame()`: `class`, `n_reference`, `n_predicted`,
@@ -64,7 +65,7 @@ evaluation_from_core <- function(x) {
   )
 }
 
-#' @param x An evaluation.
+#' @param x,object An evaluation.
 #' @param digits Decimals shown.
 #' @param row.names,optional As for [as.data.frame()].
 #' @param ... Not used.
@@ -105,6 +106,11 @@ as.data.frame.lucas_evaluation <- function(x, row.names = NULL, optional = FALSE
 #' @rdname lucas_evaluate
 #' @export
 plot.lucas_evaluation <- function(x, ...) {
-  with_base_graphics(lucas_plot_confusion(x))
+  lucas_plot_confusion(x)
   invisible(x)
 }
+
+#' @rdname lucas_evaluate
+#' @usage \method{autoplot}{lucas_evaluation}(object, ...)
+#' @exportS3Method ggplot2::autoplot
+autoplot.lucas_evaluation <- function(object, ...) lucas_plot_confusion(object, as = "ggplot")

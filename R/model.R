@@ -60,16 +60,16 @@ check_model <- function(model) {
 #' Look at a trained model
 #'
 #' `print()` shows the model's card in short, `summary()` returns its figures and the shares of the
-#' classes it was trained on, `plot()` draws loss and accuracy by epoch, and `predict()` classifies
-#' photos.
+#' classes it was trained on, `plot()` draws loss and accuracy by epoch, `autoplot()` gives the same
+#' picture as a ggplot where the package ggplot2 is loaded, and `predict()` classifies photos.
 #'
 #' @param x,object A model from [lucas_train()], [lucas_calibrate()] or [lucas_load()].
 #' @param newdata Photos, as [lucas_classify()] takes them.
 #' @param type What to predict: `"table"` for all that [lucas_classify()] returns, `"class"` for a
 #'   factor, `"prob"` for a matrix of probabilities with a column a class.
-#' @param ... For `predict()`, arguments of [lucas_classify()].
+#' @param ... For `predict()`, arguments of [lucas_classify()]; else not used.
 #'
-#' @return `print()` and `plot()`: the model, invisibly. `summary()`: a list of the class
+#' @return `print()` and `plot()`: the model, invisibly. `autoplot()`: a ggplot. `summary()`: a list of the class
 #'   `summary.lucas_model` with `classes` (a data.frame: `class`, `photos`, `share`), `history`
 #'   and `calibration`. `predict()`: see `type`; one row or element a photo, `NA` where a
 #'   photo cannot be read.
@@ -118,9 +118,14 @@ print.summary.lucas_model <- function(x, digits = 3, ...) {
 #' @rdname lucas_model_methods
 #' @export
 plot.lucas_model <- function(x, ...) {
-  with_base_graphics(lucas_plot_history(x))
+  lucas_plot_history(x)
   invisible(x)
 }
+
+#' @rdname lucas_model_methods
+#' @usage \method{autoplot}{lucas_model}(object, ...)
+#' @exportS3Method ggplot2::autoplot
+autoplot.lucas_model <- function(object, ...) lucas_plot_history(object, as = "ggplot")
 
 #' @rdname lucas_model_methods
 #' @export

@@ -12,7 +12,11 @@ test_that("both languages have the same functions", {
 })
 
 # Arguments that R alone has: in what form it gives the result.
-ONLY_IN_R <- list(lucas_covariates = c("as", "filename"))
+ONLY_IN_R <- list(
+  lucas_covariates = c("as", "filename"), lucas_plot_confusion = "as", lucas_plot_history = "as",
+  lucas_plot_map = "as", lucas_plot_point = "as", lucas_plot_reliability = "as",
+  lucas_plot_transitions = "as", lucas_plot_votes = "as"
+)
 
 # A default as text that both languages can be brought to: numbers by value, words in quotes, several in
 # brackets, nothing as NULL.

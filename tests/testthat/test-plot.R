@@ -170,23 +170,73 @@ test_that("photos and the history of a model are drawn", {
   expect_error(lucas_plot_photos(gone), "is there any more", class = "lucas_input_error")
 })
 
-test_that("with ggplot2 attached, ggplots come, and plot() draws all the same", {
+test_that("ggplots are the same pictures, for the caller to choose", {
   skip_without_core()
   skip_without("ggplot2")
-  suppressPackageStartupMessages(library(ggplot2))
-  on.exit(detach("package:ggplot2"))
+  all <- pictures(made_predictions())
+  all$history <- function(...) lucas_plot_history(demo_model(), ...)
+  pdf(NULL)
+  on.exit(dev.off())
+  for (name in names(all)) {
+    picture <- all[[name]](as = "ggplot")
+    expect_s3_class(picture, "ggplot")
+    expect_silent(print(picture))
+  }
+  expect_error(all$votes(as = "lattice"), "base.*ggplot")
+})
+
+test_that("autoplot() of a model and an evaluation is their ggplot", {
+  skip_without_core()
+  skip_without("ggplot2")
+  table <- made_predictions()
+  evaluation <- lucas_evaluate(table, n_boot = 0)
+  picture <- ggplot2::autoplot(evaluation)
+  expect_s3_class(picture, "ggplot")
+  expect_identical(picture$data, lucas_plot_confusion(evaluation, as = "ggplot")$data)
+  expect_identical(sort(picture$data$n), sort(as.vector(evaluation$confusion)))
+  history <- ggplot2::autoplot(demo_model())
+  expect_identical(history$data, lucas_plot_history(demo_model(), as = "ggplot")$data)
+  expect_setequal(history$data$value[history$data$panel == "loss"], demo_model()$history$loss)
+})
+
+test_that("a ggplot is written to a file too", {
+  skip_without_core()
+  skip_without("ggplot2")
+  file <- tempfile(fileext = ".png")
+  picture <- withVisible(
+    lucas_plot_reliability(made_predictions(), width = 100, out = file, as = "ggplot"))
+  expect_false(picture$visible)
+  expect_s3_class(picture$value, "ggplot")
+  header <- readBin(file, "raw", 24)
+  expect_equal(sum(as.integer(header[17:20]) * 256^(3:0)), 100 / 25.4 * 300, tolerance = 0.002)
+  expect_null(dev.list())
+})
+
+test_that("attaching ggplot2 changes neither pictures nor what they return", {
+  skip_without_core()
+  skip_without("ggplot2")
   table <- made_predictions()
   all <- pictures(table)
   all$history <- function() lucas_plot_history(demo_model())
   pdf(NULL)
-  on.exit(dev.off(), add = TRUE)
-  for (name in names(all)) {
-    found <- all[[name]]()
-    expect_s3_class(found, "ggplot")
-    expect_silent(print(found))
-  }
+  on.exit(dev.off())
+  before <- lapply(all, function(picture) picture())
+  suppressPackageStartupMessages(library(ggplot2))
+  on.exit(detach("package:ggplot2"), add = TRUE)
+  expect_identical(lapply(all, function(picture) picture()), before)
+  for (picture in before) expect_s3_class(picture, "data.frame")
   evaluation <- lucas_evaluate(table, n_boot = 0)
   expect_identical(plot(evaluation), evaluation)
+})
+
+test_that("without ggplot2 a ggplot is refused by name", {
+  skip_without_core()
+  real <- need_package
+  utils::assignInNamespace("need_package", function(package, what) real("no.such.package", what),
+                           "lucashabitat")
+  on.exit(utils::assignInNamespace("need_package", real, "lucashabitat"))
+  expect_error(lucas_plot_votes(made_predictions(), as = "ggplot"),
+               "is needed for as = \"ggplot\": install.packages", class = "lucas_input_error")
 })
 
 test_that("what cannot be drawn is said", {
