@@ -60,7 +60,7 @@ def given(options: Namespace, function: Callable[..., Any]) -> dict[str, Any]:
 
 
 class Help(argparse.HelpFormatter):
-    """Tells the defaults of the command's functions, save that nothing or a switch is the default."""
+    """Adds the defaults of the command's functions to the help, where they are more than a switch."""
 
     def __init__(self, functions: tuple[str, ...], **layout: Any) -> None:
         super().__init__(**layout)
@@ -88,40 +88,40 @@ def add_photos(parser: ArgumentParser) -> None:
 
 
 def add_root(parser: ArgumentParser) -> None:
-    """Where the photos of a table lie."""
+    """The folder that paths in a table are relative to."""
     parser.add_argument("--root", metavar="DIR", help="what paths in a table are relative to")
 
 
 def add_labels(parser: ArgumentParser) -> None:
-    """Whether folders name classes."""
+    """Whether the folders of photos are named by their classes."""
     parser.add_argument(
         "--no-labels", dest="labels", action="store_false", help="folder names are not classes"
     )
 
 
 def add_seed(parser: ArgumentParser) -> None:
-    """What chance begins with."""
+    """The seed of whatever is drawn at random."""
     parser.add_argument("--seed", type=int, help="same seed, same result")
 
 
 def add_bootstrap(parser: ArgumentParser) -> None:
-    """How intervals are drawn."""
+    """The samples and the level of bootstrap intervals."""
     parser.add_argument("--n-boot", type=int, help="bootstrap samples")
     parser.add_argument("--level", type=float, help="of the intervals")
 
 
 def add_overwrite(parser: ArgumentParser) -> None:
-    """Of commands that save a model."""
+    """Whether a model in the folder is replaced."""
     parser.add_argument("--overwrite", action="store_true", help="replace a model that is there")
 
 
 def add_device(parser: ArgumentParser) -> None:
-    """Where is computed."""
+    """The device to compute on."""
     parser.add_argument("--device", help="auto, cpu, torch, cuda, cuda:1, mps")
 
 
 def add_computing(parser: ArgumentParser, precision: str = "arithmetic of the backbone") -> None:
-    """Where and how a backbone runs."""
+    """The device, the precision and the cache of a backbone."""
     add_device(parser)
     parser.add_argument("--precision", choices=PRECISIONS, help=precision)
     parser.add_argument(
