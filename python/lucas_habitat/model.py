@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .networks.backbones import Backbone
 
-__all__ = ["HabitatModel"]
+__all__ = ["HabitatModel", "Model"]
 
 FORMAT = "lucas-habitat model"
 
@@ -152,6 +152,10 @@ class HabitatModel:
             else "  calibrated   no: probabilities are scores, not proportions; see calibrate()"
         )
         return "\n".join(lines)
+
+
+#: A model, or the folder that holds one.
+Model = HabitatModel | str | os.PathLike[str]
 
 
 def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ._base.places import grid_positions, is_lucas_id
 from ._base.tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
+from ._base.types import Photos
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
 
@@ -69,7 +70,7 @@ _SERVER = re.compile(r"/(?P<year>(19|20)\d\d)/(?P<nuts0>[A-Za-z]{2})/\d{3}/\d{3}
 
 
 def list_photos(
-    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | pd.DataFrame,
+    source: Photos,
     *,
     root: str | os.PathLike[str] | None = None,
     labels: bool = True,
@@ -150,7 +151,7 @@ def list_photos(
     return photos
 
 
-def as_photos(photos: Any) -> pd.DataFrame:
+def as_photos(photos: Photos) -> pd.DataFrame:
     """Take whatever a public function was given as photos, as a photo table.
 
     A table's rows are kept as they are: predictions must come back one for one. Its columns are

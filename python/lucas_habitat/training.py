@@ -18,6 +18,7 @@ from torch import nn
 from ._base.checks import check_choice, check_number, check_seed
 from ._base.choices import RECIPES
 from ._base.progress import Progress, report
+from ._base.types import Photos
 from .calibration import fit_calibration
 from .corrections import apply_corrections
 from .engines import Target, choose_target
@@ -46,9 +47,9 @@ Step = Callable[[torch.Tensor], tuple[float, int]]
 
 
 def train(
-    photos: Any,
+    photos: Photos,
     *,
-    validation: Any = None,
+    validation: Photos | None = None,
     validation_split: float = 0.0,
     corrections: str | os.PathLike[str] | None = None,
     recipe: str = "pilot",
@@ -235,8 +236,8 @@ def square_side(target_size: int | Sequence[int]) -> int:
 
 
 def _photos_to_train_on(
-    photos: Any,
-    validation: Any,
+    photos: Photos,
+    validation: Photos | None,
     validation_split: float,
     corrections: str | os.PathLike[str] | None,
     closeups: bool,
