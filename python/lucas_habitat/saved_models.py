@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from ._base.files import write_json
 from ._base.tables import EXACT
 from ._base.version import __version__
 from .engines import Target
-from .errors import InputError, LucasError, ModelError
+from .errors import InputError, LucasError, ModelError, inform
 from .images.decode import preprocessing_from
 from .model import FORMAT, FORMAT_VERSION, HabitatModel
 from .networks.arrays import Arrays, check_head
@@ -42,7 +43,8 @@ def save_model(
     """Save a model as a folder that needs nothing else to classify.
 
     Weights of backbone and head are in ``model.safetensors``, everything else in a JSON card and
-    plain tables; nothing is pickled. The folder appears whole or not at all.
+    plain tables; nothing is pickled. The folder appears whole or not at all. Where a program is
+    killed while it replaces a model, the old or the new one is what `load_model` gives.
 
     Parameters
     ----------
@@ -63,25 +65,72 @@ def save_model(
     """
     folder = check_model_folder(folder, overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    tmp = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    tmp.mkdir()
+    new = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    new.mkdir()
     try:
-        _write_folder(model, tmp)
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}-old")
-            os.replace(folder, old)
-            os.replace(tmp, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(tmp, folder)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+        _write_folder(model, new)
+        _put_in_place(new, folder)
+    except BaseException:
+        if not _old_beside(new).exists():
+            shutil.rmtree(new, ignore_errors=True)
+        raise
     return folder
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    """Give a model that is written whole its name, in the place of what has it.
+
+    No system renames two folders at once. Killed between the two, a program leaves old and new
+    side by side, and `_recovered` goes on from there.
+    """
+    old = _old_beside(new)
+    try:
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    except BaseException:
+        # A load_model() that came between the two has done the second.
+        if new.exists() or not folder.exists():
+            if old.exists() and not folder.exists():
+                os.replace(old, folder)
+            raise
+    for left in _olds_of(folder):
+        if not _new_beside(left).exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _recovered(folder: Path) -> Path:
+    """Where a model is: its folder, into which one is put whose replacement was broken off."""
+    if folder.exists():
+        return folder
+    for new in map(_new_beside, _olds_of(folder)):
+        if (new / "card.json").is_file():
+            try:
+                os.replace(new, folder)
+            except OSError:  # another program was first, or here nothing may be written
+                return folder if folder.exists() else new
+            shutil.rmtree(_old_beside(new), ignore_errors=True)
+            inform(f"Replacing the model {folder} was broken off; the new model is there now.")
+            break
+    return folder
+
+
+def _olds_of(folder: Path) -> list[Path]:
+    return sorted(folder.parent.glob(f".{glob.escape(folder.name)}-????????-old"))
+
+
+def _old_beside(new: Path) -> Path:
+    return new.with_name(f"{new.name}-old")
+
+
+def _new_beside(old: Path) -> Path:
+    return old.with_name(old.name.removesuffix("-old"))
 
 
 def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
     """Whether a model may be saved here, asked before it is trained."""
     folder = Path(os.path.abspath(os.path.expanduser(folder)))
+    _recovered(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / "card.json").is_file():
             raise InputError(
@@ -135,7 +184,7 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
         If the folder is missing, holds no model, was written by a newer version, or is damaged;
         every file is checked against the card.
     """
-    folder = Path(folder).expanduser()
+    folder = _recovered(Path(folder).expanduser())
     card = _read_card(folder)
     for name, wanted in card["files"].items():
         if name not in _FILES:

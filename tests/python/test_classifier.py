@@ -1,10 +1,13 @@
 """Classifying keeps rows; saving keeps everything; a bad model folder says what is wrong."""
 
 import copy
+import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +180,82 @@ def test_a_save_that_fails_leaves_the_old_model(model, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert load_model(folder).classes == model.classes
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+# Dies at the n-th of the steps that rename or delete: the card's file, the old folder, the new
+# folder, the old one's deletion.
+KILLED = """
+import os, shutil, sys
+from lucas_habitat import load_model, save_model
+model = load_model(sys.argv[1])
+model.created = "new"
+left = int(sys.argv[3])
+
+def until_killed(step):
+    def dying(*given, **options):
+        global left
+        if not left:
+            os._exit(9)
+        left -= 1
+        return step(*given, **options)
+    return dying
+
+os.replace, shutil.rmtree = until_killed(os.replace), until_killed(shutil.rmtree)
+save_model(model, sys.argv[2], overwrite=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "left"), [(0, "old"), (1, "old"), (2, "new"), (3, "new"), (4, "new")]
+)
+@pytest.mark.parametrize("then", ["load", "save"])
+def test_a_model_is_there_whenever_its_replacement_is_killed(
+    model, saved, tmp_path, step, left, then
+):
+    folder = tmp_path / "min [model]"
+    model = dataclasses.replace(model, created="old")
+    save_model(model, folder)
+    code = subprocess.run([sys.executable, "-c", KILLED, saved, folder, str(step)]).returncode
+    assert code == (0 if step == 4 else 9)
+    assert folder.exists() is (step != 2)
+    with warnings.catch_warnings(record=True) as told:
+        if then == "save":
+            with pytest.raises(InputError, match="holds a model already"):
+                save_model(model, folder)
+        assert load_model(folder).created == left
+    assert len(told) == (step == 2)
+    assert folder.is_dir()
+    save_model(model, folder, overwrite=True)
+    assert load_model(folder).created == "old"
+    assert not list(tmp_path.glob(".*-old"))
+
+
+def test_a_model_that_cannot_take_its_place_leaves_the_old_one(model, tmp_path, monkeypatch):
+    """Windows refuses to rename a folder in which a program has a file open."""
+    folder = save_model(model, tmp_path / "model")
+    rename = os.replace
+
+    def refusing(source, target):
+        if Path(target) == folder and not Path(source).name.endswith("-old"):
+            raise PermissionError("a virus scanner looks into it")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", refusing)
+    with pytest.raises(PermissionError):
+        save_model(dataclasses.replace(model, created="new"), folder, overwrite=True)
+    monkeypatch.undo()
+    assert load_model(folder).created == model.created
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_replacement_broken_off_where_nothing_may_be_written_is_read_where_it_is(
+    model, tmp_path, monkeypatch
+):
+    new = save_model(dataclasses.replace(model, created="new"), tmp_path / ".model-0123abcd")
+    save_model(model, tmp_path / ".model-0123abcd-old")
+    monkeypatch.setattr(os, "replace", lambda *given: (_ for _ in ()).throw(PermissionError()))
+    assert load_model(tmp_path / "model").created == "new"
+    assert new.is_dir()
 
 
 def edit_card(folder, **changes):
