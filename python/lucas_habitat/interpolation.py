@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,10 @@ from pyproj import CRS
 from pyproj.exceptions import ProjError
 from scipy.spatial import cKDTree
 
-from ._base.places import geocentric, lonlat_of, point_positions
+from ._base.places import LonLat, geocentric, lonlat_of, point_positions
 from ._base.tables import require_columns
 from ._base.types import Floats
-from .errors import InputError, some
+from .errors import InputError, some, warn
 
 _ON_TOP = 1.0  # metres
 
@@ -44,6 +44,13 @@ def close_shares(values: Floats) -> Floats:
     return closed
 
 
+class Shares(NamedTuple):
+    """Class shares of rows, and the support of each row (columns as in `SUPPORT`)."""
+
+    shares: Floats  # (rows, classes), NaN where nothing is known
+    support: pd.DataFrame
+
+
 def at_sites(
     table: pd.DataFrame,
     shares: Floats,
@@ -52,72 +59,93 @@ def at_sites(
     id: str | None,
     k: int | None,
     radius: float | None,
-) -> tuple[Floats, pd.DataFrame, list[str]]:
-    """Mean shares at sites, the support of each, and what to warn of."""
+) -> Shares:
+    """Mean shares at sites; points and sites without a place are told of and left out."""
     index = _site_index(sites, id)
-    lon, lat, system = _site_positions(sites, crs)
-    point_lon, point_lat = point_positions(table)
+    position, system = _site_positions(sites, crs)
+    points = _placed(table, shares)
+    is_placed = ~np.isnan(position.lon)
+    here = LonLat(position.lon[is_placed], position.lat[is_placed])
+    nearest = np.full(len(sites), np.inf)
+    nearest[is_placed] = _nearest(points.tree, here, system, radius)
+    values = np.full((len(sites), shares.shape[1]), np.nan)
+    near = _interpolate(points, geocentric(*here), None if k is None else int(k), radius)
+    values[is_placed] = near.shares
+    support = near.support.set_axis(np.flatnonzero(is_placed)).reindex(range(len(sites)))
+    support = support.fillna({"n_points": 0, "n_photos": 0}).set_axis(index)
 
+    is_lost = is_placed & (nearest > _FAR) & (radius is None)
+    values[is_lost] = np.nan
+    support.loc[index[is_lost], ["n_points", "n_photos"]] = 0
+    support.loc[index[is_lost], ["mean_distance", "max_distance"]] = np.nan
+    support.loc[index[is_lost], ["first_year", "last_year"]] = pd.NA
+    is_alone = is_placed & np.isnan(values[:, 0]) & ~is_lost
+    _warn_of_sites(index, system, radius, nearest, ~is_placed, is_alone, is_lost)
+    return Shares(values, support)
+
+
+class _Placed(NamedTuple):
+    """The points that have shares and a place."""
+
+    tree: cKDTree  # of geocentric positions
+    shares: Floats
+    table: pd.DataFrame
+
+
+def _placed(table: pd.DataFrame, shares: Floats) -> _Placed:
+    """The points that can be searched, and a word on the others."""
+    position = point_positions(table)
     names = table["point_id"].to_numpy()
-    empty = np.isnan(shares[:, 0])
-    nowhere = np.isnan(point_lon) & ~empty
-    notes = [
-        f"{lost.sum()} of {len(table)} points have no usable {what} and are left out: "
-        f"{some(names[lost])}."
-        for lost, what in ((empty, "photo"), (nowhere, "coordinates"))
-        if lost.any()
-    ]
-    use = ~(empty | nowhere)
-    if not use.any():
+    is_empty = np.isnan(shares[:, 0])
+    is_nowhere = np.isnan(position.lon) & ~is_empty
+    usable = ~(is_empty | is_nowhere)
+    if not usable.any():
         raise InputError(
             "No point has both probabilities and coordinates (columns x and y in EPSG:3035 "
             "metres, lon and lat in WGS84 degrees, or an 8-digit LUCAS point_id)."
         )
+    for is_out, what in ((is_empty, "photo"), (is_nowhere, "coordinates")):
+        if is_out.any():
+            warn(
+                f"{is_out.sum()} of {len(table)} points have no usable {what} and are left out: "
+                f"{some(names[is_out])}."
+            )
+    tree = cKDTree(geocentric(position.lon[usable], position.lat[usable]))
+    return _Placed(tree, shares[usable], table[usable])
 
-    tree = cKDTree(geocentric(point_lon[use], point_lat[use]))
-    here = ~np.isnan(lon)
-    nearest = np.full(len(sites), np.inf)
-    nearest[here] = _nearest(tree, lon[here], lat[here], system, radius)
-    values = np.full((len(sites), shares.shape[1]), np.nan)
-    values[here], found = _interpolate(
-        tree,
-        shares[use],
-        table[use],
-        geocentric(lon[here], lat[here]),
-        None if k is None else int(k),
-        radius,
-    )
-    behind = found.set_axis(np.flatnonzero(here)).reindex(range(len(sites)))
-    behind = behind.fillna({"n_points": 0, "n_photos": 0}).set_axis(index)
 
-    lost = here & (nearest > _FAR) & (radius is None)
-    values[lost] = np.nan
-    behind.loc[index[lost], ["n_points", "n_photos"]] = 0
-    behind.loc[index[lost], ["mean_distance", "max_distance"]] = np.nan
-    behind.loc[index[lost], ["first_year", "last_year"]] = pd.NA
-    alone = here & np.isnan(values[:, 0]) & ~lost
-    troubles = []
-    if not here.all():
-        troubles.append(
-            f"{(~here).sum()} have coordinates that are missing, infinite or outside "
-            f"{system.name} ({some(index[~here])})"
+def _warn_of_sites(
+    index: pd.Index,
+    system: CRS,
+    radius: float | None,
+    nearest: Floats,
+    is_nowhere: npt.NDArray[np.bool_],
+    is_alone: npt.NDArray[np.bool_],
+    is_lost: npt.NDArray[np.bool_],
+) -> None:
+    """Name the sites whose rows are NaN, by reason."""
+    reasons = []
+    if is_nowhere.any():
+        reasons.append(
+            f"{is_nowhere.sum()} have coordinates that are missing, infinite or outside "
+            f"{system.name} ({some(index[is_nowhere])})"
         )
-    if alone.any():
-        troubles.append(
-            f"{alone.sum()} have no point within {radius:g} m ({some(index[alone])}), the nearest "
-            f"being {nearest[alone].min() / 1000:,.1f} km away"
+    if is_alone.any():
+        reasons.append(
+            f"{is_alone.sum()} have no point within {radius:g} m ({some(index[is_alone])}), the "
+            f"nearest being {nearest[is_alone].min() / 1000:,.1f} km away"
         )
-    if lost.any():
-        troubles.append(
-            f"{lost.sum()} are more than {_FAR / 1000:,.0f} km from every point "
-            f"({some(index[lost])}): are their coordinates swapped, or of another crs?"
+    if is_lost.any():
+        reasons.append(
+            f"{is_lost.sum()} are more than {_FAR / 1000:,.0f} km from every point "
+            f"({some(index[is_lost])}): are their coordinates swapped, or of another crs?"
         )
-    if troubles:
-        notes.append(f"Rows of {len(sites)} sites that are NaN: {'; '.join(troubles)}.")
-    return values, behind, notes
+    if reasons:
+        warn(f"Rows of {len(index)} sites that are NaN: {'; '.join(reasons)}.")
 
 
 def _site_index(sites: pd.DataFrame, id: str | None) -> pd.Index:
+    """The sites' ids, each once."""
     if id is not None:
         require_columns(sites, [id], "sites", "id names the column with the sites' ids.")
     index = sites.index if id is None else pd.Index(sites[id], name=id)
@@ -135,7 +163,8 @@ def _site_index(sites: pd.DataFrame, id: str | None) -> pd.Index:
     return index
 
 
-def _site_positions(sites: pd.DataFrame, crs: Any) -> tuple[Floats, Floats, CRS]:
+def _site_positions(sites: pd.DataFrame, crs: Any) -> tuple[LonLat, CRS]:
+    """Where sites lie, and the system their coordinates are in."""
     if crs is None:
         raise InputError(
             "crs is needed with sites: the coordinate reference system of their coordinates, "
@@ -151,11 +180,11 @@ def _site_positions(sites: pd.DataFrame, crs: Any) -> tuple[Floats, Floats, CRS]
         raise InputError(f"crs={crs!r} must be geographic or projected; {system.name} is neither.")
     names = _coordinate_columns(sites, system)
     x, y = (_numbers(sites[name], name) for name in names)
-    lon, lat = lonlat_of(x, y, system, names, "sites")
-    return lon, lat, system
+    return lonlat_of(x, y, system, names, "sites"), system
 
 
 def _coordinate_columns(sites: pd.DataFrame, crs: CRS) -> tuple[str, str]:
+    """The one pair of columns that can hold coordinates of such a system."""
     columns: dict[str, list[str]] = {}
     for column in sites.columns:
         columns.setdefault(str(column).lower(), []).append(column)
@@ -167,9 +196,9 @@ def _coordinate_columns(sites: pd.DataFrame, crs: CRS) -> tuple[str, str]:
     if len(pairs) == 1:
         return pairs[0]
     wanted = "lon and lat" if crs.is_geographic else "x and y"
-    found = "several" if pairs else "none"
+    number = "several" if pairs else "none"
     raise InputError(
-        f"sites needs one pair of coordinate columns, {wanted} for {crs.name}; found {found} "
+        f"sites needs one pair of coordinate columns, {wanted} for {crs.name}; found {number} "
         f"among {', '.join(map(str, sites.columns)) or 'no columns'}."
     )
 
@@ -185,17 +214,18 @@ def _numbers(column: pd.Series[Any], name: str) -> Floats:
     return numbers.to_numpy(dtype="float64", na_value=np.nan)
 
 
-def _nearest(tree: cKDTree, lon: Floats, lat: Floats, crs: CRS, radius: float | None) -> Floats:
+def _nearest(tree: cKDTree, sites: LonLat, crs: CRS, radius: float | None) -> Floats:
     """Metres to the nearest point; refuse sites that all lie where only a wrong crs puts them.
 
     Without this, the k nearest points would be found from another continent all the same.
     """
-    distance: Floats
-    distance, _ = tree.query(geocentric(lon, lat)) if len(lon) else (np.empty(0), None)
-    if not len(lon) or distance.min() <= _FAR:
+    if not len(sites.lon):
+        return np.empty(0)
+    distance: Floats = tree.query(geocentric(*sites))[0]
+    if distance.min() <= _FAR:
         return distance
-    if crs.is_geographic and (np.abs(lon) <= 90).all():
-        exchanged, _ = tree.query(geocentric(lat, lon))
+    if crs.is_geographic and (np.abs(sites.lon) <= 90).all():
+        exchanged = tree.query(geocentric(sites.lat, sites.lon))[0]
         if np.median(exchanged) <= _FAR:
             raise InputError(
                 f"Longitude and latitude of sites look swapped: as given, the nearest point is "
@@ -210,26 +240,22 @@ def _nearest(tree: cKDTree, lon: Floats, lat: Floats, crs: CRS, radius: float | 
     return distance
 
 
-def _interpolate(
-    tree: cKDTree,
-    shares: Floats,
-    table: pd.DataFrame,
-    sites: Floats,
-    k: int | None,
-    radius: float | None,
-) -> tuple[Floats, pd.DataFrame]:
+def _interpolate(points: _Placed, sites: Floats, k: int | None, radius: float | None) -> Shares:
     """Mean shares at sites (n x 3, geocentric), and the support of each."""
-    photos = table["n_photos"].to_numpy(dtype="float64", na_value=0)
-    years = table["year"].to_numpy(dtype="float64", na_value=np.nan)
+    shares, tree = points.shares, points.tree
+    photos = points.table["n_photos"].to_numpy(dtype="float64", na_value=0)
+    years = points.table["year"].to_numpy(dtype="float64", na_value=np.nan)
     n = len(sites)
     total = np.zeros((n, shares.shape[1]))
     behind = {c: np.full(n, np.nan if c.endswith("year") else 0.0) for c in SUPPORT}
     for start, stop in _chunks(tree, sites, k, radius):
-        site, point, distance = _neighbours(tree, sites[start:stop], k, radius)
-        on_top = np.zeros(stop - start, dtype=bool)
-        on_top[site[distance < _ON_TOP]] = True
-        used = (distance < _ON_TOP) | ~on_top[site]
-        site, point, distance = site[used] + start, point[used], distance[used]
+        pairs = _neighbours(tree, sites[start:stop], k, radius)
+        is_on_top = pairs.distance < _ON_TOP
+        has_on_top = np.zeros(stop - start, dtype=bool)
+        has_on_top[pairs.site[is_on_top]] = True
+        is_used = is_on_top | ~has_on_top[pairs.site]
+        site, point = pairs.site[is_used] + start, pairs.point[is_used]
+        distance = pairs.distance[is_used]
 
         weight = 1 / np.maximum(distance, _ON_TOP) ** 2  # alike for all points on top
         for j in range(shares.shape[1]):
@@ -246,7 +272,7 @@ def _interpolate(
     behind["mean_distance"] /= np.where(nothing, np.nan, behind["n_points"])
     behind["max_distance"][nothing] = np.nan
     # A mean's weights sum to one, so closing is all the dividing it takes.
-    return close_shares(total), pd.DataFrame(behind)
+    return Shares(close_shares(total), pd.DataFrame(behind))
 
 
 def _chunks(
@@ -262,26 +288,32 @@ def _chunks(
     yield from pairwise(bounds)
 
 
-def _neighbours(
-    tree: cKDTree, sites: Floats, k: int | None, radius: float | None
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    """Pair sites with points: the site's row, the point's row and the distance of each pair."""
+class _Pairs(NamedTuple):
+    """Pairs of a site and a point near it, by their rows."""
+
+    site: npt.NDArray[np.intp]
+    point: npt.NDArray[np.intp]
+    distance: Floats  # metres
+
+
+def _neighbours(tree: cKDTree, sites: Floats, k: int | None, radius: float | None) -> _Pairs:
+    """Pair sites with the points around them."""
     if k is None:
-        found = cKDTree(sites).sparse_distance_matrix(tree, radius, output_type="ndarray")
-        return found["i"], found["j"], found["v"]
+        near = cKDTree(sites).sparse_distance_matrix(tree, radius, output_type="ndarray")
+        return _Pairs(near["i"], near["j"], near["v"])
     # The bound itself is out for query(), and in for whoever says "within".
     bound = np.inf if radius is None else np.nextafter(radius, np.inf)
     distance, point = tree.query(sites, k=range(1, min(k, tree.n) + 1), distance_upper_bound=bound)
-    near = np.isfinite(distance)
+    is_near = np.isfinite(distance)
     # All points on top count, also where they are more than k.
     on_top = np.flatnonzero(distance[:, 0] < _ON_TOP)
-    near[on_top] = False
-    site, rank = np.nonzero(near)
-    top_site, top_point, top_distance = _neighbours(tree, sites[on_top], None, _ON_TOP)
-    return (
-        np.concatenate([site, on_top[top_site]]),
-        np.concatenate([point[site, rank], top_point]),
-        np.concatenate([distance[site, rank], top_distance]),
+    is_near[on_top] = False
+    site, rank = np.nonzero(is_near)
+    top = _neighbours(tree, sites[on_top], None, _ON_TOP)
+    return _Pairs(
+        np.concatenate([site, on_top[top.site]]),
+        np.concatenate([point[site, rank], top.point]),
+        np.concatenate([distance[site, rank], top.distance]),
     )
 
 

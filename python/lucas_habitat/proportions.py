@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -12,11 +11,11 @@ from scipy.linalg import helmert
 
 from ._base.checks import check_choice, check_number
 from ._base.choices import TRANSFORMS
-from ._base.classes import classes_of, probability_columns
-from ._base.tables import read_table, require_columns, tidy_types
-from ._base.types import Floats
+from ._base.classes import classes_of, is_calibrated, probability_columns
+from ._base.tables import as_frame, as_table, require_columns
+from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
-from .interpolation import SUPPORT, at_sites, close_shares, index_labels
+from .interpolation import SUPPORT, Shares, at_sites, close_shares, index_labels
 
 __all__ = ["covariates", "support"]
 
@@ -42,8 +41,8 @@ class _Shared(dict[str, list[Any]]):
 
 
 def covariates(
-    points: pd.DataFrame | str | os.PathLike[str],
-    sites: pd.DataFrame | str | os.PathLike[str] | None = None,
+    points: Table,
+    sites: Table | None = None,
     *,
     crs: Any = None,
     id: str | None = None,
@@ -152,6 +151,43 @@ def covariates(
     ... )  # doctest: +SKIP
     >>> support(cov)[["n_points", "mean_distance"]]  # doctest: +SKIP
     """
+    _check_arguments(sites, crs, id, k, radius, drop, transform)
+    table = as_table(points)
+    require_columns(table, ["point_id", "n_photos"], "points", _HINT)
+    columns = probability_columns(table)
+    if len(columns) < 2:
+        raise InputError(
+            f"points needs the probabilities of two or more classes, in columns p_<class>; "
+            f"got {', '.join(columns) or 'none'}. {_HINT}"
+        )
+    left_out = None if transform else _left_out(columns, classes_of(table), drop)
+    _warn_unless_calibrated(table)
+
+    table[columns] = table[columns].apply(pd.to_numeric, errors="coerce").astype("float64")
+    table = _of_year(table, columns, year)
+    shares = _shares(table, columns)
+    if sites is None:
+        at = _at_points(table, shares)
+    else:
+        at = at_sites(table, shares, as_frame(sites), crs, id, k, radius)
+    if transform:
+        result = _log_ratio_columns(at)
+    else:
+        result = _share_columns(at, columns, left_out, is_default=drop == "last")
+    result.attrs[_KEY] = _as_lists(at.support)
+    return result
+
+
+def _check_arguments(
+    sites: Table | None,
+    crs: Any,
+    id: str | None,
+    k: int | None,
+    radius: float | None,
+    drop: str,
+    transform: str | None,
+) -> None:
+    """Refuse arguments that do not go together."""
     if transform is not None:
         check_choice("transform", transform, TRANSFORMS)
         if drop != "last":
@@ -167,83 +203,60 @@ def covariates(
                 f"{', '.join(given)} cannot be given without sites: every point is then a row of "
                 f"its own, and nothing is searched for."
             )
-    else:
-        if k is None and radius is None:
-            raise InputError(
-                "With sites, give k (use the k nearest points, e.g. k=5), radius (use all points "
-                "within so many metres, e.g. radius=5000), or both (the k nearest within radius)."
-            )
-        if k is not None:
-            check_number("k", k, 1, whole=True)
-        if radius is not None:
-            check_number("radius", radius, 1, 2e7)
-
-    table = tidy_types(points) if isinstance(points, pd.DataFrame) else read_table(points)
-    require_columns(table, ["point_id", "n_photos"], "points", _HINT)
-    columns = probability_columns(table)
-    if len(columns) < 2:
+        return
+    if k is None and radius is None:
         raise InputError(
-            f"points needs the probabilities of two or more classes, in columns p_<class>; "
-            f"got {', '.join(columns) or 'none'}. {_HINT}"
+            "With sites, give k (use the k nearest points, e.g. k=5), radius (use all points "
+            "within so many metres, e.g. radius=5000), or both (the k nearest within radius)."
         )
-    left_out = None if transform else _left_out(columns, classes_of(table), drop)
+    if k is not None:
+        check_number("k", k, 1, whole=True)
+    if radius is not None:
+        check_number("radius", radius, 1, 2e7)
 
-    calibrated = bool(table["calibrated"].all()) if "calibrated" in table else None
-    if calibrated is None:
-        warn(
-            "It is not known whether the model was calibrated; if not, its probabilities are "
-            "not proportions until calibrate() was used."
-        )
-    elif not calibrated:
+
+def _warn_unless_calibrated(table: pd.DataFrame) -> None:
+    """Say that probabilities are no proportions, as far as the table tells."""
+    if is_calibrated(table):
+        return
+    if "calibrated" in table:
         warn(
             "The model was not calibrated, so its probabilities are not proportions until "
             "calibrate() was used."
         )
-
-    table[columns] = table[columns].apply(pd.to_numeric, errors="coerce").astype("float64")
-    table, without_year = _of_year(table, columns, year)
-    if without_year:
-        warn(f"{without_year} rows of points have no year and are left out, as year={year!r}.")
-
-    shares, deviation = _shares(table, columns)
-    if deviation > _ROUNDED:
+    else:
         warn(
-            f"The probabilities of points were rounded: they miss a sum of 1 by up to "
-            f"{deviation:.1g}, and were divided by their sum. Write such tables with at least 15 "
-            f"digits."
+            "It is not known whether the model was calibrated; if not, its probabilities are "
+            "not proportions until calibrate() was used."
         )
 
-    if sites is None:
-        behind, notes = _at_points(table, shares)
-    else:
-        frame = sites if isinstance(sites, pd.DataFrame) else read_table(sites)
-        shares, behind, notes = at_sites(table, shares, frame, crs, id, k, radius)
-    for note in notes:
-        warn(note)
 
-    if transform:
-        zeros = int((shares < _DELTA).sum())
-        if zeros:
-            inform(
-                f"{zeros} of {(~np.isnan(shares)).sum()} shares below {_DELTA:g} became {_DELTA:g} "
-                f"before logarithms were taken."
-            )
-        result = pd.DataFrame(
-            _log_ratios(shares),
-            index=behind.index,
-            columns=[f"ilr_{i}" for i in range(1, len(columns))],
+def _log_ratio_columns(at: Shares) -> pd.DataFrame:
+    """Covariates as isometric log-ratios."""
+    zeros = int((at.shares < _DELTA).sum())
+    if zeros:
+        inform(
+            f"{zeros} of {(~np.isnan(at.shares)).sum()} shares below {_DELTA:g} became {_DELTA:g} "
+            f"before logarithms were taken."
         )
-    else:
-        result = pd.DataFrame(shares, index=behind.index, columns=columns)
-        if left_out is not None:
-            result = result.drop(columns=left_out)
-            if drop == "last":
-                inform(
-                    f"The last class is left out ({left_out}), because shares sum to one; "
-                    f"drop='none' keeps it, drop=<class> leaves out another."
-                )
-    result.attrs[_KEY] = _as_lists(behind)
-    return result
+    ratios = _log_ratios(at.shares)
+    names = [f"ilr_{i}" for i in range(1, ratios.shape[1] + 1)]
+    return pd.DataFrame(ratios, index=at.support.index, columns=names)
+
+
+def _share_columns(
+    at: Shares, columns: list[str], left_out: str | None, *, is_default: bool
+) -> pd.DataFrame:
+    """Covariates as shares, without the column that is left out."""
+    result = pd.DataFrame(at.shares, index=at.support.index, columns=columns)
+    if left_out is None:
+        return result
+    if is_default:
+        inform(
+            f"The last class is left out ({left_out}), because shares sum to one; "
+            f"drop='none' keeps it, drop=<class> leaves out another."
+        )
+    return result.drop(columns=left_out)
 
 
 def support(covariates: pd.DataFrame) -> pd.DataFrame:
@@ -304,10 +317,8 @@ def _left_out(columns: list[str], classes: list[str], drop: str) -> str | None:
     return columns[classes.index(drop)]
 
 
-def _of_year(
-    table: pd.DataFrame, columns: list[str], year: int | str | None
-) -> tuple[pd.DataFrame, int]:
-    """Keep one row per point; also count the rows that had no year to go by."""
+def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) -> pd.DataFrame:
+    """Keep one row per point, that of the year asked for."""
     if table.empty:
         raise InputError(f"points has no rows. {_HINT}")
     if table["point_id"].isna().any():
@@ -322,7 +333,7 @@ def _of_year(
                 f"counts: year=2018 (that campaign), year='latest' (each point's latest) or "
                 f"year='<=2018' (each point's latest up to then)."
             )
-        return table, 0
+        return table
 
     # R's 2018 arrives as 2018.0
     asked = re.fullmatch(r"latest|(<=)?\s*(\d{4})(?:\.0)?", str(year))
@@ -348,7 +359,11 @@ def _of_year(
     # A campaign without a usable photo must not hide an earlier one that has some.
     order = chosen.assign(_usable=chosen[columns].notna().all(axis=1))
     latest = order.sort_values(["_usable", "year"]).drop_duplicates("point_id", keep="last").index
-    return chosen.loc[latest.sort_values()], len(table) - len(dated)
+    if len(dated) < len(table):
+        warn(
+            f"{len(table) - len(dated)} rows of points have no year and are left out, as year={year!r}."
+        )
+    return chosen.loc[latest.sort_values()]
 
 
 def _repeated(table: pd.DataFrame, by: list[str]) -> str:
@@ -362,8 +377,8 @@ def _repeated(table: pd.DataFrame, by: list[str]) -> str:
     )
 
 
-def _shares(table: pd.DataFrame, columns: list[str]) -> tuple[Floats, float]:
-    """Close the probabilities; also tell how far off one their sums were."""
+def _shares(table: pd.DataFrame, columns: list[str]) -> Floats:
+    """The probabilities as shares that sum to one in float64; NaN for points without any."""
     values = table[columns].to_numpy(dtype="float64")
     names = table["point_id"].to_numpy()
 
@@ -379,7 +394,13 @@ def _shares(table: pd.DataFrame, columns: list[str]) -> tuple[Floats, float]:
     refuse((values < 0).any(axis=1), "are negative")
     deviation = np.abs(values.sum(axis=1) - 1)
     refuse(deviation > _WRONG, f"do not sum to 1 (within {_WRONG:g})")
-    return close_shares(values), float(np.nanmax(deviation)) if not missing.all() else 0.0
+    if (deviation > _ROUNDED).any():
+        warn(
+            f"The probabilities of points were rounded: they miss a sum of 1 by up to "
+            f"{np.nanmax(deviation):.1g}, and were divided by their sum. Write such tables with at "
+            f"least 15 digits."
+        )
+    return close_shares(values)
 
 
 def _log_ratios(shares: Floats) -> Floats:
@@ -389,15 +410,20 @@ def _log_ratios(shares: Floats) -> Floats:
     return ratios
 
 
-def _at_points(table: pd.DataFrame, shares: Floats) -> tuple[pd.DataFrame, list[str]]:
-    """The support of points taken as they are, and what to warn of."""
-    empty = np.isnan(shares[:, 0])
+def _at_points(table: pd.DataFrame, shares: Floats) -> Shares:
+    """Points taken as they are: their shares, and themselves as support."""
+    is_empty = np.isnan(shares[:, 0])
     index = pd.Index(table["point_id"], name="point_id")
-    distance = np.where(empty, np.nan, 0.0)
-    year = table["year"].mask(empty).array
+    distance = np.where(is_empty, np.nan, 0.0)
+    year = table["year"].mask(is_empty).array
+    if is_empty.any():
+        warn(
+            f"{is_empty.sum()} of {len(table)} points have no usable photo; their rows are NaN: "
+            f"{some(index[is_empty])}."
+        )
     behind = pd.DataFrame(
         {
-            "n_points": np.where(empty, 0, 1),
+            "n_points": np.where(is_empty, 0, 1),
             "n_photos": table["n_photos"].fillna(0).array,
             "mean_distance": distance,
             "max_distance": distance,
@@ -406,13 +432,7 @@ def _at_points(table: pd.DataFrame, shares: Floats) -> tuple[pd.DataFrame, list[
         },
         index=index,
     )
-    notes = []
-    if empty.any():
-        notes.append(
-            f"{empty.sum()} of {len(table)} points have no usable photo; their rows are NaN: "
-            f"{some(index[empty])}."
-        )
-    return behind, notes
+    return Shares(shares, behind)
 
 
 def _as_lists(behind: pd.DataFrame) -> _Shared:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ._base.checks import check_choice
 from ._base.choices import VOTE_METHODS
-from ._base.classes import classes_of, probability_columns
-from ._base.tables import read_table, require_columns
+from ._base.classes import calibrated_rows, classes_of, probability_columns
+from ._base.tables import as_table, require_columns
+from ._base.types import Floats, Table
 from .errors import InputError, some, warn
 from .photos import as_photos, leave_out_closeups
 
@@ -20,7 +23,7 @@ _ROUNDED = 0.01  # three decimals miss a sum of 1 by 2e-3 at most
 
 
 def vote(
-    predictions: pd.DataFrame | str | os.PathLike[str],
+    predictions: Table,
     method: str = "majority",
     *,
     closeups: bool = False,
@@ -63,7 +66,7 @@ def vote(
         If the table has no probabilities, impossible ones, or close-ups only.
     """
     check_choice("method", method, VOTE_METHODS)
-    table = predictions if isinstance(predictions, pd.DataFrame) else read_table(predictions)
+    table = as_table(predictions)
     columns = probability_columns(table)
     if not columns:
         raise InputError(
@@ -72,111 +75,164 @@ def vote(
         )
     require_columns(table, ["path"], "vote()", "Give the table that classify() made.")
     classes = classes_of(table)
-    everything = as_photos(table).reset_index(drop=True)
-    twice = everything["path"].duplicated() & everything["path"].notna()
-    if twice.any():
+    photos, point = _voters(as_photos(table), closeups)
+    n = int(point.max(initial=-1)) + 1
+    counted = _count(photos, columns, point, n)
+    score = {
+        # Shares are whole votes over one number, so equal shares are equal to the last bit.
+        "majority": np.where(counted.votes == _largest(counted.votes), counted.mean, -1.0),
+        "mean": counted.mean,
+        "product": counted.product,
+    }[method]
+    # Rounded, so that the order of photos cannot decide between equals; the first class does.
+    winner = np.nan_to_num(score, nan=-1.0).round(12).argmax(axis=1)
+    has_voted = counted.size > 0
+
+    first = pd.Series(point).drop_duplicates().index
+    points = pd.DataFrame(
+        {
+            "point_id": photos["point_id"]
+            .where(photos["point_id"].notna(), photos["path"])[first]
+            .array,
+            "year": photos["year"][first].array,
+            "n_photos": counted.size,
+            "predicted": pd.Categorical.from_codes(
+                np.where(has_voted, winner, -1), categories=pd.Index(classes)
+            ),
+            "agreement": counted.votes[np.arange(n), winner],
+        }
+    )
+    probabilities = counted.product if method == "product" else counted.mean
+    for prefix, values in (("p_", probabilities), ("v_", counted.votes)):
+        for name, value in zip(columns, values.T, strict=True):
+            points[prefix + name.removeprefix("p_")] = value
+    _carry_over(photos, point, points)
+    _warn_of_points(photos, point, points)
+    points.attrs = {**table.attrs, "method": method}
+    return points
+
+
+def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+    """The photos that may vote, each once, and the number of each one's point and year.
+
+    Points are numbered in the order of their first photo; a photo without a point stands for itself.
+    """
+    photos = photos.reset_index(drop=True)
+    is_repeated = photos["path"].duplicated() & photos["path"].notna()
+    if is_repeated.any():
         warn(
-            f"{int(twice.sum())} photos stand in the table twice and vote once: "
-            f"{some(everything.loc[twice, 'path'].map(os.path.basename).tolist())}."
+            f"{int(is_repeated.sum())} photos stand in the table twice and vote once: "
+            f"{some(photos.loc[is_repeated, 'path'].map(os.path.basename).tolist())}."
         )
-        everything = everything[~twice].reset_index(drop=True)
-    # Text and year together are the key; a photo without a point stands for itself.
-    keys = everything[["point_id", "year"]].assign(
-        photo=everything["path"].where(everything["point_id"].isna()).astype("str")
+        photos = photos[~is_repeated].reset_index(drop=True)
+    # Text and year together are the key.
+    keys = photos[["point_id", "year"]].assign(
+        photo=photos["path"].where(photos["point_id"].isna()).astype("str")
     )
     number = keys.groupby(list(keys.columns), sort=False, dropna=False).ngroup()
-    table = leave_out_closeups(everything, closeups)
-    lost = everything[~number.isin(number[table.index])]
-    if len(everything) and table.empty:
+    voters = leave_out_closeups(photos, closeups)
+    if len(photos) and voters.empty:
         raise InputError(
-            f"All {len(everything)} photos are close-ups (C); closeups=True lets them vote."
+            f"All {len(photos)} photos are close-ups (C); closeups=True lets them vote."
         )
-    group, found = pd.factorize(number[table.index])
-    n = len(found)
-    table = table.reset_index(drop=True)
-    first = pd.Series(group).drop_duplicates().index
+    without = photos[~number.isin(number[voters.index])]
+    if len(without):
+        warn(
+            f"{number[without.index].nunique()} points have close-ups only and are left out: "
+            f"{some(without['point_id'].fillna(without['path']).unique().tolist())}."
+        )
+    return voters.reset_index(drop=True), pd.factorize(number[voters.index])[0]
 
-    p = table[columns].to_numpy(dtype=np.float64)
-    votes = np.isfinite(p).all(axis=1)
-    p, voter = p[votes], group[votes]
-    strange = (p < 0).any(axis=1) | (p.sum(axis=1) == 0)
-    if strange.any():
-        raise InputError(
-            "Probabilities must not be negative, and not all be 0, as they are for "
-            f"{some(table.loc[votes, 'path'][strange].tolist())}."
-        )
-    odd = np.abs(p.sum(axis=1) - 1) > _ROUNDED
-    if odd.any():
-        raise InputError(
-            f"The columns {some(columns)} of {int(odd.sum())} photos do not sum to 1; the first is "
-            f"{table.loc[votes, 'path'][odd].iloc[0]}. Does another column's name begin with p_?"
-        )
+
+class _Counted(NamedTuple):
+    """What the photos of each point say together; NaN where none could be read.
+
+    ``votes``, ``mean`` and ``product`` are of shape (points, classes), and their rows sum to 1.
+    """
+
+    size: npt.NDArray[np.intp]  # (points,), photos that voted
+    votes: Floats
+    mean: Floats
+    product: Floats
+
+
+def _count(
+    photos: pd.DataFrame, columns: list[str], point: npt.NDArray[np.intp], n: int
+) -> _Counted:
+    """Shares of votes, mean probabilities and their normalised product, point by point."""
+    p = photos[columns].to_numpy(dtype=np.float64)
+    is_voting = np.isfinite(p).all(axis=1)
+    p, voter = p[is_voting], point[is_voting]
+    _check_probabilities(p, columns, photos.loc[is_voting, "path"])
     size = np.bincount(voter, minlength=n)
-    k = len(columns)
-    mean, shares, logs, zeros = (np.zeros((n, k)) for _ in range(4))
+    mean, votes, logs, zeros = (np.zeros((n, len(columns))) for _ in range(4))
     np.add.at(mean, voter, p)
-    np.add.at(shares, (voter, p.argmax(axis=1)), 1.0)
+    np.add.at(votes, (voter, p.argmax(axis=1)), 1.0)
     np.add.at(logs, voter, np.log(np.where(p > 0, p, 1.0)))
     np.add.at(zeros, voter, p == 0)
     # One zero makes a product zero; where every class has some, those with fewest are left.
     logs[zeros > zeros.min(axis=1, keepdims=True)] = -np.inf
-    voted = size > 0
     with np.errstate(invalid="ignore"):
-        shares /= size[:, None]
+        votes /= size[:, None]
         mean /= mean.sum(axis=1, keepdims=True)
-        product = np.exp(logs - logs.max(axis=1, keepdims=True))
+        product = np.exp(logs - _largest(logs))
         product /= product.sum(axis=1, keepdims=True)
-    # Shares are whole votes over one number, so equal shares are equal to the last bit.
-    tied = shares == shares.max(axis=1, keepdims=True)
-    score = {"majority": np.where(tied, mean, -1.0), "mean": mean, "product": product}[method]
-    # Rounded, so that the order of photos cannot decide between equals; the first class does.
-    winner = np.where(voted, np.nan_to_num(score, nan=-1.0).round(12).argmax(axis=1), -1)
-    share = shares[np.arange(n), winner]
-    p_out = product if method == "product" else mean
-    p_out[~voted] = shares[~voted] = np.nan
+    product[size == 0] = np.nan
+    return _Counted(size, votes, mean, product)
 
-    points = pd.DataFrame(
-        {
-            "point_id": table["point_id"]
-            .where(table["point_id"].notna(), table["path"])[first]
-            .array,
-            "year": table["year"][first].array,
-            "n_photos": size,
-            "predicted": pd.Categorical.from_codes(winner, categories=pd.Index(classes)),
-            "agreement": np.where(voted, share, np.nan),
-        }
-    )
-    for prefix, values in (("p_", p_out), ("v_", shares)):
-        for name, share_or_p in zip(columns, values.T, strict=True):
-            points[prefix + name.removeprefix("p_")] = share_or_p
-    if "calibrated" in table:
-        # A missing value does not say that a model was calibrated.
-        points["calibrated"] = table["calibrated"].isin([True]).groupby(group).all().to_numpy()
+
+def _check_probabilities(p: Floats, columns: list[str], paths: pd.Series) -> None:
+    """Refuse what cannot be the probabilities of photos."""
+    is_impossible = (p < 0).any(axis=1) | (p.sum(axis=1) == 0)
+    if is_impossible.any():
+        raise InputError(
+            "Probabilities must not be negative, and not all be 0, as they are for "
+            f"{some(paths[is_impossible].tolist())}."
+        )
+    is_off = np.abs(p.sum(axis=1) - 1) > _ROUNDED
+    if is_off.any():
+        raise InputError(
+            f"The columns {some(columns)} of {int(is_off.sum())} photos do not sum to 1; the first is "
+            f"{paths[is_off].iloc[0]}. Does another column's name begin with p_?"
+        )
+
+
+def _largest(values: Floats) -> Floats:
+    """The largest value of each row, as a column."""
+    largest: Floats = values.max(axis=1, keepdims=True)
+    return largest
+
+
+def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.DataFrame) -> None:
+    """Add to the points what their photos know besides: the commonest label, the mean place."""
+    n = len(points)
+    if "calibrated" in photos:
+        rows = pd.Series(calibrated_rows(photos))
+        points["calibrated"] = rows.groupby(point).all().to_numpy()
     for column in ("habitat", "split", "lc1", "nuts0"):
-        if column in table and table[column].notna().any():
-            points[column] = commonest(table[column], group, n)
+        if column in photos and photos[column].notna().any():
+            points[column] = commonest(photos[column], point, n)
     for column in ("obs_dist", "x", "y", "lon", "lat"):
-        if column in table:
-            points[column] = table[column].groupby(group).mean().reindex(range(n)).to_numpy()
-    if len(lost):
+        if column in photos:
+            points[column] = photos[column].groupby(point).mean().reindex(range(n)).to_numpy()
+
+
+def _warn_of_points(
+    photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.DataFrame
+) -> None:
+    """Name points without a class, and those whose photos carry different labels."""
+    is_empty = (points["n_photos"] == 0).to_numpy()
+    if is_empty.any():
         warn(
-            f"{number[lost.index].nunique()} points have close-ups only and are left out: "
-            f"{some(lost['point_id'].fillna(lost['path']).unique().tolist())}."
+            f"{int(is_empty.sum())} of {len(points)} points have no readable photo and no class: "
+            f"{some(points.loc[is_empty, 'point_id'].tolist())}."
         )
-    if (~voted).any():
+    is_torn = (photos["habitat"].groupby(point).nunique() > 1).to_numpy()
+    if is_torn.any():
         warn(
-            f"{int((~voted).sum())} of {n} points have no readable photo and no class: "
-            f"{some(points.loc[~voted, 'point_id'].tolist())}."
+            f"{int(is_torn.sum())} points carry different labels in one year: "
+            f"{some(points.loc[is_torn, 'point_id'].tolist())}. The commonest label is kept."
         )
-    unlike = table["habitat"].groupby(group).nunique()
-    if (unlike > 1).any():
-        warn(
-            f"{int((unlike > 1).sum())} points carry different labels in one year: "
-            f"{some(points.loc[unlike[unlike > 1].index, 'point_id'].tolist())}. The commonest "
-            "label is kept."
-        )
-    points.attrs = {**table.attrs, "method": method}
-    return points
 
 
 def commonest(labels: pd.Series, group: object, n: int) -> pd.Series:

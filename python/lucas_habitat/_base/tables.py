@@ -60,8 +60,8 @@ def count_lines(counts: pd.Series) -> list[str]:
     return [f"  {n} {value}" for value, n in counts.items()]
 
 
-def as_table(table: Table) -> pd.DataFrame:
-    """A table as it is given, or read from its file; shared columns get their types either way.
+def as_frame(table: Table) -> pd.DataFrame:
+    """A table as it is given, or read from its file.
 
     Raises
     ------
@@ -69,13 +69,18 @@ def as_table(table: Table) -> pd.DataFrame:
         If it is neither a table nor the path of one, or the file cannot be read.
     """
     if isinstance(table, pd.DataFrame):
-        return tidy_types(table)
+        return table
     if isinstance(table, str | os.PathLike):
         return read_table(table)
     raise InputError(
         "A table must be a pandas DataFrame or the path of a .csv or .parquet file; got a "
         f"{type(table).__name__}."
     )
+
+
+def as_table(table: Table) -> pd.DataFrame:
+    """A table of photos or points, whose shared columns have their types; see `as_frame`."""
+    return tidy_types(table) if isinstance(table, pd.DataFrame) else as_frame(table)
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
