@@ -62,7 +62,7 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
   reg.finalizer(session, function(s) lucas_app_stop(), onexit = TRUE)
   url <- tryCatch({
     process <- start_app(folder, arguments)
-    wait_for_app(folder, process, told = !is.null(model))
+    wait_for_app(folder, process, has_model = !is.null(model))
   }, error = identity, interrupt = identity)
   if (inherits(url, "condition")) {
     lucas_app_stop()
@@ -102,25 +102,25 @@ start_app <- function(folder, arguments, python = reticulate::py_config()$python
     command <- c("/bin/sh", "-c", paste("export", own_libraries(), "&& exec \"$@\""), "sh", command)
   }
   run <- reticulate::py_eval(paste(
-    "lambda command, said, errors, how: __import__('subprocess').Popen(command, stdout=open(said, 'wb'),",
+    "lambda command, output, errors, how: __import__('subprocess').Popen(command, stdout=open(output, 'wb'),",
     "stderr=open(errors, 'wb'), stdin=__import__('subprocess').DEVNULL, **how)"))
   # Ctrl-C is meant for R alone; and on Windows no console is to open: CREATE_NO_WINDOW and
   # CREATE_NEW_PROCESS_GROUP.
   how <- if (windows) list(creationflags = 0x08000200L) else list(start_new_session = TRUE)
-  run(as.list(command), file.path(folder, "said"), file.path(folder, "errors"), how)
+  run(as.list(command), file.path(folder, "output"), file.path(folder, "errors"), how)
 }
 
 # The address, as soon as the page is there; the reason, if it never will be.
-wait_for_app <- function(folder, process, told) {
-  end <- Sys.time() + if (told) 120 else 900
-  if (!told) message("The demo model may have to be trained first: a minute or two, once.")
+wait_for_app <- function(folder, process, has_model) {
+  end <- Sys.time() + if (has_model) 120 else 900
+  if (!has_model) message("The demo model may have to be trained first: a minute or two, once.")
   address <- file.path(folder, "address")
   repeat {
     ended <- !is.null(process$poll())
     # Asked for after that: it may have ended in between.
     if (file.exists(address)) {
-      said <- paste(readLines(address, warn = FALSE), collapse = "")
-      return(sub(".*\"url\": *\"([^\"]*)\".*", "\\1", said))
+      card <- paste(readLines(address, warn = FALSE), collapse = "")
+      return(sub(".*\"url\": *\"([^\"]*)\".*", "\\1", card))
     }
     if (ended) stop_lucas("app", "The page could not be started", why_app_ended(folder, process))
     if (Sys.time() > end) {
@@ -131,9 +131,9 @@ wait_for_app <- function(folder, process, told) {
 }
 
 why_app_ended <- function(folder, process) {
-  said <- readLines(file.path(folder, "errors"), warn = FALSE, encoding = "UTF-8")
-  own <- grep("^lucas-habitat app: ", said)
-  why <- if (length(own)) said[own[1]:length(said)] else utils::tail(said, 3)
+  lines <- readLines(file.path(folder, "errors"), warn = FALSE, encoding = "UTF-8")
+  own <- grep("^lucas-habitat app: ", lines)
+  why <- if (length(own)) lines[own[1]:length(lines)] else utils::tail(lines, 3)
   code <- process$poll()
   if (!length(why) && is.null(code)) return(".")
   if (!length(why)) why <- paste0("its process ended with code ", code, ".")

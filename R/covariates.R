@@ -84,9 +84,9 @@ lucas_covariates <- function(points, sites = NULL, crs = NULL, id = NULL, year =
     if (is.null(crs)) crs <- sf::st_crs(sites)$wkt
     sites <- sf_sites(sites, id)
   }
-  found <- call_core("covariates", captured())
-  if (as == "raster") return(fill_raster(template, found, filename))
-  structure(found$covariates, lucas_support = found$support)
+  answer <- call_core("covariates", captured())
+  if (as == "raster") return(fill_raster(template, answer$covariates, answer$support, filename))
+  structure(answer$covariates, lucas_support = answer$support)
 }
 
 #' @param covariates What `lucas_covariates()` returned, or some rows of it. What takes columns or
@@ -151,15 +151,15 @@ raster_sites <- function(template) {
   data.frame(x = xy[, 1], y = xy[, 2], row.names = cells)
 }
 
-fill_raster <- function(template, found, filename) {
-  columns <- names(found$covariates)
+fill_raster <- function(template, covariates, support, filename) {
+  columns <- names(covariates)
   values <- matrix(NA_real_, terra::ncell(template), length(columns), dimnames = list(NULL, columns))
-  values[as.integer(row.names(found$covariates)), ] <- as.matrix(found$covariates)
+  values[as.integer(row.names(covariates)), ] <- as.matrix(covariates)
   filled <- terra::rast(template, nlyrs = length(columns), names = columns, vals = values)
   if (nzchar(filename)) {
     filled <- terra::writeRaster(filled, file_path(filename), datatype = "FLT8S", overwrite = FALSE)
   }
-  attr(filled, "lucas_support") <- found$support
+  attr(filled, "lucas_support") <- support
   filled
 }
 

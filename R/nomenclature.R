@@ -55,9 +55,8 @@ scheme_argument <- function(scheme) {
 # The classes that a scheme has, as far as R knows them.
 scheme_classes <- function(scheme) {
   scheme <- scheme_table(scheme)
-  known <- if (is.data.frame(scheme)) scheme$class
-  if (identical(scheme, "pilot")) known <- PILOT_CLASSES
-  classes <- sort(unique(stats::na.omit(trimws(as.character(known)))), method = "radix")
+  labels <- if (identical(scheme, "pilot")) PILOT_CLASSES else if (is.data.frame(scheme)) scheme$class
+  classes <- sort(unique(stats::na.omit(trimws(as.character(labels)))), method = "radix")
   classes[nzchar(classes)]
 }
 

@@ -67,11 +67,11 @@ test_that("a process that ends without a word of its own is noticed, and what it
   file.create(file.path(folder, "session"))
   began <- Sys.time()
   none <- start_app(folder, character(), python = "/no/such/python")
-  expect_error(wait_for_app(folder, none, told = TRUE), "could not be started: .*/no/such/python",
+  expect_error(wait_for_app(folder, none, has_model = TRUE), "could not be started: .*/no/such/python",
                class = "lucas_app_error")
   killed <- start_app(folder, character())
   killed$kill()
-  expect_error(wait_for_app(folder, killed, told = TRUE), "its process ended with code -9",
+  expect_error(wait_for_app(folder, killed, has_model = TRUE), "its process ended with code -9",
                class = "lucas_app_error")
   expect_lt(as.numeric(Sys.time() - began, units = "secs"), 20)
 })

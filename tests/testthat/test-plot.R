@@ -33,13 +33,13 @@ test_that("vote gain and reliability are tables", {
   gain <- lucas_vote_gain(table, n_draws = 50)
   expect_identical(gain$n_photos, 1:5)
   expect_equal(gain$kappa[5], lucas_evaluate(lucas_vote(table), n_boot = 0)$kappa)
-  found <- lucas_reliability(table)
-  expect_equal(nrow(found), 10)
-  expect_equal(sum(found$n), nrow(table))
-  filled <- found$n > 0
-  expect_equal(attr(found, "ece"), stats::weighted.mean(
-    abs(found$accuracy - found$confidence)[filled], found$n[filled]))
-  expect_true(all(is.na(found$accuracy[!filled]) & !is.nan(found$accuracy[!filled])))
+  bins <- lucas_reliability(table)
+  expect_equal(nrow(bins), 10)
+  expect_equal(sum(bins$n), nrow(table))
+  filled <- bins$n > 0
+  expect_equal(attr(bins, "ece"), stats::weighted.mean(
+    abs(bins$accuracy - bins$confidence)[filled], bins$n[filled]))
+  expect_true(all(is.na(bins$accuracy[!filled]) & !is.nan(bins$accuracy[!filled])))
 })
 
 pictures <- function(table) {
