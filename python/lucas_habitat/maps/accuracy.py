@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from .._base.classes import classes_of, column_names
+from .._base.types import Floats
 from ..errors import InputError, inform, some, warn
 from .arguments import Confusion, Legend, Table, Task, class_areas, make_task
 from .estimators import (
+    Measures,
+    Sample,
+    Uncertainty,
     bootstrap,
     make_estimate,
     measures,
-    normal_interval,
+    normal_uncertainty,
     shares_by_map_class,
     square_confusion,
-    standard_errors,
 )
 from .raster import read_map
-from .results import MapAccuracy, counted_reasons
+from .results import MapAccuracy, MapEstimate, counted_reasons
 
 __all__ = ["judge_map", "validate_map"]
 
@@ -168,7 +172,83 @@ def judge_map(
 
 # ---- the answer --------------------------------------------------------------------------------
 def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
+    """Compare the points with the map at them."""
     labels = task.table[task.reference].astype("str")
+    known = _known_classes(task, labels)
+    on_map = at_points["value"].map(task.legend)
+    used, left_out = _used(task.table, labels, at_points, on_map, known)
+    area, lacking = class_areas(areas, task.legend)
+    n_map = on_map[used].value_counts()
+    nowhere = sorted(set(n_map.index) - set(area[area > 0].index))
+    if nowhere:
+        raise InputError(f"areas has none for {some(nowhere)}, on which points lie.")
+    blank = area[area > 0].drop(n_map.index)
+    strange = [c for c in blank.index if c not in known]
+    whole = float(area.sum() + lacking.sum())
+    notes = _not_judged(blank, strange, lacking, whole, known)
+    for note in notes:
+        warn(f"Not all of the map is judged: {note}.")
+
+    classes = [c for c in known if c in area.index or c in set(labels[used])]
+    trusted = None if task.counts is None else _trusted(task.counts, classes)
+    if trusted is not None:
+        classes = trusted.counts.index.tolist()
+    code = {c: i for i, c in enumerate(classes)}
+    sample = Sample(
+        on_map[used].map(code).to_numpy(dtype=np.int_),
+        labels[used].map(code).to_numpy(dtype=np.int_),
+        task.weights[used],
+    )
+    k = len(classes)
+    cells = np.bincount(sample.on_map * k + sample.label, minlength=k * k).reshape(k, k)
+    n = cells.sum(axis=1)
+    share = np.array([area.get(c, 0.0) for c in classes]) * (n > 0)
+    share /= share.sum()
+    # Where no point lies, the mapped area is no part of what is judged.
+    mapped = np.where([c in blank.index for c in classes], np.nan, share)
+    # Of a single point on a map class no variance is known.
+    is_lonely = bool((n == 1).any())
+    undefined = Measures(is_lonely, n == 1, is_lonely, is_lonely)
+
+    shares, variance = shares_by_map_class(sample, k)
+    as_if_true = make_estimate(
+        classes,
+        cells,
+        mapped,
+        shares * share[:, None],
+        measures(shares, share),
+        normal_uncertainty(shares, variance, share, task.level).without(undefined),
+    )
+    corrected, more = None, []
+    if trusted is not None:
+        tested = trusted.counts.to_numpy()
+        true = shares @ np.linalg.inv(tested / tested.sum(axis=0)).T
+        values = measures(true, share)
+        corrected = make_estimate(
+            classes,
+            cells,
+            mapped,
+            true * share[:, None],
+            values,
+            _corrected_uncertainty(task, sample, tested, share, values).without(undefined),
+        )
+        more = [*trusted.notes, *_notes_on_correction(values, corrected), *task.notes]
+    return MapAccuracy(
+        confusion=square_confusion(cells, classes),
+        as_if_true=as_if_true,
+        corrected=corrected,
+        left_out=left_out,
+        n=int(used.sum()),
+        judged=float(area[n_map.index].sum() / whole),
+        level=task.level,
+        n_boot=task.n_boot,
+        seed=task.seed,
+        notes=[*notes, *_notes(classes, cells, area), *more, *_notes_on_training(task, used)],
+    )
+
+
+def _known_classes(task: Task, labels: pd.Series[str]) -> list[str]:
+    """The classes that the points know, with their labels."""
     known = classes_of(
         task.table.assign(predicted=task.table[task.reference]).drop(
             columns="habitat", errors="ignore"
@@ -179,89 +259,50 @@ def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
     for label in sorted(set(task.legend.values()) - set(known)):
         column = column_names([label])[0].removeprefix("p_")
         known = [label if c == column else c for c in known]
-    on_map = at_points["value"].map(task.legend)
-    used, left_out = _used(task.table, labels, at_points, on_map, known)
-    area, lacking = class_areas(areas, task.legend)
-    n_map = on_map[used].value_counts()
-    nowhere = sorted(set(n_map.index) - set(area[area > 0].index))
-    if nowhere:
-        raise InputError(f"areas has none for {some(nowhere)}, on which points lie.")
-    blank = area[area > 0].drop(n_map.index)
-    strange = [c for c in blank.index if c not in known]
-    judged = float(area[n_map.index].sum() / (area.sum() + lacking.sum()))
-    notes = _not_judged(blank, strange, lacking, area.sum() + lacking.sum(), known)
-    for note in notes:
-        warn(f"Not all of the map is judged: {note}.")
+    return known
 
-    classes = [c for c in known if c in area.index or c in set(labels[used])]
-    counts, more = (None, []) if task.counts is None else _trusted(task.counts, classes)
-    if counts is not None:
-        classes = counts.index.tolist()
-    code = {c: i for i, c in enumerate(classes)}
-    sample = (
-        on_map[used].map(code).to_numpy(dtype=np.int_),
-        labels[used].map(code).to_numpy(dtype=np.int_),
-        task.weights[used],
-    )
-    k = len(classes)
-    cells = np.bincount(sample[0] * k + sample[1], minlength=k * k).reshape(k, k)
-    n = cells.sum(axis=1)
-    share = np.array([area.get(c, 0.0) for c in classes]) * (n > 0)
-    share /= share.sum()
-    lonely = bool((n == 1).any())
-    undefined = np.concatenate([[lonely], n == 1, np.repeat(lonely, 2 * k)])
-    # Where no point lies, the mapped area is no part of what is judged.
-    mapped = np.where([c in blank.index for c in classes], np.nan, share)
 
-    q, variance = shares_by_map_class(*sample, k)
-    values = measures(q, share)
-    se = np.where(undefined, np.nan, standard_errors(q, variance, share))
-    ends = normal_interval(values, se, task.level)
-    as_if_true = make_estimate(classes, cells, mapped, q * share[:, None], (values, se, *ends))
-    corrected = None
-    if counts is not None:
-        tested = counts.to_numpy()
-        true = q @ np.linalg.inv(tested / tested.sum(axis=0)).T
-        errors = np.full((3, len(values)), np.nan)
-        if task.n_boot:
-            errors[:] = bootstrap(
-                *sample, tested, share, n_boot=task.n_boot, level=task.level, seed=task.seed
-            )
-        errors[:, undefined] = np.nan
-        numbers = (measures(true, share), *errors)
-        corrected = make_estimate(classes, cells, mapped, true * share[:, None], numbers)
-        if numbers[0][0] > 1 + 1e-9:
-            more.append(
-                "the points agree with the map more often than the classifier was right on its test "
-                f"points (corrected {numbers[0][0]:.2f} before it was cut at 1): by chance, or because "
-                "the test points are harder, or both err on the same land"
-            )
-        gone = corrected.per_class.loc[corrected.per_class["area_estimated"] <= 0, "class"].tolist()
-        if gone:
-            more.append(
-                f"with the errors taken out nothing is left of {some(gone)}, so producer's accuracy "
-                "is undefined"
-            )
-        more += task.notes
-    if task.reference == "predicted" and "split" in task.table:
-        trained = int((task.table.loc[used, "split"] == "train").sum())
-        if trained:
-            more.append(
-                f"{trained} points are of the training split, where the classifier errs less than "
-                "elsewhere"
-            )
-    return MapAccuracy(
-        confusion=square_confusion(cells, classes),
-        as_if_true=as_if_true,
-        corrected=corrected,
-        left_out=left_out,
-        n=int(used.sum()),
-        judged=judged,
-        level=task.level,
-        n_boot=task.n_boot,
-        seed=task.seed,
-        notes=[*notes, *_notes(classes, cells, area), *more],
-    )
+def _corrected_uncertainty(
+    task: Task, sample: Sample, tested: Floats, share: Floats, values: Measures
+) -> Uncertainty:
+    """That of the corrected numbers, by bootstrap; NaN without samples."""
+    if task.n_boot:
+        return bootstrap(
+            sample, tested, share, n_boot=task.n_boot, level=task.level, seed=task.seed
+        )
+    nothing = Measures(*[np.full(np.shape(v), np.nan) for v in values])
+    return Uncertainty(nothing, nothing, nothing)
+
+
+def _notes_on_correction(values: Measures, corrected: MapEstimate) -> list[str]:
+    """What shows that the classifier's errors are not those assumed."""
+    notes = []
+    if values.overall > 1 + 1e-9:
+        notes.append(
+            "the points agree with the map more often than the classifier was right on its test "
+            f"points (corrected {values.overall:.2f} before it was cut at 1): by chance, or because "
+            "the test points are harder, or both err on the same land"
+        )
+    per_class = corrected.per_class
+    gone = per_class.loc[per_class["area_estimated"] <= 0, "class"].tolist()
+    if gone:
+        notes.append(
+            f"with the errors taken out nothing is left of {some(gone)}, so producer's accuracy "
+            "is undefined"
+        )
+    return notes
+
+
+def _notes_on_training(task: Task, used: npt.NDArray[np.bool_]) -> list[str]:
+    """Say where the classifier has seen the points it judges by."""
+    if task.reference != "predicted" or "split" not in task.table:
+        return []
+    trained = int((task.table.loc[used, "split"] == "train").sum())
+    if not trained:
+        return []
+    return [
+        f"{trained} points are of the training split, where the classifier errs less than elsewhere"
+    ]
 
 
 def _used(
@@ -334,8 +375,15 @@ def _not_judged(
     return notes
 
 
-def _trusted(counts: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The confusion of the classes that matter, if it can tell them apart, and what to know of it."""
+class _Trusted(NamedTuple):
+    """The classifier's confusion, of the classes that matter, and what to know of it."""
+
+    counts: pd.DataFrame
+    notes: list[str]
+
+
+def _trusted(counts: pd.DataFrame, classes: list[str]) -> _Trusted:
+    """The confusion of the classes that matter, if it can tell them apart."""
     tested, right = counts.sum(), pd.Series(np.diag(counts), index=counts.index)
     others = [str(c) for c in counts if c not in classes]
     used = classes + [c for c in others if tested[c] > 1 and right[c] > 0]
@@ -368,7 +416,7 @@ def _trusted(counts: pd.DataFrame, classes: list[str]) -> tuple[pd.DataFrame, li
     unused = int(counts.to_numpy().sum() - kept.to_numpy().sum())
     if unused:
         notes.append(f"{unused} test points of classes that do not occur here are not used")
-    return kept, notes
+    return _Trusted(kept, notes)
 
 
 def _notes(classes: list[str], cells: npt.NDArray[np.int_], area: pd.Series[float]) -> list[str]:

@@ -1,18 +1,65 @@
-"""Ground truth for maps: the accuracy of a land-cover map by classified points."""
+"""Accuracy and areas of a map from points: estimates, standard errors, intervals."""
 
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .._base.bootstrap import alike, draws, percentile_interval
 from .._base.types import Floats
 from .results import MapEstimate
 
-__all__ = ["bootstrap", "measures", "normal_interval", "shares_by_map_class", "standard_errors"]
+__all__ = [
+    "Measures",
+    "Sample",
+    "Uncertainty",
+    "bootstrap",
+    "make_estimate",
+    "measures",
+    "normal_uncertainty",
+    "shares_by_map_class",
+    "square_confusion",
+]
+
+Codes = npt.NDArray[np.integer[Any]]
+
+
+class Sample(NamedTuple):
+    """Points on the map: the map's class, the point's class (numbers) and the weight of each."""
+
+    on_map: Codes
+    label: Codes
+    weight: Floats
+
+
+class Measures(NamedTuple):
+    """Numbers about a map: the first one number, the others one a class."""
+
+    overall: Any
+    users: Any
+    producers: Any
+    areas: Any
+
+
+class Uncertainty(NamedTuple):
+    """Standard errors of measures, and the ends of their intervals; NaN where unknown."""
+
+    se: Measures
+    low: Measures
+    high: Measures
+
+    def without(self, undefined: Measures) -> Uncertainty:
+        """The same with NaN for the measures that are marked."""
+        return Uncertainty(
+            *[
+                Measures(*[np.where(no, np.nan, v) for no, v in zip(undefined, part, strict=True)])
+                for part in self
+            ]
+        )
 
 
 def make_estimate(
@@ -20,40 +67,45 @@ def make_estimate(
     cells: npt.NDArray[np.int_],
     mapped: Floats,
     proportions: Floats,
-    numbers: tuple[Floats, Floats, Floats, Floats],
+    values: Measures,
+    uncertainty: Uncertainty,
 ) -> MapEstimate:
-    """Put `measures`, their standard errors, low and high ends into tables."""
-    values, se, low, high = numbers
-    values, low, high = (np.clip(v, 0, 1) for v in (values, low, high))
-    k = len(classes)
-    columns: dict[str, Any] = {
-        "class": classes,
-        "n_map": cells.sum(axis=1),
-        "n_reference": cells.sum(axis=0),
-    }
-    for i, (name, short) in enumerate(
-        [
-            ("users_accuracy", "users"),
-            ("producers_accuracy", "producers"),
-            ("area_estimated", "area"),
-        ]
-    ):
-        these = slice(1 + i * k, 1 + (i + 1) * k)
-        if short == "area":
-            columns["area_mapped"] = mapped
-        columns[name] = values[these]
-        for what, found in (("se", se), ("low", low), ("high", high)):
-            columns[f"{short}_{what}"] = found[these]
+    """Put measures and their uncertainty into tables."""
+    se = uncertainty.se
+    values, low, high = (
+        Measures(*[np.clip(v, 0, 1) for v in part])
+        for part in (values, uncertainty.low, uncertainty.high)
+    )
     return MapEstimate(
-        overall_accuracy=float(values[0]),
-        overall_accuracy_se=float(se[0]),
-        overall_accuracy_interval=(float(low[0]), float(high[0])),
-        per_class=pd.DataFrame(columns),
+        overall_accuracy=float(values.overall),
+        overall_accuracy_se=float(se.overall),
+        overall_accuracy_interval=(float(low.overall), float(high.overall)),
+        per_class=pd.DataFrame(
+            {
+                "class": classes,
+                "n_map": cells.sum(axis=1),
+                "n_reference": cells.sum(axis=0),
+                "users_accuracy": values.users,
+                "users_se": se.users,
+                "users_low": low.users,
+                "users_high": high.users,
+                "producers_accuracy": values.producers,
+                "producers_se": se.producers,
+                "producers_low": low.producers,
+                "producers_high": high.producers,
+                "area_mapped": mapped,
+                "area_estimated": values.areas,
+                "area_se": se.areas,
+                "area_low": low.areas,
+                "area_high": high.areas,
+            }
+        ),
         proportions=square_confusion(proportions, classes),
     )
 
 
 def square_confusion(cells: npt.NDArray[Any], classes: list[str]) -> pd.DataFrame:
+    """A table with a row a class on the map, and a column a class of the reference."""
     return pd.DataFrame(
         cells,
         index=pd.Index(classes, name="map"),
@@ -61,14 +113,7 @@ def square_confusion(cells: npt.NDArray[Any], classes: list[str]) -> pd.DataFram
     )
 
 
-Codes = npt.NDArray[np.integer[Any]]
-
-_NUMBERS = 2_000_000  # of a bootstrap, held in memory at once
-
-
-def shares_by_map_class(
-    on_map: Codes, label: Codes, weight: Floats, k: int
-) -> tuple[Floats, Floats]:
+def shares_by_map_class(sample: Sample, k: int) -> tuple[Floats, Floats]:
     """Shares of the reference classes among the points on each map class, and their variances.
 
     Both are k x k, rows map. Rows without points are 0; the variance of a single point is 0 here,
@@ -76,11 +121,11 @@ def shares_by_map_class(
     """
 
     def cells(values: Floats) -> Floats:
-        sums = np.bincount(on_map * k + label, values, minlength=k * k)
+        sums = np.bincount(sample.on_map * k + sample.label, values, minlength=k * k)
         return sums.astype(np.float64).reshape(k, k)
 
-    sums, squares = cells(weight), cells(weight**2)
-    n = np.bincount(on_map, minlength=k)[:, None]
+    sums, squares = cells(sample.weight), cells(sample.weight**2)
+    n = np.bincount(sample.on_map, minlength=k)[:, None]
     whole = np.where(n > 0, sums.sum(axis=1, keepdims=True), 1.0)
     shares = sums / whole
     others = squares.sum(axis=1, keepdims=True) - squares
@@ -88,50 +133,48 @@ def shares_by_map_class(
     return shares, spread / whole**2 * n / np.maximum(n - 1, 1)
 
 
-def measures(shares: Floats, area: Floats) -> Floats:
-    """Overall accuracy, user's and producer's accuracies, and areas, from (..., k, k) shares.
+def measures(shares: Floats, area: Floats) -> Measures:
+    """Measures of (..., k, k) shares of the reference classes within map classes.
 
     User's accuracies are NaN where the map has no area, producer's where nothing is estimated.
     """
     users = np.diagonal(shares, axis1=-2, axis2=-1)
-    found = (area[:, None] * shares).sum(axis=-2)
-    overall = (area * users).sum(axis=-1, keepdims=True)
-    producers = area * users / np.where(found > 0, found, np.nan)
-    return np.concatenate([overall, np.where(area > 0, users, np.nan), producers, found], axis=-1)
+    areas = (area[:, None] * shares).sum(axis=-2)
+    producers = area * users / np.where(areas > 0, areas, np.nan)
+    return Measures(
+        (area * users).sum(axis=-1), np.where(area > 0, users, np.nan), producers, areas
+    )
 
 
-def standard_errors(shares: Floats, variance: Floats, area: Floats) -> Floats:
-    """Those of `measures`: equations 5, 6, 7 and 10 of Olofsson et al. (2014)."""
+def normal_uncertainty(shares: Floats, variance: Floats, area: Floats, level: float) -> Uncertainty:
+    """Standard errors by equations 5, 6, 7 and 10 of Olofsson et al. (2014), and normal intervals."""
+    values, se = measures(shares, area), _standard_errors(shares, variance, area)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    return Uncertainty(
+        se,
+        Measures(*[v - z * e for v, e in zip(values, se, strict=True)]),
+        Measures(*[v + z * e for v, e in zip(values, se, strict=True)]),
+    )
+
+
+def _standard_errors(shares: Floats, variance: Floats, area: Floats) -> Measures:
+    """Standard errors of `measures`."""
     parts = area[:, None] ** 2 * variance
     own = np.diag(parts)
-    found = (area[:, None] * shares).sum(axis=0)
+    areas = (area[:, None] * shares).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        producers = area * np.diag(shares) / found
+        producers = area * np.diag(shares) / areas
         missed = producers**2 * (parts.sum(axis=0) - own)
-        of_producers = ((1 - producers) ** 2 * own + missed) / found**2
+        of_producers = ((1 - producers) ** 2 * own + missed) / areas**2
     of_users = np.where(area > 0, np.diag(variance), np.nan)
-    squares = np.concatenate([[own.sum()], of_users, of_producers, parts.sum(axis=0)])
-    return np.sqrt(squares.astype(np.float64))
-
-
-def normal_interval(values: Floats, se: Floats, level: float) -> tuple[Floats, Floats]:
-    """Ends of normal intervals."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    return values - z * se, values + z * se
+    squares = Measures(own.sum(), of_users, of_producers, parts.sum(axis=0))
+    return Measures(*[np.sqrt(square) for square in squares])
 
 
 def bootstrap(
-    on_map: Codes,
-    label: Codes,
-    weight: Floats,
-    counts: Floats,
-    area: Floats,
-    *,
-    n_boot: int,
-    level: float,
-    seed: int,
-) -> tuple[Floats, Floats, Floats]:
-    """Standard errors and percentile intervals of the `measures` without the classifier's errors.
+    sample: Sample, counts: Floats, area: Floats, *, n_boot: int, level: float, seed: int
+) -> Uncertainty:
+    """Standard errors and percentile intervals of the measures without the classifier's errors.
 
     ``counts`` are the classifier's test points, k x k, rows predicted. Points are drawn within map
     classes, test points within true classes; of n points n - 1, so that variances are right.
@@ -139,24 +182,22 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     k = len(area)
     shares, confusion = np.zeros((2, n_boot, k, k))
-    for i in np.unique(on_map):
-        here = np.column_stack([label, weight])[on_map == i]
-        # Points alike are drawn together: fast, and the order of rows makes no difference.
-        kinds, times = np.unique(here, axis=0, return_counts=True)
+    for i in np.unique(sample.on_map):
+        kinds, times = alike(np.column_stack([sample.label, sample.weight])[sample.on_map == i])
         sums = np.eye(k)[kinds[:, 0].astype(int)] * kinds[:, 1:]
-        step = max(1, _NUMBERS // len(kinds))
-        for start in range(0, n_boot, step):
-            size = min(step, n_boot - start)
-            drawn = rng.multinomial(max(len(here) - 1, 1), times / len(here), size) @ sums
-            shares[start : start + size, i] = drawn / drawn.sum(axis=1, keepdims=True)
+        weights = draws(times, n_boot, rng, n=max(int(times.sum()) - 1, 1))
+        drawn = np.concatenate([part @ sums for part in weights])
+        shares[:, i] = drawn / drawn.sum(axis=1, keepdims=True)
     for j, n in enumerate(counts.sum(axis=0).astype(int)):
         confusion[:, :, j] = rng.multinomial(n - 1, counts[:, j] / n, n_boot) / (n - 1)
     # A draw may be singular, which the pseudo-inverse survives.
-    drawn = measures(shares @ np.swapaxes(np.linalg.pinv(confusion), 1, 2), area)
-    nothing = np.isnan(drawn).all(axis=0)
-    drawn[:, nothing] = 0.0  # spares nanquantile's warning; put back below
-    tail, sigma = (1 - level) / 2, NormalDist().cdf(-1)
-    low, less, more, high = np.nanquantile(drawn, [tail, sigma, 1 - sigma, 1 - tail], axis=0)
-    for ends in (low, less, high):
-        ends[nothing] = np.nan
-    return (more - less) / 2, low, high
+    samples = measures(shares @ np.swapaxes(np.linalg.pinv(confusion), 1, 2), area)
+    # Half the width of the interval of one standard deviation: no mean of a long tail.
+    sigma = 1 - 2 * NormalDist().cdf(-1)
+    inner = [percentile_interval(part, sigma) for part in samples]
+    outer = [percentile_interval(part, level) for part in samples]
+    return Uncertainty(
+        Measures(*[(i.high - i.low) / 2 for i in inner]),
+        Measures(*[o.low for o in outer]),
+        Measures(*[o.high for o in outer]),
+    )
