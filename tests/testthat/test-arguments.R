@@ -114,3 +114,10 @@ test_that("numbers and files mean in a list of training what they mean in lucas_
   expect_error(training_argument(list(cache = NA)), "cache must be TRUE or FALSE")
   expect_error(training_argument(list(2)), "training must be a list of named arguments")
 })
+
+test_that("a flag that may be NULL is still a flag", {
+  expect_error(lucas_train("a folder", freeze_backbone = NA), "freeze_backbone must be TRUE or FALSE; got NA",
+               class = "lucas_input_error")
+  expect_error(lucas_pilot("a folder", balanced = "yes"), "balanced must be TRUE or FALSE; got \"yes\"",
+               class = "lucas_input_error")
+})
