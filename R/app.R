@@ -137,5 +137,5 @@ why_app_ended <- function(folder, process) {
   code <- process$poll()
   if (!length(why) && is.null(code)) return(".")
   if (!length(why)) why <- paste0("its process ended with code ", code, ".")
-  paste0(": ", in_r_words(sub("^lucas-habitat app: ", "", paste(why, collapse = "\n"))))
+  paste0(": ", sub("^lucas-habitat app: ", "", paste(why, collapse = "\n")))
 }

@@ -59,7 +59,7 @@ evaluation_from_core <- function(x) {
       confusion = as.table(confusion), per_class = from_core(x$per_class), unit = x$unit,
       n = x$n, n_points = x$n_points, n_unlabelled = x$n_unlabelled, n_unread = x$n_unread,
       level = x$level, n_boot = x$n_boot, seed = x$seed,
-      notes = in_r_words(as.character(unlist(x$notes)))
+      notes = as.character(unlist(x$notes))
     ),
     class = "lucas_evaluation"
   )

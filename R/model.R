@@ -5,7 +5,7 @@ model_from_core <- function(x, folder = NULL) {
     list(
       id = x$id, classes = as.character(unlist(x$classes)), card = x$card,
       history = from_core(x$history), folder = folder,
-      lines = in_r_words(as.character(unlist(x$lines))), bytes = x$bytes
+      lines = as.character(unlist(x$lines)), bytes = x$bytes
     ),
     class = "lucas_model"
   )

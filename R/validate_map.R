@@ -168,7 +168,7 @@ map_accuracy_from_core <- function(x) {
       confusion = square(as.integer(unlist(x$confusion))), as_if_true = estimate(x$as_if_true),
       corrected = estimate(x$corrected), left_out = from_core(x$left_out), n = x$n,
       judged = x$judged, level = x$level, n_boot = x$n_boot, seed = x$seed,
-      notes = in_r_words(as.character(unlist(x$notes)))
+      notes = as.character(unlist(x$notes))
     ),
     class = "lucas_map_accuracy"
   )

@@ -29,6 +29,7 @@ from typing import Any
 
 import lucas_habitat
 
+from ._base import words
 from ._base.version import __version__
 
 __all__ = ["call", "forget_models", "has_model", "run_command", "status", "version"]
@@ -87,12 +88,12 @@ def call(
                 "ok": False,
                 "kinds": kinds or [type(error).__name__],
                 "known": isinstance(error, LucasError),
-                "message": str(error) or type(error).__name__,
+                "message": words.in_r(words.said(error)) or type(error).__name__,
                 "traceback": traceback.format_exc(),
             }
         for found in caught:
             kind_name = "message" if issubclass(found.category, LucasMessage) else "warning"
-            notes.append({"kind": kind_name, "text": str(found.message)})
+            notes.append({"kind": kind_name, "text": words.in_r(words.said(found.message))})
     return {**answer, "notes": notes}
 
 
@@ -246,7 +247,7 @@ def _point_picture(predictions: Any, point_id: str, year: int | None = None) -> 
     from .pictures.tables import point_table
 
     rows = point_table(predictions, point_id, year)
-    return _with_thumbnails(rows, probabilities(predictions, "plot_point()")[2])
+    return _with_thumbnails(rows, probabilities(predictions, words.call("plot_point"))[2])
 
 
 def _photos_picture(predictions: Any, **options: Any) -> dict[str, Any]:
@@ -493,12 +494,14 @@ def _packed(numbers: Any) -> bytearray:
 
 
 def _model_to_r(model: Any) -> dict[str, Any]:
+    from .model import describe_model
+
     id = uuid.uuid4().hex
     _remember(model, id)
     return {
         "lucas_kind": "model",
         "id": id,
-        "lines": repr(model).splitlines(),
+        "lines": words.in_r(describe_model(model)).splitlines(),
         "classes": list(model.classes),
         "card": _to_r(model.card()),
         "history": _table_to_r(model.history),

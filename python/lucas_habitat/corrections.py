@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from ._base import words
 from ._base.files import write_atomically
 from ._base.tables import read_table, require_columns, write_table
 from .errors import InputError
@@ -180,7 +181,12 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 
 def _read(path: Path) -> pd.DataFrame:
     table = read_table(path)
-    require_columns(table, _TABLE, f"The review table {path}", "Such tables are made by run_app().")
+    require_columns(
+        table,
+        _TABLE,
+        f"The review table {path}",
+        f"Such tables are made by {words.call('run_app')}.",
+    )
     text = {c: "str" for c in ("habitat", "sha256", "time", "predicted")}
     return table.astype(text)
 

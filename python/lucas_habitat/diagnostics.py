@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import confidence_of, labelled_rows, probabilities, probability_columns
 from ._base.types import Table
@@ -52,10 +53,10 @@ def vote_gain(predictions: Table, *, n_draws: int = 500, seed: int = 1) -> pd.Da
     """
     check_number("n_draws", n_draws, 20, whole=True)
     rng = np.random.default_rng(check_seed(seed))
-    table, _, classes = probabilities(predictions, "vote_gain()")
+    table, _, classes = probabilities(predictions, words.call("vote_gain"))
     table = leave_out_closeups(as_photos(table), closeups=False)
     p = table[probability_columns(table)].to_numpy(dtype=np.float64)
-    usable = labelled_rows(table, "vote_gain()") & table["point_id"].notna()
+    usable = labelled_rows(table, words.call("vote_gain")) & table["point_id"].notna()
     usable &= np.isfinite(p).all(axis=1) & ~table["path"].duplicated()
     p, table = p[usable.to_numpy()], table[usable].reset_index(drop=True)
     group = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup().to_numpy()
@@ -63,7 +64,7 @@ def vote_gain(predictions: Table, *, n_draws: int = 500, seed: int = 1) -> pd.Da
     most = min(_MOST_PHOTOS, int(np.bincount(sizes).argmax())) if len(sizes) else 0
     if most < 2:
         raise InputError(
-            "vote_gain() needs points with several labelled, readable photos; of "
+            f"{words.call('vote_gain')} needs points with several labelled, readable photos; of "
             f"{len(sizes)} points most have {most}. Does the table lack the column point_id?"
         )
     truth = commonest(table["habitat"], group, len(sizes))
@@ -154,9 +155,9 @@ def reliability(predictions: Table) -> pd.DataFrame:
     Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference.
     Journal of the American Statistical Association 22, 209-212, doi 10.2307/2276774.
     """
-    table, p, classes = probabilities(predictions, "reliability()")
+    table, p, classes = probabilities(predictions, words.call("reliability"))
     sure = confidence_of(table, p, classes)
-    kept = labelled_rows(table, "reliability()").to_numpy() & np.isfinite(sure)
+    kept = labelled_rows(table, words.call("reliability")).to_numpy() & np.isfinite(sure)
     table, sure = table[kept].reset_index(drop=True), sure[kept]
     right = (table["predicted"].astype("str") == table["habitat"].astype("str")).to_numpy()
     point = (

@@ -6,6 +6,8 @@ import sys
 import warnings
 from collections.abc import Collection
 
+from ._base import words
+
 __all__ = [
     "CalibrationError",
     "DependencyError",
@@ -22,7 +24,15 @@ __all__ = [
 ]
 
 
-class LucasError(Exception):
+class _InWords(Exception):  # noqa: N818
+    """What is said in the words of one language: `str()` has Python's, ``marked`` those of all."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(words.in_python(text))
+        self.marked = text
+
+
+class LucasError(_InWords):
     """Root of every error raised on purpose by this package."""
 
 
@@ -75,11 +85,11 @@ class PhotoError(LucasError, OSError):
         self.status = status
 
 
-class LucasWarning(UserWarning):
+class LucasWarning(_InWords, UserWarning):
     """Something a user should know before trusting the numbers."""
 
 
-class LucasMessage(UserWarning):
+class LucasMessage(_InWords, UserWarning):
     """What was done by default and could be done otherwise; nothing is wrong."""
 
 
@@ -93,12 +103,12 @@ def _outside() -> int:
 
 def warn(message: str) -> None:
     """Issue a `LucasWarning` that points at the caller of the public function."""
-    warnings.warn(message, LucasWarning, stacklevel=_outside())
+    warnings.warn(LucasWarning(message), stacklevel=_outside())
 
 
 def inform(message: str) -> None:
     """Issue a `LucasMessage` that points at the caller of the public function."""
-    warnings.warn(message, LucasMessage, stacklevel=_outside())
+    warnings.warn(LucasMessage(message), stacklevel=_outside())
 
 
 def some(values: Collection[object], most: int = 5) -> str:

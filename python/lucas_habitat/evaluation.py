@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ._base import words
 from ._base.bootstrap import Interval, alike, draws, percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import classes_of
@@ -214,8 +215,9 @@ def _compared(table: pd.DataFrame, reference: str) -> _Compared:
     require_columns(
         table,
         ["predicted", reference],
-        "evaluate()",
-        "predicted comes from classify() or vote(); name the true class with reference=.",
+        words.call("evaluate"),
+        f"predicted comes from {words.call('classify')} or {words.call('vote')}; "
+        f"name the true class with {words.option('reference')}.",
     )
     is_labelled, is_read = table[reference].notna(), table["predicted"].notna()
     rows = table[is_labelled & is_read]

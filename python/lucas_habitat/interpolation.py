@@ -13,6 +13,7 @@ from pyproj import CRS
 from pyproj.exceptions import ProjError
 from scipy.spatial import cKDTree
 
+from ._base import words
 from ._base.places import LonLat, geocentric, lonlat_of, point_positions
 from ._base.tables import require_columns
 from ._base.types import Floats
@@ -147,9 +148,9 @@ def _warn_of_sites(
 def _site_index(sites: pd.DataFrame, id: str | None) -> pd.Index:
     """The sites' ids, each once."""
     if id is not None:
-        require_columns(sites, [id], "sites", "id names the column with the sites' ids.")
+        require_columns(sites, [id], words.arg("sites"), "id names the column with the sites' ids.")
     index = sites.index if id is None else pd.Index(sites[id], name=id)
-    where = "The index" if id is None else f"The column {id}"
+    where = words.either("The index", "The row names") if id is None else f"The column {id}"
     missing = np.asarray(index.isna()).sum()
     if missing:
         raise InputError(f"{where} of sites has {missing} missing ids.")
@@ -167,17 +168,20 @@ def _site_positions(sites: pd.DataFrame, crs: Any) -> tuple[LonLat, CRS]:
     """Where sites lie, and the system their coordinates are in."""
     if crs is None:
         raise InputError(
-            "crs is needed with sites: the coordinate reference system of their coordinates, "
-            "such as 'EPSG:4326' (longitude, latitude), 'EPSG:3035' or 'EPSG:25832'."
+            f"{words.arg('crs')} is needed with {words.arg('sites')}: the coordinate reference "
+            "system of their coordinates, such as 'EPSG:4326' (longitude, latitude), "
+            "'EPSG:3035' or 'EPSG:25832'."
         )
     if isinstance(crs, float) and crs.is_integer():  # R's 3035 arrives as 3035.0
         crs = int(crs)
     try:
         system = CRS.from_user_input(crs)
     except ProjError as error:
-        raise InputError(f"crs={crs!r} is not understood: {error}") from error
+        raise InputError(f"{words.arg('crs', crs)} is not understood: {error}") from error
     if not (system.is_geographic or system.is_projected):
-        raise InputError(f"crs={crs!r} must be geographic or projected; {system.name} is neither.")
+        raise InputError(
+            f"{words.arg('crs', crs)} must be geographic or projected; {system.name} is neither."
+        )
     names = _coordinate_columns(sites, system)
     x, y = (_numbers(sites[name], name) for name in names)
     return lonlat_of(x, y, system, names, "sites"), system
@@ -209,7 +213,7 @@ def _numbers(column: pd.Series[Any], name: str) -> Floats:
     if bad.any():
         raise InputError(
             f"The column {name} of sites must hold numbers; {bad.sum()} rows do not, such as "
-            f"{column[bad].iloc[0]!r}."
+            f"{words.value(column[bad].iloc[0])}."
         )
     return numbers.to_numpy(dtype="float64", na_value=np.nan)
 

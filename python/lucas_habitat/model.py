@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ._base import words
 from ._base.version import __version__, library_versions
 from .engines import Target
 from .features import Features
@@ -125,33 +126,39 @@ class HabitatModel:
         }
 
     def __repr__(self) -> str:
-        t = self.training
-        spec = self.backbone.spec
-        lines = [
-            f"<lucas-habitat model> {', '.join(self.classes)}",
-            f"  backbone     {spec['arch']} ({'frozen' if t['freeze_backbone'] else 'fine-tuned'}), "
-            f"weights {spec['weights']}, {spec['size']} x {spec['size']}",
-            f"  trained on   {t['n_photos']} photos of {t['n_points']} points"
-            + (f", {t['n_refused']} refused" if t["n_refused"] else "")
-            + f"; recipe {t['recipe']}, "
-            f"{t['epochs']} epochs, seed {t['seed']}",
-            f"  computed by  {self.target.engine} on {self.target.device}, {self.target.precision}",
+        return words.in_python(describe_model(self))
+
+
+def describe_model(model: HabitatModel) -> str:
+    """What a model is, in a few lines, with the marks of `words`."""
+    t = model.training
+    spec = model.backbone.spec
+    lines = [
+        f"<lucas-habitat model> {', '.join(model.classes)}",
+        f"  backbone     {spec['arch']} ({'frozen' if t['freeze_backbone'] else 'fine-tuned'}), "
+        f"weights {spec['weights']}, {spec['size']} x {spec['size']}",
+        f"  trained on   {t['n_photos']} photos of {t['n_points']} points"
+        + (f", {t['n_refused']} refused" if t["n_refused"] else "")
+        + f"; recipe {t['recipe']}, "
+        f"{t['epochs']} epochs, seed {t['seed']}",
+        f"  computed by  {model.target.engine} on {model.target.device}, {model.target.precision}",
+    ]
+    if len(model.history):
+        last = model.history.iloc[-1]
+        shown = [
+            f"{k} {last[k]:.3f}"
+            for k in model.history.columns
+            if k != "epoch" and not pd.isna(last[k])
         ]
-        if len(self.history):
-            last = self.history.iloc[-1]
-            shown = [
-                f"{k} {last[k]:.3f}"
-                for k in self.history.columns
-                if k != "epoch" and not pd.isna(last[k])
-            ]
-            lines.append(f"  last epoch   {', '.join(shown)}")
-        lines.append(
-            f"  calibrated   temperature {self.temperature:.3f} on {self.calibration['n_points']} points"
-            + (" (few: a rough number)" if self.calibration["n_points"] < 30 else "")
-            if self.calibration
-            else "  calibrated   no: probabilities are scores, not proportions; see calibrate()"
-        )
-        return "\n".join(lines)
+        lines.append(f"  last epoch   {', '.join(shown)}")
+    lines.append(
+        f"  calibrated   temperature {model.temperature:.3f} on {model.calibration['n_points']} points"
+        + (" (few: a rough number)" if model.calibration["n_points"] < 30 else "")
+        if model.calibration
+        else "  calibrated   no: probabilities are scores, not proportions; see "
+        + words.call("calibrate")
+    )
+    return "\n".join(lines)
 
 
 #: A model, or the folder that holds one.

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from ._base import words
 from ._base.bootstrap import Interval, draws, percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import Predictions, column_names, read_predictions
@@ -33,7 +34,8 @@ _FEW = 30  # points, or labelled rows, below which numbers are rough
 _SHARPEST = 10.0
 _HIDDEN = (
     "The mean of several photos is less sure than they are together, so change is underestimated, "
-    "possibly to nothing. Give more labelled points of the same model, some of them wrong (labelled=)."
+    "possibly to nothing. Give more labelled points of the same model, some of them wrong "
+    f"({words.option('labelled')})."
 )
 
 
@@ -143,7 +145,7 @@ def changes(
     >>> found[found["verdict"] == "changed"]  # doctest: +SKIP
     """
     check_number("sure", sure, 0.5, 1, open_low=True)
-    visits = _visits(points, years, class_shares, labelled, "changes()")
+    visits = _visits(points, years, class_shares, labelled, words.call("changes"))
     table, classes, k = visits.predictions.table, visits.classes, len(visits.classes)
     n = len(visits.first)
     p_changed, likeliest = np.full(n, np.nan), np.full(n, -1)
@@ -258,7 +260,7 @@ def transitions(
     check_number("n_boot", n_boot, 0, whole=True)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     rng = np.random.default_rng(check_seed(seed))
-    visits = _visits(points, years, class_shares, labelled, "transitions()")
+    visits = _visits(points, years, class_shares, labelled, words.call("transitions"))
     classes, k = visits.classes, len(visits.classes)
     codes = visits.predictions.codes
     cells = codes[visits.first] * k + codes[visits.second]
@@ -376,8 +378,8 @@ def _visits(
     if few:
         warn(
             f"Few points were seen in both years: {some(few)}. With fewer than {_FEW} numbers are "
-            f"rough, with fewer than {FEWEST} change and doubt cannot be told apart; years= can "
-            "choose campaigns with more points in common."
+            f"rough, with fewer than {FEWEST} change and doubt cannot be told apart; "
+            f"{words.option('years')} can choose campaigns with more points in common."
         )
     return visits
 
@@ -385,7 +387,10 @@ def _visits(
 def _of_campaigns(predictions: Predictions, years: list[int] | None, what: str) -> Predictions:
     """The rows of the campaigns asked for, with ids and years as they should be."""
     require_columns(
-        predictions.table, ["point_id", "year"], what, "Give the table that vote() made."
+        predictions.table,
+        ["point_id", "year"],
+        what,
+        f"Give the table that {words.call('vote')} made.",
     )
     if years is None:
         return predictions
@@ -395,8 +400,8 @@ def _of_campaigns(predictions: Predictions, years: list[int] | None, what: str) 
     there = sorted(predictions.table["year"].dropna().unique())
     if wanted - set(there) or len(wanted) < 2:
         raise InputError(
-            f"years must be two or more campaigns of the table, which has {some(there) or 'none'}; "
-            f"got {some(sorted(wanted))}."
+            f"{words.arg('years')} must be two or more campaigns of the table, which has "
+            f"{some(there) or 'none'}; got {some(sorted(wanted))}."
         )
     return predictions.chosen(predictions.table["year"].isin(wanted).to_numpy())
 
@@ -410,7 +415,7 @@ def _usable(predictions: Predictions) -> Predictions:
         raise InputError(
             f"A point must stand once in a year, but {int(is_repeated.sum())} rows repeat one: "
             f"{some(usable.table.loc[is_repeated, 'point_id'].unique())}. Give the table that "
-            "vote() made."
+            f"{words.call('vote')} made."
         )
     return usable
 
@@ -437,8 +442,8 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
     wanted = column_names(classes)
     if set(by_column) != set(wanted):
         raise InputError(
-            f"class_shares must give a share to each class of the points ({', '.join(classes)}) and "
-            f"to no other; got {', '.join(named) or 'none'}."
+            f"{words.arg('class_shares')} must give a share to each class of the points "
+            f"({', '.join(classes)}) and to no other; got {', '.join(named) or 'none'}."
         )
     for label, share in named.items():
         check_number(f"class_shares[{label!r}]", share, 0, open_low=True)
@@ -454,8 +459,8 @@ def _sharpness(points: Predictions, shares: Floats, labelled: Table | None, what
     if n < _FEW:
         if labelled is not None:
             raise InputError(
-                f"labelled must have at least {_FEW} classified rows with a known habitat that were "
-                f"not trained on; it has {n}."
+                f"{words.arg('labelled')} must have at least {_FEW} classified rows with a known "
+                f"habitat that were not trained on; it has {n}."
             )
         _warn_without_labels(points, n, what)
         return 1.0
@@ -465,8 +470,8 @@ def _sharpness(points: Predictions, shares: Floats, labelled: Table | None, what
         lack = "one class only" if is_one_class else "all as predicted"
         if labelled is not None:
             raise InputError(
-                f"labelled must have several classes and some errors; its {n} rows are {lack}, so "
-                "nothing says how far probabilities can be trusted."
+                f"{words.arg('labelled')} must have several classes and some errors; its {n} rows "
+                f"are {lack}, so nothing says how far probabilities can be trusted."
             )
         warn(
             f"The {n} labelled points that were not trained on are {lack}, so nothing says how far "
@@ -498,11 +503,11 @@ def _tested_rows(points: Predictions, labelled: Table | None) -> _Tested:
     """The rows that show how far probabilities can be trusted: the points' own, or those given."""
     rows, classes = points, points.classes
     if labelled is not None:
-        rows = read_predictions(labelled, "labelled")
+        rows = read_predictions(labelled, words.arg("labelled"))
         if column_names(rows.classes) != column_names(classes):
             raise InputError(
-                f"labelled must have the classes of the points, {', '.join(classes)}; it has "
-                f"{', '.join(rows.classes)}. Classify its photos with the same model."
+                f"{words.arg('labelled')} must have the classes of the points, "
+                f"{', '.join(classes)}; it has {', '.join(rows.classes)}. Classify its photos with the same model."
             )
     table = rows.table
     habitat = table.get("habitat", pd.Series(index=table.index))
@@ -518,14 +523,16 @@ def _warn_without_labels(points: Predictions, n: int, what: str) -> None:
     if not points.is_calibrated:
         warn(
             f"{what} takes probabilities for proportions, but the model was not, or is not known "
-            "to be, calibrated. If it is too sure, too much seems to have changed; calibrate() "
-            "it, or give labelled points (labelled=)."
+            "to be, calibrated. If it is too sure, too much seems to have changed; "
+            f"calibrate it with {words.call('calibrate')}, or give labelled points "
+            f"({words.option('labelled')})."
         )
     if "n_photos" in points.table and (points.table["n_photos"] > 1).any():
         warn(
             "Mean probabilities of several photos are less sure than the photos are together, so "
             "change is underestimated, possibly to nothing. Give labelled points of the same "
-            f"model (labelled=, at least {_FEW}), from which that can be put right; these have {n}."
+            f"model ({words.option('labelled')}, at least {_FEW}), from which that can be put right; "
+            f"these have {n}."
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._base import words
 from ._base.places import grid_positions, is_lucas_id
 from ._base.tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
 from ._base.types import Photos
@@ -128,7 +129,7 @@ def list_photos(
         photos = _from_table(source, Path(root or "."), "the table")
     elif not isinstance(source, str | os.PathLike):
         if not isinstance(source, Iterable):
-            raise InputError(f"Photos cannot be read from {source!r}. {_SOURCES}")
+            raise InputError(f"Photos cannot be read from {words.value(source)}. {_SOURCES}")
         paths = [os.path.abspath(os.path.expanduser(p)) for p in source]
         if not paths:
             raise InputError("The list of photos is empty.")
@@ -307,7 +308,7 @@ def _inside(path: str, folder: str) -> str:
     if not full.startswith(os.path.join(folder, "")):
         raise InputError(
             f"The path {path} leaves the folder of its table, {folder}. Give the folder that "
-            "paths are relative to as root=, or write absolute paths."
+            f"paths are relative to as {words.option('root')}, or write absolute paths."
         )
     return full
 
@@ -401,7 +402,9 @@ def leave_out_closeups(photos: pd.DataFrame, closeups: bool) -> pd.DataFrame:
     kept = landscape(photos)
     if closeups or kept.all():
         return photos
-    inform(f"{int((~kept).sum())} close-ups (C) are left out; closeups=True keeps them.")
+    inform(
+        f"{int((~kept).sum())} close-ups (C) are left out; {words.arg('closeups', True)} keeps them."
+    )
     return photos[kept]
 
 

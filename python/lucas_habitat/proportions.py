@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import helmert
 
+from ._base import words
 from ._base.checks import check_choice, check_number
 from ._base.choices import TRANSFORMS
 from ._base.classes import classes_of, is_calibrated, probability_columns
@@ -27,7 +28,7 @@ _WRONG = 0.01  # three decimals miss it by 2e-3 at most; beyond this it is no sh
 
 _KEY = "lucas_support"
 
-_HINT = "Give the table that vote() returns."
+_HINT = f"Give the table that {words.call('vote')} returns."
 
 
 class _Shared(dict[str, list[Any]]):
@@ -192,8 +193,8 @@ def _check_arguments(
         check_choice("transform", transform, TRANSFORMS)
         if drop != "last":
             raise InputError(
-                f"drop={drop!r} does not go with transform='ilr': log-ratios have one column "
-                f"fewer than there are classes already. Leave drop out."
+                f"{words.arg('drop', drop)} does not go with {words.arg('transform', 'ilr')}: "
+                f"log-ratios have one column fewer than there are classes already. Leave drop out."
             )
     if sites is None:
         options = {"crs": crs, "id": id, "k": k, "radius": radius}
@@ -222,7 +223,7 @@ def _warn_unless_calibrated(table: pd.DataFrame) -> None:
     if "calibrated" in table:
         warn(
             "The model was not calibrated, so its probabilities are not proportions until "
-            "calibrate() was used."
+            f"{words.call('calibrate')} was used."
         )
     else:
         warn(
@@ -290,15 +291,16 @@ def support(covariates: pd.DataFrame) -> pd.DataFrame:
     noted = covariates.attrs.get(_KEY) if isinstance(covariates, pd.DataFrame) else None
     if noted is None:
         raise InputError(
-            "This is not known to come from covariates(). Ask for the support of the very object "
-            "that covariates() returned: a merge, a concatenation and CSV can lose it."
+            f"This is not known to come from {words.call('covariates')}. Ask for the support of "
+            f"the very object that {words.call('covariates')} returned: "
+            "a merge, a concatenation and CSV can lose it."
         )
     rows = pd.Index(noted["index"]).get_indexer(pd.Index(index_labels(covariates.index)))
     if (rows < 0).any():
         unknown = covariates.index[rows < 0]
         raise InputError(
-            f"covariates() made no row named {some(unknown)}. Ask for the support before the "
-            f"index is changed."
+            f"{words.call('covariates')} made no row named {some(unknown)}. Ask for the support "
+            f"before the {words.either('index is', 'row names are')} changed."
         )
     whole = pd.DataFrame({c: pd.Series(noted[c], dtype=kind) for c, kind in SUPPORT.items()})
     chosen: pd.DataFrame = whole.iloc[rows].set_axis(covariates.index)
@@ -330,8 +332,9 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
         if table["point_id"].duplicated().any():
             raise InputError(
                 f"Points occur more than once ({_repeated(table, ['point_id'])}). Say which year "
-                f"counts: year=2018 (that campaign), year='latest' (each point's latest) or "
-                f"year='<=2018' (each point's latest up to then)."
+                f"counts: {words.arg('year', 2018)} (that campaign), "
+                f"{words.arg('year', 'latest')} (each point's latest) or"
+                f"  {words.arg('year', '<=2018')} (each point's latest up to then)."
             )
         return table
 
@@ -339,7 +342,8 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
     asked = re.fullmatch(r"latest|(<=)?\s*(\d{4})(?:\.0)?", str(year))
     if asked is None:
         raise InputError(
-            f"year must be a year such as 2018, 'latest' or '<=2018'; got {year!r} instead."
+            f"{words.arg('year')} must be a year such as 2018, 'latest' or '<=2018'; "
+            f"got {words.value(year)} instead."
         )
     if str(year) == "latest" and table["year"].isna().all():
         return _of_year(table, columns, None)  # plots without years: nothing to choose from
@@ -350,7 +354,7 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
         chosen = dated[dated["year"] <= limit if asked[1] else dated["year"] == limit]
     if chosen.empty:
         years = ", ".join(map(str, sorted(dated["year"].unique()))) or "none"
-        raise InputError(f"points has no row of year={year!r}; its years are: {years}.")
+        raise InputError(f"points has no row of {words.arg('year', year)}; its years are: {years}.")
     if chosen.duplicated(["point_id", "year"]).any():
         raise InputError(
             f"Points occur more than once in a year ({_repeated(chosen, ['point_id', 'year'])}). "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._base import words
 from ._base.files import write_json
 from ._base.tables import EXACT
 from ._base.version import __version__
@@ -139,7 +140,7 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
         if not overwrite:
             raise InputError(
                 f"{folder} holds a model already. Give another folder, or overwrite it explicitly "
-                "(overwrite=True, --overwrite)."
+                f"({words.arg('overwrite', True)})."
             )
     return folder
 
@@ -201,7 +202,7 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
     except ModelError:
         raise
     except (KeyError, TypeError, ValueError, OSError, RuntimeError, LucasError) as error:
-        raise ModelError(f"The model {folder} cannot be used: {error}") from error
+        raise ModelError(f"The model {folder} cannot be used: {words.said(error)}") from error
 
 
 def as_model(model: HabitatModel | str | os.PathLike[str]) -> HabitatModel:
@@ -217,8 +218,8 @@ def as_model(model: HabitatModel | str | os.PathLike[str]) -> HabitatModel:
     if isinstance(model, str | os.PathLike):
         return load_model(model)
     raise ModelError(
-        "A model must be what train() or load_model() returned, or the folder of a saved one; got "
-        f"a {type(model).__name__}."
+        f"A model must be what {words.call('train')} or {words.call('load_model')} returned, or "
+        f"the folder of a saved one; got a {type(model).__name__}."
     )
 
 
@@ -226,7 +227,9 @@ def _read_card(folder: Path) -> dict[str, Any]:
     path = folder / "card.json"
     if not path.is_file():
         what = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
-        raise ModelError(f"{folder} {what}. Models are made by train() and save_model().")
+        raise ModelError(
+            f"{folder} {what}. Models are made by {words.call('train')} and {words.call('save_model')}."
+        )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import column_names
 from .errors import InputError, SplitError, inform, some, warn
@@ -80,8 +81,8 @@ def split_photos(
         _check_split(photos, came_split)
         if test_size is not None:
             inform(
-                "test_size is not used: the photos came split into train and test. "
-                "regroup=True splits them anew."
+                f"{words.arg('test_size')} is not used: the photos came split into train and test. "
+                f"{words.arg('regroup', True)} splits them anew."
             )
     if n_per_class is not None:
         check_number("n_per_class", n_per_class, 1, whole=True)
@@ -114,7 +115,7 @@ def check_classes(photos: pd.DataFrame) -> list[str]:
         raise InputError(
             f"At least two classes are needed; got {got} in {len(photos)} photos. Classes are "
             "the folders photos stand in, or the column habitat of their table, which "
-            "assign_habitat() makes from LC1 codes."
+            f"{words.call('assign_habitat')} makes from LC1 codes."
         )
     column_names(classes)  # refuses two classes whose columns could not be told apart
     return classes
@@ -138,7 +139,7 @@ def draw_test_points(
     n_test = round(test_size * len(classes))
     if min(n_test, len(classes) - n_test) < len(points):
         raise InputError(
-            f"{name}={test_size:g} of {len(classes)} points leaves {n_test} to test and "
+            f"{words.arg(name, test_size)} of {len(classes)} points leaves {n_test} to test and "
             f"{len(classes) - n_test} to train on; both sides need at least one point for each "
             f"of the {len(points)} classes."
         )
@@ -164,18 +165,19 @@ def _check_split(photos: pd.DataFrame, filled: pd.Series) -> None:
     if not filled.all():
         raise SplitError(
             f"{int((~filled).sum())} of {len(photos)} photos say neither train nor test. Fill the "
-            "column split for all, or pass regroup=True to split anew by point."
+            f"column split for all, or pass {words.arg('regroup', True)} to split anew by point."
         )
     sides = photos.groupby(groups_of(photos), sort=False)["split"].nunique()
     both = list(sides.index[sides > 1])
     if both:
         raise SplitError(
             f"{len(both)} points stand in both train and test: {some(both)}. Accuracy on such a "
-            "test is overstated. Pass regroup=True to split anew by point."
+            f"test is overstated. Pass {words.arg('regroup', True)} to split anew by point."
         )
     if photos["split"].nunique() < 2:
         raise SplitError(
-            f"All photos say {photos['split'].iloc[0]!r}. Pass regroup=True to split them by point."
+            f"All photos say {photos['split'].iloc[0]!r}. Pass "
+            f"{words.arg('regroup', True)} to split them by point."
         )
 
 
@@ -185,7 +187,7 @@ def _balanced(photos: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     counts = photos["habitat"].value_counts().reindex(classes, fill_value=0)
     if counts.min() < n:
         raise InputError(
-            f"n_per_class={n} photos were asked for, but the classes have "
+            f"{words.arg('n_per_class', n)} photos were asked for, but the classes have "
             + ", ".join(f"{k} {v}" for k, v in counts.items())
             + "."
         )

@@ -15,6 +15,7 @@ import torch
 from sklearn.metrics import cohen_kappa_score
 from torch import nn
 
+from ._base import words
 from ._base.checks import check_choice, check_number, check_seed
 from ._base.choices import RECIPES
 from ._base.progress import Progress, report
@@ -189,7 +190,7 @@ def train(
                 logits_of(model, found.values[val]), labels[val], both.iloc[val]
             )
         except CalibrationError as error:  # training is done; it must not be lost for this
-            warn(f"The model is not calibrated: {error}")
+            warn(f"The model is not calibrated: {words.said(error)}")
     return model
 
 
@@ -230,7 +231,10 @@ def square_side(target_size: int | Sequence[int]) -> int:
     """The side of photos' squares, given as one number or as Keras' pair."""
     sides = list(np.atleast_1d(np.asarray(target_size)).tolist())
     if len(set(sides)) != 1 or len(sides) > 2:
-        raise InputError(f"target_size must be one number or two equal ones; got {target_size!r}.")
+        raise InputError(
+            f"{words.arg('target_size')} must be one number or two equal ones; "
+            f"got {words.value(target_size)}."
+        )
     check_number("target_size", sides[0], 32, 1024, whole=True)
     return int(sides[0])
 
@@ -263,7 +267,7 @@ def _photos_to_train_on(
         if both:
             raise InputError(
                 f"{len(both)} points stand in training and validation: {some(sorted(both))}. Split "
-                "by point with split_photos(), or use validation_split="
+                f"by point with {words.call('split_photos')}, or use {words.option('validation_split')}."
             )
         return table, held_out, corrected
     if validation_split:
@@ -279,7 +283,7 @@ def _labelled(table: pd.DataFrame, what: str) -> pd.DataFrame:
     if not labelled.any():
         raise InputError(
             f"No {what} photo has a class. Classes are the folders photos stand in, or the column "
-            "habitat of their table (assign_habitat() makes it from LC1 codes)."
+            f"habitat of their table ({words.call('assign_habitat')} makes it from LC1 codes)."
         )
     if not labelled.all():
         warn(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ._base import words
 from ._base.checks import check_choice
 from ._base.choices import VOTE_METHODS
 from ._base.classes import calibrated_rows, classes_of, probability_columns
@@ -70,10 +71,12 @@ def vote(
     columns = probability_columns(table)
     if not columns:
         raise InputError(
-            "vote() needs the columns p_<class> that classify() makes; got "
+            f"{words.call('vote')} needs the columns p_<class> that {words.call('classify')} makes; got "
             f"{some(list(table.columns), 12)}."
         )
-    require_columns(table, ["path"], "vote()", "Give the table that classify() made.")
+    require_columns(
+        table, ["path"], words.call("vote"), f"Give the table that {words.call('classify')} made."
+    )
     classes = classes_of(table)
     photos, point = _voters(as_photos(table), closeups)
     n = int(point.max(initial=-1)) + 1

@@ -18,30 +18,19 @@ test_that("a narrower error is also the wider one", {
   expect_match(conditionMessage(found), "regroup = TRUE")
 })
 
-test_that("Python's spelling becomes R's", {
-  say <- function(python, r) expect_equal(in_r_words(python), r)
-  say("Pass regroup=True to split anew by point.", "Pass regroup = TRUE to split anew by point.")
-  say("Give k=5 or radius=5000, or year='<=2018'.", "Give k = 5 or radius = 5000, or year = '<=2018'.")
-  say("name the true class with reference=.", "name the true class with reference.")
-  say("Split by point with split_photos(), or use validation_split=",
-      "Split by point with lucas_split(), or use validation_split")
-  say("drop='none' keeps it, drop=<class> leaves out another.",
-      "drop = 'none' keeps it, drop = <class> leaves out another.")
-  say("Use device='cpu' or 'auto'", "Use device = 'cpu' or 'auto'")
-  say("overwrite it explicitly (overwrite=True, --overwrite).",
-      "overwrite it explicitly (overwrite = TRUE).")
-  say("test_size must be a number, more than 0; got None instead.",
-      "test_size must be a number, more than 0; got NULL instead.")
-  say("closeups=False leaves them", "closeups = FALSE leaves them")
-  say("assign_habitat() makes it from LC1 codes", "lucas_habitat() makes it from LC1 codes")
-  say("Models are made by train() and save_model().", "Models are made by lucas_train() and lucas_save().")
-  say("Say it with years=, such as years=2018.", "Say it with years, such as years = 2018.")
-  say("n=9 rows; credit() gives the citation", "n = 9 rows; lucas_credit() gives the citation")
-  say("left out; attrs['problems'] lists them.", "left out; attr(, \"problems\") lists them.")
-  say("crs='EPSG:4326' and", "crs = 'EPSG:4326' and")
-  say("photos need pillow-heif: pip install \"lucas-habitat[heic]\".",
-      "photos need pillow-heif: lucas_install(heic = TRUE).")
-  say("Rows of 3 sites that are NaN: 1", "Rows of 3 sites that are NA: 1")
+test_that("functions, arguments and values are said as R has them", {
+  skip_without_core()
+  points <- made_points(20)
+  expect_error(lucas_covariates(transform(points, year = NULL)[c(1, 1), ]), "year = 2018 \\(that campaign\\)")
+  expect_error(lucas_vote(points[c("point_id", "year")]),
+               "lucas_vote() needs the columns p_<class> that lucas_classify() makes", fixed = TRUE)
+  expect_error(lucas_evaluate(points, n_boot = NULL),
+               "n_boot must be a whole number, at least 0; got NULL instead.", fixed = TRUE)
+  folder <- tempfile("model")
+  lucas_save(demo_model(), folder)
+  expect_error(lucas_save(demo_model(), folder), "overwrite it explicitly (overwrite = TRUE).",
+               fixed = TRUE)
+  expect_output(print(demo_model()), "see lucas_calibrate()", fixed = TRUE)
 })
 
 test_that("a missing device says how R gets it", {
@@ -50,20 +39,23 @@ test_that("a missing device says how R gets it", {
                "lucas_install\\(gpu = TRUE", class = "lucas_device_error")
 })
 
-test_that("what only looks like Python is left alone", {
-  same <- function(text) expect_equal(in_r_words(text), text)
-  same("None of 12 photos could be read: a.jpg (damaged).")
-  same("There is no /home/k=5/photos.")
-  same("https://example.org/table?url=x&year=2018&n=5 cannot be had")
-  same("the class 'True' has a single point")
-  same("The index of 5 was 3 == 3.")
+test_that("a file or a folder that looks like Python keeps its name", {
+  skip_without_core()
+  said <- function(call) tryCatch(call, error = conditionMessage)
+  file <- file.path(file_path(tempdir()), "NaN", "covariates(1).csv")
+  expect_identical(said(lucas_vote(file)), paste0("There is no table ", file, "."))
+  for (name in c("NaN", "k=5", "True", "list_photos()")) {
+    folder <- file.path(file_path(tempdir()), name)
+    expect_match(said(lucas_photos(folder)), paste0("There is no ", folder, "."), fixed = TRUE)
+  }
+  expect_match(said(lucas_habitat(data.frame(lc1 = "A11"), scheme = "NaN")), "got 'NaN' instead")
 })
 
 test_that("what reticulate reports by itself is read in all its forms", {
   kind <- function(text) tryCatch(stop_from_text(text), error = function(e) c(class(e)[1], conditionMessage(e)))
   expect_equal(kind("ValueError: text"), c("lucas_internal_error", "text"))
-  expect_equal(kind("lucas_habitat.errors.SplitError: pass regroup=True"),
-               c("lucas_split_error", "pass regroup = TRUE"))
+  expect_equal(kind("lucas_habitat.errors.SplitError: pass regroup"),
+               c("lucas_split_error", "pass regroup"))
   expect_equal(kind("InputError: bad\nRun `reticulate::py_last_error()` for details."),
                c("lucas_input_error", "bad"))
   expect_equal(kind("ValueError: bad\n\nDetailed traceback:\n  File \"x\", line 1, in f"),

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from numbers import Real
 
 from ..errors import InputError
+from . import words
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Refuse a value that is not among the choices."""
     if value not in choices:
         options = ", ".join(repr(c) for c in choices)
-        raise InputError(f"{name} must be one of {options}; got {value!r} instead.")
+        raise InputError(
+            f"{words.arg(name)} must be one of {options}; got {words.value(value)} instead."
+        )
 
 
 def check_seed(seed: object) -> int:
@@ -45,4 +48,6 @@ def check_number(
         span = f"{'more than' if open_low else 'at least'} {low:g}"
         if not math.isinf(high):
             span += f" and {'less than' if open_high else 'at most'} {high:g}"
-        raise InputError(f"{name} must be {kind}, {span}; got {value!r} instead.")
+        raise InputError(
+            f"{words.arg(name)} must be {kind}, {span}; got {words.value(value)} instead."
+        )

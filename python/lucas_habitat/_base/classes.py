@@ -13,6 +13,7 @@ import pandas as pd
 from anyascii import anyascii
 
 from ..errors import InputError, some
+from . import words
 from .tables import as_table
 from .types import Floats, Table
 
@@ -169,7 +170,7 @@ def read_predictions(given: Table | Predictions, what: str) -> Predictions:
     columns = probability_columns(table)
     if not columns or "predicted" not in table:
         raise InputError(
-            f"{what} needs the columns predicted and p_<class> that classify() makes; got "
+            f"{what} needs the columns predicted and p_<class> that {words.call('classify')} makes; got "
             f"{some(list(table.columns), 12) or 'none'}."
         )
     if table.empty:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from . import words
 from .types import Floats
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def lonlat_of(x: Floats, y: Floats, crs: CRS | str, names: tuple[str, str], what
         if is_degrees.all():
             raise InputError(
                 f"{columns} look like degrees (such as {x[is_usable][0]:g}, {y[is_usable][0]:g}), but "
-                f"{system.name} is in metres. Longitudes and latitudes need crs='EPSG:4326' and, in "
-                f"points, the columns lon and lat."
+                f"{system.name} is in metres. Longitudes and latitudes need "
+                f"{words.arg('crs', 'EPSG:4326')} and, in points, the columns lon and lat."
             )
     try:
         to_lonlat = _transformer(system, DEGREES)

@@ -12,6 +12,7 @@ import pandas as pd
 from packaging.version import Version
 
 from ..errors import InputError, some, warn
+from . import words
 from .files import write_atomically
 from .places import point_ids
 from .types import Table
@@ -73,8 +74,8 @@ def as_frame(table: Table) -> pd.DataFrame:
     if isinstance(table, str | os.PathLike):
         return read_table(table)
     raise InputError(
-        "A table must be a pandas DataFrame or the path of a .csv or .parquet file; got a "
-        f"{type(table).__name__}."
+        f"A table must be a {words.either('pandas DataFrame', 'data.frame')} or the path of a .csv "
+        f"or .parquet file; got a {type(table).__name__}."
     )
 
 

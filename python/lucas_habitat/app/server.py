@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from .._base import words
 from .._base.checks import check_choice, check_number
 from .._base.choices import LANGUAGES
 from .._base.files import write_text
@@ -188,7 +189,9 @@ class App:
         self._target = target_for(self._model, "auto", None)
         self._corrections = Path(os.path.abspath(os.path.expanduser(corrections)))
         if self._corrections.suffix.lower() != ".csv":
-            raise InputError(f"corrections must name a .csv file; got {corrections}.")
+            raise InputError(
+                f"{words.arg('corrections')} must name a .csv file; got {corrections}."
+            )
         self._know_photos(photos)
         self._language = language
         self._sessions: dict[str, _Session] = {}
@@ -596,7 +599,8 @@ def _gradio() -> Any:
     except ImportError as error:
         raise DependencyError(
             f"The page needs Gradio, which cannot be imported ({error}): "
-            "pip install 'lucas-habitat[app]'."
+            + words.either("pip install 'lucas-habitat[app]'", "lucas_install(app = TRUE)")
+            + "."
         ) from error
     return gradio
 

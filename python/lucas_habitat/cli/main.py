@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from .._base import words
 from .._base.version import __version__
 from . import cache, models, pages, photos, points, studies, survey
-from .options import Help
+from .options import Help, words_of
 
 __all__ = ["main"]
 
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 interrupted.
     """
     options = make_parser().parse_args(arguments)
-    warnings.showwarning = _show_warning
+    in_its_words = words_of(options)
+    warnings.showwarning = partial(_show_warning, in_its_words)
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
     from ..errors import LucasError, LucasMessage, LucasWarning
@@ -59,15 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     except (LucasError, OSError) as error:  # OSError: a full disk, a folder that may not be written
-        print(f"lucas-habitat {options.command}: {error}", file=sys.stderr)
+        message = in_its_words(words.said(error))
+        print(f"lucas-habitat {options.command}: {message}", file=sys.stderr)
         return 1
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+def _show_warning(
+    in_its_words: Callable[[str], str],
+    message: Warning | str,
+    category: type[Warning],
+    *_: Any,
+    **__: Any,
+) -> None:
     kind = {"LucasMessage": "note", "LucasWarning": "warning"}.get(
         category.__name__, category.__name__
     )
-    print(f"{kind}: {message}", file=sys.stderr)
+    print(f"{kind}: {in_its_words(words.said(message))}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -87,6 +96,6 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=partial(Help, functions=command.functions),
             argument_default=argparse.SUPPRESS,
         )
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(run=command.run, parser=sub)
         command.add_options(sub)
     return parser

@@ -16,6 +16,7 @@ from .options import (
     add_seed,
     add_training,
     given,
+    words_of,
 )
 from .tables import check_out, print_lines, read_photos, write
 
@@ -99,7 +100,9 @@ def _calibrate(options: Namespace) -> int:
 
 
 def _save(model: lh.HabitatModel, options: Namespace) -> None:
-    print(model)
+    from ..model import describe_model
+
+    print(words_of(options)(describe_model(model)))
     folder = lh.save_model(model, options.out, **given(options, lh.save_model))
     print(f"model written to {folder}")
 

@@ -11,8 +11,10 @@ import argparse
 import inspect
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
+from .._base import words
 from .._base.choices import CREDITS, DECODERS, PRECISIONS, RECIPES, RESIZES, SCALINGS
 from .signatures import defaults_of
 
@@ -33,6 +35,7 @@ __all__ = [
     "add_training",
     "given",
     "number_or_text",
+    "words_of",
 ]
 
 PHOTOS = "a folder, a photo, a quoted glob, or a .csv or .parquet table with a column path"
@@ -57,6 +60,13 @@ def given(options: Namespace, function: Callable[..., Any]) -> dict[str, Any]:
         for argument in inspect.signature(function).parameters.values()
         if argument.default is not argument.empty and argument.name in options
     }
+
+
+def words_of(options: Namespace) -> Callable[[str], str]:
+    """How messages are said: in the shell's words, or in R's where R runs the command."""
+    if getattr(options, "session", None):
+        return words.in_r
+    return partial(words.in_shell, options=options.parser._option_string_actions)
 
 
 class Help(argparse.HelpFormatter):

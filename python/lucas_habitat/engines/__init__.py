@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .._base import words
 from .._base.checks import check_choice
 from .._base.choices import PRECISIONS
 from ..errors import DeviceError
@@ -85,7 +86,7 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
     native = _computes_bfloat16(engine, device)
     if precision == "bfloat16" and not native:
         raise DeviceError(
-            f"{device} does not compute in bfloat16; use precision='float32' or 'auto'."
+            f"{device} does not compute in bfloat16; use {words.arg('precision', 'float32')} or 'auto'."
         )
     if precision == "auto":
         precision = "bfloat16" if native else "float32"
@@ -121,8 +122,12 @@ def _gpu(device: str) -> str:
     if device not in seen:
         raise DeviceError(
             f"There is no device {device!r}: torch {torch.__version__} sees "
-            f"{', '.join(seen) if seen else 'no GPU'}. Use device='cpu' or 'auto', or install a build "
-            "of torch for your GPU (pytorch.org/get-started)."
+            f"{', '.join(seen) if seen else 'no GPU'}. Use {words.arg('device', 'cpu')} or 'auto', or "
+            + words.either(
+                "install a build of torch for your GPU (pytorch.org/get-started)",
+                "run lucas_install(gpu = TRUE, force = TRUE)",
+            )
+            + "."
         )
     return device
 

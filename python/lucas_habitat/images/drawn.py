@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
+from .._base import words
 from .._base.checks import check_number
 from .._base.files import write_atomically
 from .._base.places import to_degrees
@@ -599,7 +600,9 @@ def _plan(n_points: int, seed: int) -> list[_Photo]:
     rng = np.random.default_rng(seed)
     km = [(x, y) for x0, x1, y0, y1 in _DENMARK for x in range(x0, x1, 2) for y in range(y0, y1, 2)]
     if n_points > len(km):
-        raise InputError(f"n_points must be {len(km)} at most; got {n_points} instead.")
+        raise InputError(
+            f"{words.arg('n_points')} must be {len(km)} at most; got {n_points} instead."
+        )
     km = [km[i] for i in rng.permutation(len(km))[:n_points]]
     positions = to_degrees(*(np.array(km, dtype=np.float64).T * 1000))
     faults = dict(zip(rng.permutation(n_points)[:3], ("truncated", "empty", "text"), strict=True))
@@ -663,7 +666,9 @@ def draw_demo_photos(
     check_number("n_points", n_points, 4, whole=True)
     check_number("seed", seed, 0, whole=True)
     if len(size) != 2:
-        raise InputError(f"size must be a width and a height; got {size!r} instead.")
+        raise InputError(
+            f"{words.arg('size')} must be a width and a height; got {words.value(size)} instead."
+        )
     for i, least in enumerate((160, 120)):
         check_number(f"size[{i}]", size[i], least, whole=True)
     # R hands whole numbers as 4.0.

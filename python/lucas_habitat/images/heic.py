@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from PIL import Image
 
+from .._base import words
 from ..errors import PhotoError, warn
 
 __all__ = [
@@ -21,9 +22,12 @@ __all__ = [
 ]
 
 ENDINGS = (".heic", ".heif", ".hif")
+_NO_HEIC = "HEIC photos need pillow-heif: " + words.either(
+    'pip install "lucas-habitat[heic]"', "lucas_install(heic = TRUE)"
+)
 
 #: The error of every photo that only the missing package keeps from being read.
-NO_HEIC = 'HEIC photos need pillow-heif: pip install "lucas-habitat[heic]"'
+NO_HEIC = words.in_python(_NO_HEIC)
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
@@ -65,7 +69,7 @@ def open_heic(data: bytes) -> Image.Image:
 
         image: Image.Image = HeifImageFile(io.BytesIO(data))
     except ImportError as error:
-        raise PhotoError("unreadable", NO_HEIC) from error
+        raise PhotoError("unreadable", _NO_HEIC) from error
     except Exception as error:  # libheif finds many things wrong with broken files
         raise PhotoError("damaged", f"{type(error).__name__}: {error}".strip()) from error
     most, pixels = Image.MAX_IMAGE_PIXELS, _pixels(data, image)
@@ -88,4 +92,4 @@ def warn_of_heic(errors: Iterable[str]) -> None:
     """Warn once of all photos that could not be read for want of pillow-heif."""
     n = sum(error == NO_HEIC for error in errors)
     if n:
-        warn(f"{n} photos cannot be read. {NO_HEIC}.")
+        warn(f"{n} photos cannot be read. {_NO_HEIC}.")

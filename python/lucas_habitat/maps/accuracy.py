@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .._base import words
 from .._base.classes import classes_of, column_names
 from .._base.types import Floats
 from ..errors import InputError, inform, some, warn
@@ -319,7 +320,7 @@ def _used(
     if twice.any():
         raise InputError(
             f"Points occur more than once in a year ({some(order.loc[twice, 'point'].unique())}). "
-            "Give one row of each, as vote() does."
+            f"Give one row of each, as {words.call('vote')} does."
         )
     order = order.sort_values(["class", "year"], kind="stable", na_position="first")
     older = order.duplicated("point", keep="last").sort_index()

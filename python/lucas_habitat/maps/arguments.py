@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._base import words
 from .._base.checks import check_number, check_seed
 from .._base.tables import as_table, require_columns
 from .._base.types import Floats
@@ -57,8 +58,8 @@ def make_task(
     table = map_points(points, reference, *([weights] if weights else []))
     if confusion is not None and reference == "habitat":
         raise InputError(
-            "confusion holds the classifier's errors, but reference='habitat' is not what it said. "
-            "Leave one of them out."
+            f"{words.arg('confusion')} holds the classifier's errors, but "
+            f"{words.arg('reference', 'habitat')} is not what it said. Leave one of them out."
         )
     counts, notes = (None, []) if confusion is None else _confusion(confusion)
     return Task(
@@ -84,8 +85,9 @@ def map_points(points: Table, *columns: str) -> pd.DataFrame:
     require_columns(
         table,
         ["point_id", *columns],
-        "validate_map()",
-        "Give the table that vote() returns; reference= and weights= name columns of it.",
+        words.call("validate_map"),
+        f"Give the table that {words.call('vote')} returns; {words.option('reference')} and "
+        f"{words.option('weights')} name columns of it.",
     )
     if table["point_id"].isna().any():
         raise InputError(f"points has {table['point_id'].isna().sum()} rows without a point_id.")
@@ -98,7 +100,7 @@ def _positive(column: pd.Series[Any], name: str) -> Floats:
     if bad.any():
         raise InputError(
             f"The weights {name} must be numbers of more than 0; {bad.sum()} of {len(bad)} are not, "
-            f"such as {column[bad].iloc[0]!r}."
+            f"such as {words.value(column[bad].iloc[0])}."
         )
     return numbers
 
@@ -108,7 +110,9 @@ def _legend(legend: Legend) -> dict[float, str]:
         table = pd.DataFrame({"value": list(legend), "class": list(legend.values())})
     else:
         table = _read(legend)
-    require_columns(table, ["value", "class"], "legend", "One row gives one value its class.")
+    require_columns(
+        table, ["value", "class"], words.arg("legend"), "One row gives one value its class."
+    )
     classes = table["class"].map(lambda c: None if pd.isna(c) else str(c).strip() or None)
     table = table.assign(**{"class": classes}).dropna(subset="class")
     values = pd.to_numeric(table["value"], errors="coerce")
@@ -142,15 +146,16 @@ def _confusion(confusion: Confusion) -> tuple[pd.DataFrame, list[str]]:
         notes = [f"the classifier's confusion: {note}" for note in found["notes"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            "confusion must be what evaluate() returned for test points, the JSON it writes, or "
-            f"the table of test points that vote() returned; this lacks {error}."
+            f"{words.arg('confusion')} must be what {words.call('evaluate')} returned for test "
+            "points, the JSON it writes, or the table of test points that "
+            f"{words.call('vote')} returned; this lacks {error}."
         ) from error
     if rows != "predicted":
-        raise InputError(f"confusion must have rows predicted; its rows are {rows}.")
+        raise InputError(f"{words.arg('confusion')} must have rows predicted; its rows are {rows}.")
     if unit == "photo" and n != n_points:
         raise InputError(
             f"confusion is of {n} photos of {n_points} points, but it is points that err here: "
-            "evaluate what vote() returned."
+            f"evaluate what {words.call('vote')} returned."
         )
     return counts, notes
 
@@ -161,7 +166,9 @@ def class_areas(
     """Areas by class, and by value where the legend lacks it."""
     table = _read(areas)
     key = "value" if "value" in table else "class"
-    require_columns(table, [key, "area"], "areas", "One row gives one value or class its area.")
+    require_columns(
+        table, [key, "area"], words.arg("areas"), "One row gives one value or class its area."
+    )
     size = pd.to_numeric(table["area"], errors="coerce").astype("float64")
     if not (np.isfinite(size) & (size >= 0)).all():
         raise InputError("The column area of areas must hold numbers of 0 or more.")

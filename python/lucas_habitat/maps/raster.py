@@ -12,6 +12,7 @@ import pandas as pd
 from pyproj import CRS, Proj, Transformer
 from pyproj.exceptions import ProjError
 
+from .._base import words
 from .._base.places import point_positions
 from ..errors import DependencyError, InputError, inform, warn
 from .arguments import Table, map_points
@@ -57,7 +58,8 @@ def read_map(
         import rasterio
     except ImportError as error:
         raise DependencyError(
-            "validate_map() reads maps with rasterio, which is not installed (extra geo): "
+            f"{words.call('validate_map')} reads maps with rasterio, which is not installed "
+            "(extra geo): "
             'pip install "rasterio>=1.3".'
         ) from error
     if not Path(raster).is_file():

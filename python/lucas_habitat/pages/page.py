@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from .._base import words
 from .._base.files import write_json, write_text
 from .._base.tables import write_table
 from .._base.version import __version__
@@ -105,7 +106,7 @@ def check_data_folder(page: Path) -> Path:
     if strange:
         raise InputError(
             f"{folder} exists and holds {some(strange)}; it would be replaced by the report's "
-            "numbers. Move it, or give the report another name (out=, --out)."
+            f"numbers. Move it, or give the report another name ({words.option('out')})."
         )
     return folder
 

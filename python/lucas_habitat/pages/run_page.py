@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
+from .._base import words
 from .._base.classes import column_names, probabilities
 from .._base.places import is_lucas_id
 from .._base.tables import read_table, require_columns
@@ -104,7 +105,7 @@ def report(
     """
     page = Path(os.path.abspath(os.path.expanduser(out)))
     if page.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"out must end in .html; got {page.name!r} instead.")
+        raise InputError(f"{words.arg('out')} must end in .html; got {page.name!r} instead.")
     check_data_folder(page)
     if not isinstance(predictions, pd.DataFrame) and Path(predictions).is_dir():
         run = Path(predictions)
@@ -112,11 +113,14 @@ def report(
         if not found:
             raise InputError(
                 f"{run} holds no predictions.csv or predictions.parquet. Give the folder of a run, "
-                "or the table that classify() made."
+                f"or the table that {words.call('classify')} made."
             )
         predictions = read_table(found[0])
         require_columns(
-            predictions, ["path"], str(found[0]), "Give the table that classify() made."
+            predictions,
+            ["path"],
+            str(found[0]),
+            f"Give the table that {words.call('classify')} made.",
         )
         predictions = within(predictions, run)
         kept = [f for e in (".csv", ".parquet") if (f := run / f"points{e}").is_file()]
@@ -138,8 +142,10 @@ def run_sections(
     points: pd.DataFrame | str | os.PathLike[str] | None,
 ) -> list[Section]:
     """The sections of a run, in the order of the page; arguments as for `report`."""
-    table, _, classes = probabilities(predictions, "report()")
-    require_columns(table, ["path"], "report()", "Give the table that classify() made.")
+    table, _, classes = probabilities(predictions, words.call("report"))
+    require_columns(
+        table, ["path"], words.call("report"), f"Give the table that {words.call('classify')} made."
+    )
     # A label that no photo got is known to the model only.
     if model is not None and column_names(model.classes) == column_names(classes):
         classes = list(model.classes)
@@ -154,7 +160,12 @@ def run_sections(
         voted = vote(table) if points is None else points
         if not isinstance(voted, pd.DataFrame):
             voted = read_table(voted)
-        require_columns(voted, ["predicted"], "points", "Give the table that vote() made.")
+        require_columns(
+            voted,
+            ["predicted"],
+            words.arg("points"),
+            f"Give the table that {words.call('vote')} made.",
+        )
         evaluations = _evaluations(table, voted)
         sections = [
             _summary(table, voted, evaluations),
@@ -266,7 +277,7 @@ def _warnings(
     elif not table["calibrated"].isin([True, "True", "TRUE", "true"]).all():
         said.append(
             "The model is not calibrated: its probabilities are scores, not proportions. "
-            "calibrate() with photos of held-out points mends that."
+            "Calibrate it with photos of held-out points."
         )
     elif model is not None and model.calibration and model.calibration["n_points"] < _FEW:
         said.append(
@@ -430,7 +441,7 @@ def _trust(table: pd.DataFrame) -> Section:
 def _places(points: pd.DataFrame) -> Section:
     section = Section("Where the points are")
     try:
-        numbers = map_table(points, "report()")
+        numbers = map_table(points, words.call("report"))
     except InputError as error:
         section.parts.append(paragraph(str(error)))
         return section
@@ -510,7 +521,7 @@ def _examples(table: pd.DataFrame, points: pd.DataFrame, labelled: bool) -> list
         kind = "right" if right else "wrong"
         section = Section(f"Photos classified {kind}")
         try:
-            rows = examples_table(table, right, _EXAMPLES, what="report()")
+            rows = examples_table(table, right, _EXAMPLES, what=words.call("report"))
         except InputError as error:
             section.parts.append(paragraph(str(error)))
         else:

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from .._base import words
 from .._base.checks import check_number
 from .._base.files import write_atomically
 from ..errors import InputError
@@ -93,13 +94,14 @@ def check_size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float,
     if isinstance(width, str):
         if width not in _WIDTHS:
             raise InputError(
-                f"width must be 'single' (85 mm), 'double' (170 mm) or millimetres; got {width!r}."
+                f"{words.arg('width')} must be 'single' (85 mm), 'double' (170 mm) or millimetres; "
+                f"got {words.value(width)}."
             )
         width = _WIDTHS[width]
     check_number("width", width, 60, 500)
     path = None if out is None else Path(out)
     if path is not None and path.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"out must end in .png or .svg; got {path.name!r} instead.")
+        raise InputError(f"A picture must end in .png or .svg; got {path.name!r} instead.")
     return float(width), path
 
 

@@ -12,6 +12,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from .._base import words
 from .._base.classes import probabilities
 from .._base.types import Table
 from ..diagnostics import reliability, vote_gain
@@ -288,7 +289,9 @@ def plot_reliability(
     """
     mm, out = check_size(width, out)
     unit = (
-        "points" if "n_photos" in probabilities(predictions, "plot_reliability()")[0] else "photos"
+        "points"
+        if "n_photos" in probabilities(predictions, words.call("plot_reliability"))[0]
+        else "photos"
     )
     return finished(draw_reliability(reliability(predictions), mm, unit), out)
 

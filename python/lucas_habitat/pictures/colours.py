@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from .._base import words
 from ..errors import InputError, some
 
 __all__ = ["class_colours"]
@@ -94,7 +95,7 @@ def class_styles(classes: Iterable[str]) -> pd.DataFrame:
     """
     labels = [classes] if isinstance(classes, str) else [str(c) for c in classes]
     if not labels:
-        raise InputError("class_colours() needs at least one class; got none.")
+        raise InputError(f"{words.call('class_colours')} needs at least one class; got none.")
     twice = sorted({c for c in labels if labels.count(c) > 1})
     if twice:
         raise InputError(f"Each class has one colour, but these stand twice: {some(twice)}.")

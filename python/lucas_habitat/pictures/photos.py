@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from .._base import words
 from .._base.classes import confidence_of, probabilities, probability_columns
 from .._base.types import Table
 from ..errors import PhotoError
@@ -80,7 +81,7 @@ def plot_point(
     mm, out = check_size(width, out)
     rows = point_table(predictions, point_id, year)
     # The whole table knows all classes, also where it went through a CSV file.
-    classes = probabilities(predictions, "plot_point()")[2]
+    classes = probabilities(predictions, words.call("plot_point"))[2]
     p = rows[probability_columns(rows)].to_numpy(dtype=np.float64)
     title = textwrap.wrap(_point_title(rows, p, classes), int(mm / WIDE))
     keys = _key_rows(classes, mm)

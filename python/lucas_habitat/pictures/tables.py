@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from .._base import words
 from .._base.checks import check_number, check_seed
 from .._base.classes import confidence_of, labelled_rows, probabilities, probability_columns
 from .._base.places import point_ids, to_metres
@@ -42,7 +43,8 @@ def confusion_table(evaluation: Evaluation) -> pd.DataFrame:
     """
     if not isinstance(evaluation, Evaluation):
         raise InputError(
-            f"evaluation must be what evaluate() returned; got a {type(evaluation).__name__}."
+            f"{words.arg('evaluation')} must be what {words.call('evaluate')} returned; "
+            f"got a {type(evaluation).__name__}."
         )
     counts = evaluation.confusion.to_numpy(dtype=np.float64)
     with np.errstate(invalid="ignore"):
@@ -67,7 +69,7 @@ def point_table(predictions: Table, point_id: object, year: int | None = None) -
     pandas.DataFrame
         The rows of the predictions. ``attrs`` has ``point_id``, and ``year`` where it is known.
     """
-    table, _, _ = probabilities(predictions, "plot_point()")
+    table, _, _ = probabilities(predictions, words.call("plot_point"))
     table = as_photos(table)
     wanted = point_ids(pd.Series([point_id])).iloc[0]
     rows: pd.DataFrame = table[table["point_id"].notna() & (table["point_id"] == wanted)]
@@ -93,7 +95,7 @@ def point_table(predictions: Table, point_id: object, year: int | None = None) -
     return rows
 
 
-def map_table(points: Table, what: str = "plot_map()") -> pd.DataFrame:
+def map_table(points: Table, what: str = words.call("plot_map")) -> pd.DataFrame:
     """Where points are and what they are; of a point with several years, the latest.
 
     ``what`` is the function that errors speak of.
@@ -105,7 +107,7 @@ def map_table(points: Table, what: str = "plot_map()") -> pd.DataFrame:
         ``confidence`` (the probability of the predicted class).
     """
     table, p, classes = probabilities(points, what)
-    require_columns(table, ["point_id"], what, "Give what vote() returned.")
+    require_columns(table, ["point_id"], what, f"Give what {words.call('vote')} returned.")
     found = pd.DataFrame(
         {
             "point_id": point_ids(table["point_id"]),
@@ -153,7 +155,7 @@ def examples_table(
     right: bool = True,
     n: int = 12,
     seed: int = 1,
-    what: str = "plot_photos()",
+    what: str = words.call("plot_photos"),
 ) -> pd.DataFrame:
     """Some photos that were classified right, or wrong, and whose files are still there.
 
@@ -169,9 +171,12 @@ def examples_table(
     check_number("n", n, 1, 200, whole=True)
     rng = np.random.default_rng(check_seed(seed))
     if not isinstance(right, bool | np.bool_):
-        raise InputError(f"right must be True or False; got {right!r} instead.")
+        raise InputError(
+            f"{words.arg('right')} must be {words.value(True)} or {words.value(False)}; "
+            f"got {words.value(right)} instead."
+        )
     table, p, classes = probabilities(predictions, what)
-    require_columns(table, ["path"], what, "Give what classify() returned.")
+    require_columns(table, ["path"], what, f"Give what {words.call('classify')} returned.")
     kept = labelled_rows(table, what).to_numpy()
     table, p = table[kept].reset_index(drop=True), p[kept]
     guess, truth = table["predicted"].astype("str"), table["habitat"].astype("str")

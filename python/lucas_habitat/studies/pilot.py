@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from .._base import words
 from .._base.checks import check_choice, check_number, check_seed
 from .._base.choices import RECIPES
 from .._base.files import write_json
@@ -165,7 +166,9 @@ def pilot(
     letters = check_directions(directions)
     voting = [d for d in letters if d != "C"]
     if not voting:
-        raise InputError("directions must have one of P, N, E, S, W; close-ups do not vote.")
+        raise InputError(
+            f"{words.arg('directions')} must have one of P, N, E, S, W; close-ups do not vote."
+        )
     how: dict[str, Any] = {"arch": arch, "recipe": recipe, "validation_split": validation_split}
     how |= _of_training(training)
     cache = how.pop("cache")  # changes no result
@@ -190,8 +193,8 @@ def pilot(
     folder = run.folder
     if run.finished:
         inform(
-            f"{folder} holds this run, finished. Look at {folder / REPORT}; overwrite=True does it "
-            "again."
+            f"{folder} holds this run, finished. Look at {folder / REPORT}; "
+            f"{words.arg('overwrite', True)} does it again."
         )
         return run_result(folder)
     check_data_folder(folder / REPORT)
@@ -236,8 +239,9 @@ def pilot(
                 raise InputError(
                     f"About {n_photos} photos are those of {each or n} points"
                     f"{' of each class' if balanced else ''}, but there are "
-                    f"{', '.join(f'{k} {v}' for k, v in counts.items())}. Give a smaller sample=, "
-                    "sample='all', or more countries or years."
+                    f"{', '.join(f'{k} {v}' for k, v in counts.items())}. Give a smaller "
+                    f"{words.option('sample')}, {words.arg('sample', 'all')}, or more countries "
+                    "or years."
                 )
             drawn = draw_rows(latest, each, None if balanced else n, seed)
             chosen = whole[whole["point_id"].isin(drawn["point_id"])]
@@ -259,7 +263,8 @@ def pilot(
         if there.empty:
             raise InputError(
                 f"None of {len(photos)} photos could be had: "
-                f"{photos['status'].value_counts().to_dict()}. Run again later, or look at base=."
+                f"{photos['status'].value_counts().to_dict()}. Run again later, or look at "
+                f"{words.option('base')}."
             )
         table = (
             pd.concat(split_photos(there, test_size=test_size, seed=seed), ignore_index=True)
@@ -346,7 +351,8 @@ def _sample(
         known = {**SAMPLES, "all": (None, False, 0.2)}
         if sample not in known:
             raise InputError(
-                f"sample must be 'small', 'large', 'all' or a number of photos; got {sample!r} instead."
+                f"{words.arg('sample')} must be 'small', 'large', 'all' or a number of photos; "
+                f"got {words.value(sample)} instead."
             )
         n, even, share = known[sample]
     else:
@@ -358,7 +364,9 @@ def _sample(
         check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
         share = float(test_size)
     if n is None and even:
-        raise InputError("sample='all' cannot be balanced; give a number of photos instead.")
+        raise InputError(
+            f"{words.arg('sample', 'all')} cannot be balanced; give a number of photos instead."
+        )
     return n, even, share
 
 
@@ -373,7 +381,8 @@ def _of_training(training: Mapping[str, Any] | None) -> dict[str, Any]:
     strange = sorted(set(given) - set(known))
     if strange:
         raise InputError(
-            f"training has {some(strange)}; it takes further arguments of train(): "
+            f"{words.arg('training')} has {some(strange)}; it takes further arguments of "
+            f"{words.call('train')}: "
             f"{', '.join(sorted(known))}."
         )
     # R's numbers come as 20.0.

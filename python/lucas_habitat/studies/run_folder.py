@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._base import words
 from .._base.files import write_json
 from .._base.tables import read_table, write_table
 from .._base.version import __version__
@@ -40,8 +41,8 @@ class Run:
             not folder.is_dir() or any(not f.name.startswith(".") for f in folder.iterdir())
         ):
             raise InputError(
-                f"{folder} exists and holds no run of pilot(); it is left as it is. Give another "
-                "folder."
+                f"{folder} exists and holds no run of {words.call('pilot')}; it is left as it is. Give "
+                "another folder."
             )
         former = kept["settings"]
         plain = json.loads(json.dumps(settings, default=str))
@@ -52,7 +53,8 @@ class Run:
             raise InputError(
                 f"{folder} holds a finished run with other settings: "
                 + some([_unlike(k, former[k], plain[k]) for k in unlike])
-                + ". Give another folder, or replace it explicitly (overwrite=True, --overwrite)."
+                + ". Give another folder, or replace it explicitly "
+                f"({words.arg('overwrite', True)})."
             )
         self.settings, self.steps = plain, kept["steps"]
         self._again, self._key = overwrite, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from .._base import words
 from ..errors import InputError, some
 from ..photos import DIRECTIONS
 
@@ -29,7 +30,7 @@ def check_directions(directions: str | Iterable[str]) -> list[str]:
     strange = [d for d in given if d not in DIRECTIONS]
     if strange or not given:
         raise InputError(
-            f"directions must be some of {', '.join(DIRECTIONS)}; got {given!r} instead."
+            f"{words.arg('directions')} must be some of {', '.join(DIRECTIONS)}; got {given!r} instead."
         )
     return [d for d in DIRECTIONS if d in given]
 
@@ -42,8 +43,8 @@ def check_years(years: int | Iterable[int] | None) -> set[int] | None:
     strange = [y for y in given if y not in CAMPAIGNS]
     if strange or not given:
         raise InputError(
-            f"years must be campaigns ({', '.join(map(str, CAMPAIGNS))}); got {some(strange)!r} "
-            "instead."
+            f"{words.arg('years')} must be campaigns ({', '.join(map(str, CAMPAIGNS))}); got "
+            f"{some(strange)!r} instead."
         )
     return {int(y) for y in given}
 
@@ -56,6 +57,7 @@ def check_countries(countries: str | Iterable[str] | None) -> set[str] | None:
     codes = [c.strip().upper() if isinstance(c, str) else "" for c in given]
     if not codes or not all(re.fullmatch("[A-Z]{2}", c) for c in codes):
         raise InputError(
-            f"countries must be two letters each, such as 'DK' or 'EL'; got {some(given)!r} instead."
+            f"{words.arg('countries')} must be two letters each, such as 'DK' or 'EL'; got "
+            f"{some(given)!r} instead."
         )
     return {SAME_COUNTRY.get(c, c) for c in codes}

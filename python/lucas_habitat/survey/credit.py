@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from .._base import words
 from ..errors import InputError, some
 from .campaigns import CAMPAIGNS
 
@@ -48,7 +49,7 @@ doi:10.1038/s41597-020-00675-z
     found = sorted({int(y) for y in given if not pd.isna(y)})
     if not found or set(found) - set(CAMPAIGNS):
         raise InputError(
-            f"years must be campaigns ({', '.join(map(str, CAMPAIGNS))}); got "
+            f"{words.arg('years')} must be campaigns ({', '.join(map(str, CAMPAIGNS))}); got "
             f"{some(found) or 'none'} instead."
         )
     return (

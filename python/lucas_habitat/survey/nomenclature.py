@@ -8,6 +8,7 @@ from importlib import resources
 
 import pandas as pd
 
+from .._base import words
 from .._base.tables import read_table, require_columns
 from ..errors import InputError, inform, some, warn
 
@@ -119,7 +120,12 @@ def assign_habitat(
     """
     if not isinstance(table, pd.DataFrame):
         table = read_table(table)
-    require_columns(table, [column], "assign_habitat()", "Name the column of codes with column=.")
+    require_columns(
+        table,
+        [column],
+        words.call("assign_habitat"),
+        f"Name the column of codes with {words.option('column')}.",
+    )
     codes = table[column].astype("str").str.strip().str.upper()
     codes = codes.where(table[column].notna() & (codes != ""))
     leaves = lc1_codes()
@@ -173,8 +179,8 @@ def _scheme(
     elif not isinstance(scheme, pd.DataFrame):
         if not str(scheme).lower().endswith((".csv", ".parquet")):
             raise InputError(
-                f"scheme must be 'pilot', 'level1', 'level2', a table with the columns code and "
-                f"class, or such a .csv or .parquet file; got {scheme!r} instead."
+                f"{words.arg('scheme')} must be 'pilot', 'level1', 'level2', a table with the "
+                f"columns code and class, or such a .csv or .parquet file; got {words.value(scheme)} instead."
             )
         scheme = read_table(scheme)
     require_columns(scheme, ["code", "class"], "A scheme", "One row gives one code its class.")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pandas as pd
 
+from .._base import words
 from .._base.checks import check_number
 from .._base.progress import Progress, report
 from .._base.tables import read_table, require_columns, tidy_types
@@ -191,8 +192,8 @@ def _wanted(points: pd.DataFrame | str | os.PathLike[str], directions: list[str]
     require_columns(
         points,
         ["point_id", "year", "nuts0"],
-        "download_photos()",
-        "select_points() gives such a table.",
+        words.call("download_photos"),
+        f"{words.call('select_points')} gives such a table.",
     )
     if points.empty:
         raise InputError("The table of points has no rows.")
@@ -238,7 +239,8 @@ def _photo_table(
     inform(
         f"{counts['ok']:,} of {len(table):,} photos are in {root}, {n_asked:,} were asked for now"
         + "".join(f"; {k}: {n:,}" for k, n in counts.most_common() if k != "ok")
-        + f". {credit_line(sorted(set(table['year'])))}, CC BY 4.0; credit() gives the citation."
+        + f". {credit_line(sorted(set(table['year'])))}, CC BY 4.0; {words.call('credit')} gives "
+        "the citation."
     )
     return list_photos(table)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from .._base import words
 from .._base.checks import check_number
 from .._base.tables import require_columns
 from ..errors import InputError, inform, some
@@ -16,6 +17,8 @@ from .nomenclature import assign_habitat
 from .values import IN_SITU
 
 __all__ = ["select_points"]
+
+_HINT = f"{words.call('read_survey')} gives it."
 
 
 def select_points(
@@ -95,7 +98,7 @@ def select_points(
     >>> points = select_points(survey, countries="DK", n_per_class=60)   # doctest: +SKIP
     """
     require_columns(
-        survey, ["point_id", "year", "nuts0", "lc1"], "select_points()", "read_survey() gives it."
+        survey, ["point_id", "year", "nuts0", "lc1"], words.call("select_points"), _HINT
     )
     if n is not None and n_per_class is not None:
         raise InputError("Give n (proportional) or n_per_class (balanced), not both.")
@@ -121,22 +124,22 @@ def select_points(
     if only_years is not None:
         keep(table["year"].isin(only_years), f"of {', '.join(map(str, sorted(only_years)))}")
     if field_only:
-        _need(table, ["obs_type"], "field_only=True")
+        _need(table, ["obs_type"], words.arg("field_only", True))
         keep(table["obs_type"].isin(IN_SITU), "seen in the field")
     if max_distance is not None:
         check_number("max_distance", max_distance, 0)
-        _need(table, ["obs_dist", "obs_type"], "max_distance")
+        _need(table, ["obs_dist", "obs_type"], words.arg("max_distance"))
         near = table["obs_dist"] <= max_distance
         if max_distance >= 100:
             near |= table["obs_dist"].isna() & (table["obs_type"] == IN_SITU[0])
         keep(near, f"from at most {max_distance:g} m")
     taken = [PHOTO_COLUMNS[d] for d in check_directions(directions) if d in PHOTO_COLUMNS]
     if taken:
-        _need(table, taken, "directions")
+        _need(table, taken, words.arg("directions"))
         keep(~(table[taken] == False).any(axis=1), "with their photos")  # noqa: E712
     if min_cover is not None:
         check_number("min_cover", min_cover, 0, 100)
-        _need(table, ["lc1_perc_low", "lc2"], "min_cover")
+        _need(table, ["lc1_perc_low", "lc2"], words.arg("min_cover"))
         keep(
             (table["lc1_perc_low"] >= min_cover) & table["lc2"].isna(),
             f"of one cover on at least {min_cover:g} %",
@@ -166,7 +169,7 @@ def select_points(
 
 
 def _need(table: pd.DataFrame, columns: list[str], what: str) -> None:
-    require_columns(table, columns, what, "read_survey() gives it.")
+    require_columns(table, columns, what, _HINT)
 
 
 def _counts(steps: Mapping[str, int]) -> str:
@@ -181,7 +184,7 @@ def draw_rows(
     if n_per_class is not None:
         if counts.min() < n_per_class:
             raise InputError(
-                f"n_per_class={n_per_class} rows were asked for, but the classes have "
+                f"{words.arg('n_per_class', n_per_class)} rows were asked for, but the classes have "
                 + ", ".join(f"{k} {v}" for k, v in counts.items())
                 + ". Ask for fewer, or relax the conditions that rows were chosen by."
             )
@@ -189,7 +192,9 @@ def draw_rows(
     else:
         wanted = int(n or 0)
         if wanted > len(table):
-            raise InputError(f"n={wanted} rows were asked for, but only {len(table)} are left.")
+            raise InputError(
+                f"{words.arg('n', wanted)} rows were asked for, but only {len(table)} are left."
+            )
         exact = counts.to_numpy() * (wanted / len(table))
         draw = np.floor(exact + 1e-9).astype(int)
         # What rounding down left over goes to the classes that lost most by it.

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pandas as pd
 
+from .._base import words
 from .._base.version import __version__
 from ..errors import DownloadError, InputError
 from ..photos import DIRECTIONS
@@ -107,16 +108,20 @@ def photo_path(point_id: object, year: Any, nuts0: object, direction: object) ->
     # become part of a path.
     point, country = str(point_id), str(nuts0)
     if not _ID.fullmatch(point):
-        raise InputError(f"A LUCAS point has 8 digits; got {point_id!r} instead.")
+        raise InputError(f"A LUCAS point has 8 digits; got {words.value(point_id)} instead.")
     if pd.isna(year) or year not in CAMPAIGNS:
         raise InputError(
-            f"year must be a campaign ({', '.join(map(str, CAMPAIGNS))}); got {year!r} instead."
+            f"{words.arg('year')} must be a campaign ({', '.join(map(str, CAMPAIGNS))}); "
+            f"got {words.value(year)} instead."
         )
     if not _NUTS0.fullmatch(country):
-        raise InputError(f"nuts0 must be two capital letters; got {nuts0!r} instead.")
+        raise InputError(
+            f"{words.arg('nuts0')} must be two capital letters; got {words.value(nuts0)} instead."
+        )
     if direction not in DIRECTIONS:
         raise InputError(
-            f"direction must be one of {', '.join(DIRECTIONS)}; got {direction!r} instead."
+            f"{words.arg('direction')} must be one of {', '.join(DIRECTIONS)}; "
+            f"got {words.value(direction)} instead."
         )
     name = (
         f"2022{point}LCLU_{_NAMES_2022[str(direction)]}.jpg"
@@ -133,11 +138,13 @@ def check_url(url: str, name: str, query: bool = False) -> None:
         fits = bool(parts.hostname) and not (parts.username or parts.fragment)
         fits = fits and (query or not parts.query)
     except (ValueError, AttributeError, TypeError):
-        raise InputError(f"{name} must be an https address; got {url!r} instead.") from None
+        raise InputError(
+            f"{words.arg(name)} must be an https address; got {words.value(url)} instead."
+        ) from None
     if not fits or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
         raise InputError(
-            f"{name} must be an https address without user{'' if query else ', query'} or fragment "
-            f"(http only to this computer); got {url!r} instead."
+            f"{words.arg(name)} must be an https address without user{'' if query else ', query'} "
+            f"or fragment (http only to this computer); got {words.value(url)} instead."
         )
 
 

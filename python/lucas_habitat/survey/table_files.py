@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from .._base import words
 from .._base.checks import check_number
 from .._base.progress import Progress, report
 from ..errors import DownloadError, InputError, inform
@@ -75,7 +76,7 @@ def download_table(
     if path.suffix.lower() not in _BEGINNINGS:
         raise InputError(
             f"A table ends in {', '.join(_BEGINNINGS)}; got {path.name} instead. Name the file to "
-            "write with out=."
+            f"write with {words.option('out')}."
         )
     if path.exists():
         inform(f"{path} is there already and was left as it is.")

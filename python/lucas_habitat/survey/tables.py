@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from .._base import words
 from .._base.places import grid_positions, to_degrees
 from ..errors import InputError, inform, some
 from .campaigns import CAMPAIGNS, PHOTO_COLUMNS, check_countries, check_years
@@ -55,6 +56,7 @@ from .values import (
 __all__ = ["read_survey"]
 
 _OFF_GRID_KM, _WRONG_KM = 0.1, 5.0
+_PROBLEMS = words.either("attrs['problems']", 'attr(, "problems")', "--problems")
 
 _REPAIRS = {
     "not_relevant": "sentinels set to missing",
@@ -461,7 +463,6 @@ def _tell(table: pd.DataFrame, n_rows: int) -> None:
         text += " " + ", ".join(f"{_REPAIRS[k]}: {n:,}" for k, n in repairs.items()) + "."
     if problems:
         text += (
-            f" {len(problems):,} rows that cannot be right are left out; "
-            "attrs['problems'] lists them."
+            f" {len(problems):,} rows that cannot be right are left out; {_PROBLEMS} lists them."
         )
     inform(text)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .._base import words
 from .._base.places import is_grid_place
 from ..errors import InputError
 from .campaigns import CAMPAIGNS, SAME_COUNTRY
@@ -214,5 +215,5 @@ def year_of_table(path: Path, only_years: set[int] | None, prefixed: bool) -> in
         return 2022
     raise InputError(
         f"{path.name} has no column year, and its name does not tell the campaign. Say it with "
-        "years=, such as years=2018."
+        f"{words.option('years')}, such as {words.arg('years', 2018)}."
     )
