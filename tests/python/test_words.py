@@ -46,6 +46,7 @@ def in_all(text, *options):
         (words.value(np.float64(0.5)), "0.5", "0.5", "0.5"),
         (words.either("index", "row names"), "index", "row names", "index"),
     ],
+    ids=lambda text: words.in_python(text),  # marks differ in each process
 )  # fmt: skip
 def test_each_language_has_its_words(text, python, r, shell):
     options = ("--target-size", "--n", "--year", "--weights", "--regroup", "--no-cache", "--out")

@@ -104,3 +104,11 @@ wait_until <- function(condition, seconds) {
     Sys.sleep(0.05)
   }
 }
+
+# The names of the core's functions in R, by their names in Python, as the core tells them.
+names_in_r <- function() {
+  python_bridge()
+  unlist(reticulate::py_eval(
+    "{k: v.r for k, v in __import__('lucas_habitat._base.words')._base.words.NAMES.items() if v.r}"
+  ))
+}

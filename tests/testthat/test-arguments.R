@@ -101,7 +101,7 @@ test_that("a function may convert a name in its own way", {
 })
 
 test_that("every converter serves an argument of a public function", {
-  public <- unlist(lapply(R_NAMES, function(name) names(formals(name))))
+  public <- unlist(lapply(names_in_r(), function(name) names(formals(name))))
   expect_setequal(setdiff(names(converters()), public), character())
 })
 

@@ -1,14 +1,7 @@
 test_that("both languages have the same functions", {
   skip_without_core()
-  public <- unlist(reticulate::py_eval("[n for n in __import__('lucas_habitat').__all__ if n != '__version__']"))
-  # Classes are not called, the demo is the command line's (`lucas-habitat demo`), R has its own
-  # tables and .rds files, and an address alone serves nobody here.
-  public <- setdiff(public, c("Evaluation", "HabitatModel", "MapAccuracy", "photo_url", "run_demo",
-                              "save_rds", "to_r"))
-  exports <- getNamespaceExports("lucashabitat")
-  expect_setequal(setdiff(public, names(R_NAMES)), character())
-  expect_true(all(R_NAMES[public] %in% exports))
-  expect_setequal(setdiff(exports, R_NAMES), c("lucas_app_stop", "lucas_install", "lucas_status"))
+  expect_setequal(getNamespaceExports("lucashabitat"),
+                  c(names_in_r(), "lucas_app_stop", "lucas_install", "lucas_status"))
 })
 
 # Arguments that R alone has: in what form it gives the result.
@@ -55,13 +48,14 @@ core_defaults <- function() {
 test_that("arguments have the same names and defaults, in the same order", {
   skip_without_core()
   theirs_of <- core_defaults()
-  for (name in names(R_NAMES)) {
+  r_names <- names_in_r()
+  for (name in names(r_names)) {
     both <- theirs_of(name)
     theirs <- stats::setNames(as.character(unlist(both[[2]])), as.character(unlist(both[[1]])))
     # What Python calls back while it works, R shows as a bar.
     names(theirs)[names(theirs) == "progress"] <- "verbose"
-    ours <- defaults(R_NAMES[[name]])
-    ours <- ours[setdiff(names(ours), ONLY_IN_R[[R_NAMES[[name]]]])]
+    ours <- defaults(r_names[[name]])
+    ours <- ours[setdiff(names(ours), ONLY_IN_R[[r_names[[name]]]])]
     expect_identical(sprintf("%s = %s", names(ours), ours),
                      sprintf("%s = %s", names(theirs), theirs), info = name)
   }
@@ -75,12 +69,4 @@ test_that("defaults are compared by what they mean", {
   expect_identical(c(default_text(TRUE), default_text("TRUE")), c("TRUE", "'TRUE'"))
   expect_identical(default_text(c("P", "N")), "['P', 'N']")
   expect_identical(default_text(character()), "[]")
-})
-
-test_that("every argument that errors may name is known to in_r_words()", {
-  skip_without_core()
-  ours <- unique(unlist(lapply(R_NAMES, function(name) names(formals(name)))))
-  plain <- c("verbose", "as", "filename", "table", "predictions", "points", "model", "source",
-             "covariates", "n_points")
-  expect_setequal(setdiff(ours, c(ARGUMENTS, plain)), character())
 })
