@@ -507,7 +507,8 @@ def _tested_rows(points: Predictions, labelled: Table | None) -> _Tested:
         if column_names(rows.classes) != column_names(classes):
             raise InputError(
                 f"{words.arg('labelled')} must have the classes of the points, "
-                f"{', '.join(classes)}; it has {', '.join(rows.classes)}. Classify its photos with the same model."
+                f"{', '.join(classes)}; it has {', '.join(rows.classes)}. Classify its photos with the "
+                "same model."
             )
     table = rows.table
     habitat = table.get("habitat", pd.Series(index=table.index))
