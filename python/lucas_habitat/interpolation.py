@@ -142,7 +142,9 @@ def _warn_of_sites(
             f"({some(index[is_lost])}): are their coordinates swapped, or of another crs?"
         )
     if reasons:
-        warn(f"Rows of {len(index)} sites that are NaN: {'; '.join(reasons)}.")
+        warn(
+            f"Rows of {len(index)} sites that are {words.either('NaN', 'NA')}: {'; '.join(reasons)}."
+        )
 
 
 def _site_index(sites: pd.DataFrame, id: str | None) -> pd.Index:

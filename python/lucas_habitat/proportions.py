@@ -207,8 +207,9 @@ def _check_arguments(
         return
     if k is None and radius is None:
         raise InputError(
-            "With sites, give k (use the k nearest points, e.g. k=5), radius (use all points "
-            "within so many metres, e.g. radius=5000), or both (the k nearest within radius)."
+            f"With sites, give k (use the k nearest points, e.g. {words.arg('k', 5)}), radius (use all "
+            f"points within so many metres, e.g. {words.arg('radius', 5000)}), or both (the k nearest "
+            "within radius)."
         )
     if k is not None:
         check_number("k", k, 1, whole=True)
@@ -255,7 +256,8 @@ def _share_columns(
     if is_default:
         inform(
             f"The last class is left out ({left_out}), because shares sum to one; "
-            f"drop='none' keeps it, drop=<class> leaves out another."
+            f"{words.arg('drop', 'none')} keeps it, {words.option('drop')} with a class leaves out that "
+            "one."
         )
     return result.drop(columns=left_out)
 
@@ -365,7 +367,8 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
     latest = order.sort_values(["_usable", "year"]).drop_duplicates("point_id", keep="last").index
     if len(dated) < len(table):
         warn(
-            f"{len(table) - len(dated)} rows of points have no year and are left out, as year={year!r}."
+            f"{len(table) - len(dated)} rows of points have no year and are left out, as "
+            f"{words.arg('year', year)}."
         )
     return chosen.loc[latest.sort_values()]
 
@@ -422,7 +425,8 @@ def _at_points(table: pd.DataFrame, shares: Floats) -> Shares:
     year = table["year"].mask(is_empty).array
     if is_empty.any():
         warn(
-            f"{is_empty.sum()} of {len(table)} points have no usable photo; their rows are NaN: "
+            f"{is_empty.sum()} of {len(table)} points have no usable photo; their rows are "
+            f"{words.either('NaN', 'NA')}: "
             f"{some(index[is_empty])}."
         )
     behind = pd.DataFrame(

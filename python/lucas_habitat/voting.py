@@ -136,7 +136,8 @@ def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDA
     voters = leave_out_closeups(photos, closeups)
     if len(photos) and voters.empty:
         raise InputError(
-            f"All {len(photos)} photos are close-ups (C); closeups=True lets them vote."
+            f"All {len(photos)} photos are close-ups (C); {words.arg('closeups', True)} lets them "
+            "vote."
         )
     without = photos[~number.isin(number[voters.index])]
     if len(without):
