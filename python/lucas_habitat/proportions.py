@@ -229,7 +229,7 @@ def _warn_unless_calibrated(table: pd.DataFrame) -> None:
     else:
         warn(
             "It is not known whether the model was calibrated; if not, its probabilities are "
-            "not proportions until calibrate() was used."
+            f"not proportions until {words.call('calibrate')} was used."
         )
 
 
