@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
+from ._base.cards import CalibrationCard
 from ._base.progress import Progress
 from .classifier import target_for
 from .errors import CalibrationError, some, warn
@@ -109,7 +110,7 @@ def calibrate(
 
 def fit_calibration(
     logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
-) -> dict[str, Any]:
+) -> CalibrationCard:
     """The temperature that minimises the log loss of held-out logits, for a model's card."""
     present = len(np.unique(labels))
     if present < 2:

@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
+from ._base.cards import CalibrationCard, Card, TrainingSummary
 from ._base.version import __version__, library_versions
 from .engines import Target
 from .features import Features
@@ -75,10 +76,10 @@ class HabitatModel:
     preprocessing: Preprocessing
     target: Target
     history: pd.DataFrame
-    training: dict[str, Any]
+    training: TrainingSummary
     training_photos: pd.DataFrame
     training_features: npt.NDArray[np.float16]
-    calibration: dict[str, Any] | None = None
+    calibration: CalibrationCard | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
 
@@ -105,7 +106,7 @@ class HabitatModel:
         """The head's weights in float64."""
         return {name: value.astype(np.float64) for name, value in self.head_weights.items()}
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Everything needed to trust and repeat the model, as plain values."""
         last = self.history.iloc[-1].to_dict() if len(self.history) else {}
         return {
@@ -121,7 +122,7 @@ class HabitatModel:
             "precision": self.target.precision,
             "training": self.training,
             "calibration": self.calibration,
-            "metrics": {k: None if pd.isna(v) else float(v) for k, v in last.items()},
+            "metrics": {str(k): None if pd.isna(v) else float(v) for k, v in last.items()},
             "versions": self.versions,
         }
 

@@ -432,7 +432,7 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
     if given is None:
         return np.full(len(classes), 1 / len(classes))
     if isinstance(given, Mapping | pd.Series):
-        named = {str(label): share for label, share in given.items()}
+        named: Mapping[str, float] = {str(label): share for label, share in given.items()}
     else:
         from .saved_models import as_model  # asked for a model's sake only: it imports engines
 

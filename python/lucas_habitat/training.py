@@ -16,6 +16,7 @@ from sklearn.metrics import cohen_kappa_score
 from torch import nn
 
 from ._base import words
+from ._base.cards import TrainingSummary
 from ._base.checks import check_choice, check_number, check_seed
 from ._base.choices import RECIPES
 from ._base.progress import Progress, report
@@ -170,6 +171,8 @@ def train(
         found = extract_features(
             both["path"].tolist(), backbone, how, target, cache=False, progress=progress
         )
+    training_photos, training_features = _kept(both, found.values, fit, seed)
+    summary = _summary(both, found, fit, val, classes, recipe, settings, seed)
     model = HabitatModel(
         classes=classes,
         backbone=backbone,
@@ -177,13 +180,10 @@ def train(
         preprocessing=how,
         target=target,
         history=history,
-        training={},
-        training_photos=both,
-        training_features=np.empty((0, 0), np.float16),
+        training={**summary, "corrections": corrected},
+        training_photos=training_photos,
+        training_features=training_features,
     )
-    model.training = _summary(both, found, fit, val, classes, recipe, settings, seed)
-    model.training["corrections"] = corrected
-    model.training_photos, model.training_features = _kept(both, found.values, fit, seed)
     if len(val):
         try:
             model.calibration = fit_calibration(
@@ -534,12 +534,17 @@ def _summary(
     recipe: str,
     settings: dict[str, Any],
     seed: int,
-) -> dict[str, Any]:
+) -> TrainingSummary:
+    """How the model was trained, and on what, for its card."""
     used = photos.iloc[fit]
     refused = pd.Series([s for s in found.status if s != "ok"], dtype="str").value_counts()
     return {
         "recipe": recipe,
-        **settings,
+        "freeze_backbone": settings["freeze_backbone"],
+        "dropout": settings["dropout"],
+        "epochs": settings["epochs"],
+        "batch_size": settings["batch_size"],
+        "learning_rate": settings["learning_rate"],
         "seed": seed,
         "n_photos": len(fit),
         "n_points": int(groups_of(used).nunique()),

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .._base import words
+from .._base.cards import BackboneSpec
 from .._base.checks import check_choice, check_number, check_seed
 from .._base.choices import SCALINGS
 from ..errors import InputError, LucasError, warn
@@ -30,7 +31,7 @@ class Backbone(nn.Module):
     returns float32 of shape (n, num_features).
     """
 
-    def __init__(self, network: nn.Module, spec: dict[str, Any]) -> None:
+    def __init__(self, network: nn.Module, spec: BackboneSpec) -> None:
         super().__init__()
         self.network = network
         #: What was built: arch, network, weights, weights_sha256, scaling, mean, std, size,
@@ -176,7 +177,7 @@ def load_backbone(
     if scaling != "own":
         mean, std = ((0.0,) * 3, (1.0,) * 3) if scaling == "unit" else ((0.5,) * 3, (0.5,) * 3)
     source = load_weights(network, name, weights)
-    spec = {
+    spec: BackboneSpec = {
         "arch": arch,
         "network": name,
         "weights": source,
@@ -190,7 +191,7 @@ def load_backbone(
     return Backbone(network, spec).eval()
 
 
-def backbone_from(spec: dict[str, Any], state: Arrays) -> Backbone:
+def backbone_from(spec: BackboneSpec, state: Arrays) -> Backbone:
     """Make the backbone that a saved model describes."""
     network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
     if name != spec["network"]:
@@ -201,7 +202,7 @@ def backbone_from(spec: dict[str, Any], state: Arrays) -> Backbone:
         network.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=True)
     except RuntimeError as error:
         raise LucasError(f"The model's weights do not fit {name}: {error}") from error
-    return Backbone(network, dict(spec)).eval()
+    return Backbone(network, spec).eval()
 
 
 def arrays_of(module: nn.Module) -> Arrays:

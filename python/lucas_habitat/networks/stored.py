@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._base.cards import BackboneSpec
 from ..errors import LucasError
 from .arrays import Arrays, arrays_sha256
 
@@ -32,7 +33,7 @@ class StoredBackbone:
         If the weights are not those of the spec.
     """
 
-    def __init__(self, spec: dict[str, Any], state: Arrays) -> None:
+    def __init__(self, spec: BackboneSpec, state: Arrays) -> None:
         if arrays_sha256(state) != spec["weights_sha256"]:
             raise LucasError("The weights are not those that the card describes.")
         self.spec = spec

@@ -1,0 +1,75 @@
+"""What stands on a model's card: the JSON that a saved model is described by.
+
+Cards of earlier versions may lack what was added since; `saved_models` says what that meant.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+__all__ = ["BackboneSpec", "CalibrationCard", "Card", "TrainingSummary"]
+
+
+class BackboneSpec(TypedDict):
+    """A backbone, so that the same one can be made again."""
+
+    arch: str  # as the user named it
+    network: str  # timm's or torchvision's name
+    weights: str  # where they came from
+    weights_sha256: str
+    scaling: str  # "unit", "symmetric" or "own"
+    mean: list[float]  # of RGB values in [0, 1], one a channel
+    std: list[float]
+    size: int  # pixels, height and width
+    num_features: int
+
+
+class TrainingSummary(TypedDict):
+    """How a model was trained, and on what."""
+
+    recipe: str
+    freeze_backbone: bool
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    n_photos: int
+    n_points: int
+    n_without_point: int
+    n_validation_photos: int
+    n_validation_points: int
+    photos_per_class: dict[str, int]
+    years: list[int]
+    n_refused: int
+    refused: dict[str, int]  # by status
+    corrections: NotRequired[dict[str, int] | None]
+
+
+class CalibrationCard(TypedDict):
+    """How probabilities were put right."""
+
+    temperature: float
+    n_photos: int
+    n_points: int
+    method: str
+
+
+class Card(TypedDict):
+    """Everything needed to trust and repeat a model, as plain values."""
+
+    format: str
+    format_version: int
+    lucas_habitat: str  # the version that wrote it
+    created: str  # ISO date and time, UTC
+    classes: list[str]
+    backbone: BackboneSpec
+    preprocessing: dict[str, object]
+    engine: str
+    device: str
+    precision: str
+    training: TrainingSummary
+    calibration: CalibrationCard | None
+    metrics: dict[str, float | None]  # of the last epoch
+    versions: dict[str, str]
+    files: NotRequired[dict[str, str]]  # sha256 by name, of a saved model
