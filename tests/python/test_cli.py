@@ -17,6 +17,7 @@ import pytest
 import rasterio
 
 import lucas_habitat
+from lucas_habitat._base import words
 from lucas_habitat.cli import main
 from lucas_habitat.cli.main import COMMANDS, make_parser
 from lucas_habitat.cli.options import given
@@ -251,6 +252,20 @@ def test_what_is_not_given_is_not_passed():
     assert given(options, train) == {
         "epochs": 3, "weights": None, "cache": False, "closeups": True}  # fmt: skip
     assert given(options, lucas_habitat.list_photos) == {"root": "x"}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_messages_name_the_options_that_there_are(command):
+    """Messages are made where no option is known; each must still be called as the command calls it."""
+    for name, action in options_of(command).items():
+        is_off = isinstance(action, argparse._StoreFalseAction)
+        message = words.arg(name, False) if is_off else words.arg(name)
+        assert words.in_shell(message, action.option_strings) == action.option_strings[0]
+
+
+def test_errors_are_told_in_the_words_of_the_shell(trained, capsys):
+    assert run("train", trained / "photos.csv", "--out", trained / "model") == 1
+    assert capsys.readouterr().err.endswith("or overwrite it explicitly (--overwrite).\n")
 
 
 def test_help_waits_for_nothing_heavy():
