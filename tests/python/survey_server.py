@@ -21,7 +21,11 @@ JPEG = jpeg()
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves ``files`` by path; ``faults`` give, by path, what happens at each request in turn."""
+    """Serves ``files`` by path; ``faults`` give, by path, what happens at each request in turn.
+
+    After ``held_after`` requests it lets all others wait until ``going_on`` is set: whoever asks
+    is then surely not done before a test kills it, however busy the machine is.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -31,6 +35,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.files, self.faults = {}, {}
         self.asked, self.agents, self.ranges = Counter(), set(), []
         self.now = self.most = 0
+        self.held_after, self.going_on = None, threading.Event()
         self.lock = threading.Lock()
         self.base = f"http://127.0.0.1:{self.server_port}"
         self.thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
@@ -62,7 +67,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             server.agents.add(self.headers["User-Agent"])
             server.now += 1
             server.most = max(server.most, server.now)
+            held = server.held_after is not None and sum(server.asked.values()) > server.held_after
         try:
+            if held:
+                server.going_on.wait(300)
             faults = server.faults.get(path, ())
             fault = faults[min(number, len(faults) - 1)] if faults else "ok"
             self.respond(fault, server.files.get(path))
@@ -97,8 +105,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, data, length=len(data) // 2)
         elif fault == "slow":
             self.answer(200, data, pause=0.03)
-        elif fault == "drip":
-            self.answer(200, data, pause=0.4)
         elif fault == "slow chunked":
             self.answer(200, data, chunked=True)
         else:

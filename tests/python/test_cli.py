@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import warnings
 
 import pandas as pd
@@ -275,6 +274,8 @@ def test_help_waits_for_nothing_heavy():
         f"for command in {NAMES}:\n"
         "    with contextlib.suppress(SystemExit):\n"
         "        main([command, '--help'])\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main(['--version'])\n"
         "heavy = 'pandas', 'numpy', 'torch', 'sklearn', 'openvino', 'matplotlib'\n"
         "print([m for m in heavy if m in sys.modules])"
     )
@@ -282,8 +283,7 @@ def test_help_waits_for_nothing_heavy():
     assert found.stdout.endswith("\n[]\n")
 
 
-def test_the_program_starts_fast_and_says_its_version():
-    start = time.perf_counter()
+def test_the_program_says_its_version():
     found = subprocess.run(
         [sys.executable, "-m", "lucas_habitat.cli", "--version"],
         capture_output=True,
@@ -291,7 +291,6 @@ def test_the_program_starts_fast_and_says_its_version():
         check=True,
     )
     assert found.stdout.startswith("lucas-habitat 0.")
-    assert time.perf_counter() - start < 3  # a tenth of that on a quiet machine
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -98,7 +98,7 @@ def test_threads_and_processes_append_at_once_and_lose_nothing(tmp_path, new_pho
     ]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda i: add_corrections(reviews, rows, f"own-{i}"), range(20)))
-    assert [other.wait(60) for other in others] == [0, 0]
+    assert [other.wait(300) for other in others] == [0, 0]
     labels = pd.read_csv(reviews)["habitat"].value_counts()
     expected = [f"{n}-{i}" for n in range(2) for i in range(10)] + [f"own-{i}" for i in range(20)]
     assert labels.to_dict() == dict.fromkeys(expected, 2)

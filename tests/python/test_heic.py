@@ -5,7 +5,6 @@ import os
 import struct
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pillow_heif
@@ -231,10 +230,9 @@ def test_the_limit_is_pillows_own(monkeypatch):
     assert decode_photo(heic(smooth(202, 100)), KEEP).shape == (224, 224, 3)
 
 
-def test_a_heic_that_says_30000_by_30000_is_refused_undecoded():
-    start = time.perf_counter()
+def test_a_heic_that_says_30000_by_30000_is_refused_undecoded(monkeypatch):
+    monkeypatch.setattr(pillow_heif.HeifImageFile, "load", None)
     status, message = refused(said(heic(smooth()), (320, 240), (30_000, 30_000)))
-    assert time.perf_counter() - start < 1
     assert status == "too large"
     assert "900,000,000 pixels" in message
 

@@ -1,7 +1,6 @@
 """Over the years: doubt is not taken for change, intervals hold the truth, and p_changed is a proportion."""
 
 import json
-import time
 import warnings
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import growth
 from scipy.optimize import minimize
 from test_plots import HARD, cut_off, overlapping
 
@@ -435,11 +435,10 @@ def test_same_seed_same_intervals():
     assert total(wide)[3] > total(narrow)[3]
 
 
-def test_five_thousand_points_take_seconds():
-    points, _ = simulated(5000)
-    start = time.perf_counter()
-    _, estimate, low, high = total(transitions(points))
-    assert time.perf_counter() - start < 60  # 3 s on a quiet machine
+def test_time_grows_with_the_points_and_no_faster():
+    few, many = simulated(625)[0], simulated(5000)[0]
+    assert growth(lambda points: transitions(points, n_boot=100), few, many) < 24
+    _, estimate, low, high = total(transitions(many))
     assert low < estimate < high
     assert high - low < 0.04
 

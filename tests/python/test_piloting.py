@@ -202,12 +202,18 @@ def test_a_run_killed_while_fetching_goes_on(tmp_path, server, done):
     ]  # fmt: skip
     command = [sys.executable, "-m", "lucas_habitat.cli", "pilot", "--out", str(tmp_path / "dk")]
     server.asked.clear()
+    server.going_on.clear()
+    server.held_after = 100
     slow = subprocess.Popen([*command, *arguments, "--per-second", "40"], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 120
-    while sum(server.asked.values()) < 40 and time.monotonic() < until:
-        time.sleep(0.05)
-    slow.kill()
-    slow.wait()
+    try:
+        while sum(server.asked.values()) < 40:
+            assert slow.poll() is None
+            time.sleep(0.05)
+    finally:
+        slow.kill()
+        slow.wait()
+        server.held_after = None
+        server.going_on.set()
     assert 40 <= sum(server.asked.values()) < 190
     assert not (tmp_path / "dk" / "photos.csv").exists()
     assert main([*command[3:], *arguments, "--per-second", "5000"]) == 0

@@ -2,13 +2,13 @@
 
 import copy
 import json
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import growth
 
 from lucas_habitat import interpolation
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
@@ -786,12 +786,17 @@ def test_chunks_and_the_formula_written_out_agree(options, monkeypatch):
             np.testing.assert_allclose(whole.iloc[i], expected, atol=0.005)
 
 
-def test_20000_sites_and_5000_points_take_seconds():
+@pytest.mark.parametrize("options", [{"k": 5}, {"radius": 5000}])
+def test_time_grows_with_the_sites_and_no_faster(options):
     points, sites = softmax_points(n=5000), random_sites(20_000)
-    start = time.perf_counter()
-    covariates(points, sites, crs="EPSG:3035", k=5, drop="none")
-    covariates(points, sites, crs="EPSG:3035", radius=5000, drop="none")
-    assert time.perf_counter() - start < 10
+    options = {"crs": "EPSG:3035", "drop": "none", **options}
+    assert growth(lambda s: covariates(points, s, **options), sites.head(2_500), sites) < 24
+
+
+def test_not_every_site_is_held_against_every_point():
+    points, sites = softmax_points(n=10_000), random_sites(5_000)
+    options = {"crs": "EPSG:3035", "drop": "none", "k": 5}
+    assert growth(lambda p: covariates(p, sites, **options), points.head(1_250), points) < 6
 
 
 # --- support ----------------------------------------------------------------------------------
