@@ -1,0 +1,68 @@
+"""All simulations behind docs/trust.md: python benchmarks/trust/run.py [--quick] [PART ...].
+
+Runs two parts at a time and writes their tables between the markers of docs/trust.md. What fails its
+claim stays in the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import re
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "trust.md"
+NOT_PARTS = ("common", "run")
+
+
+def parts() -> list[str]:
+    """The simulations by name."""
+    return sorted(p.stem for p in HERE.glob("*.py") if p.stem not in NOT_PARTS)
+
+
+def run_part(name: str, quick: bool) -> tuple[str, float]:
+    """A part's tables as Markdown, and the minutes they took."""
+    sys.path.insert(0, str(HERE))
+    start = time.perf_counter()
+    tables = importlib.import_module(name).tables(quick)
+    return "\n".join(t.markdown() for t in tables), (time.perf_counter() - start) / 60
+
+
+def write(name: str, text: str) -> None:
+    """Put a part's tables in place of its earlier ones."""
+    page = PAGE.read_text(encoding="utf-8")
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if begin not in page:
+        raise SystemExit(f"{PAGE} has no place for the tables of {name}: add {begin} and {end}.")
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    page = pattern.sub(lambda _: f"{begin}\n\n{text}\n{end}", page)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def main() -> None:
+    """Run the parts named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[[], *parts()], default=[])
+    parser.add_argument("--quick", action="store_true", help="a small cut; writes nothing")
+    options = parser.parse_args()
+    # Each part is one process on one core.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    names = options.part or parts()
+    with ProcessPoolExecutor(2) as pool:
+        runs = {name: pool.submit(run_part, name, options.quick) for name in names}
+        for name, run in runs.items():
+            text, minutes = run.result()
+            print(f"{name}: {minutes:.1f} minutes", flush=True)
+            if options.quick:
+                print(text)
+            else:
+                write(name, text)
+
+
+if __name__ == "__main__":
+    main()
