@@ -14,16 +14,15 @@ from .._base.files import write_json, write_text
 from .._base.progress import Progress
 from .._base.tables import write_table
 from .._base.version import __version__
-from ..classifier import classify
-from ..evaluation import evaluate
 from ..images.drawn import DRAWN, draw_demo_photos
+from ..model import HabitatModel
 from ..pages.run_page import report
 from ..photos import describe_photos, list_photos
 from ..proportions import covariates, support
 from ..saved_models import save_model
 from ..splits import split_photos
 from ..training import train
-from ..voting import vote
+from .outcome import Outcome, outcome_of, write_outcome
 
 __all__ = ["run_demo"]
 
@@ -70,54 +69,63 @@ def run_demo(
     training, test = split_photos(
         table, test_size=None if table["split"].notna().any() else _TEST_SIZE, seed=seed
     )
+    write_table(training, folder / "train.csv")
     model = train(training, arch=arch, validation_split=_VALIDATION, seed=seed, progress=progress)
     save_model(model, folder / "model", overwrite=True)
-    predictions = classify(test, model, progress=progress)
-    points = vote(predictions)
-    by_photo, by_point = evaluate(predictions, seed=seed), evaluate(points, seed=seed)
+    outcome = outcome_of(test, model, seed=seed, progress=progress)
+    write_table(outcome.predictions, folder / "predictions.csv")
+    write_outcome(outcome, folder)
+    _write_covariates(outcome.points, folder)
 
-    write_table(training, folder / "train.csv")
-    write_table(predictions, folder / "predictions.csv")
-    write_table(points, folder / "points.csv")
-    for name, found in (("photos", by_photo), ("points", by_point)):
-        write_json(found.as_dict(), folder / f"evaluation_{name}.json")
+    lines = [*describe_photos(table), *_describe(model, outcome)]
+    if photos is None:
+        lines.append("Drawn photos say nothing about real land: they show that the way works.")
+    lines += ["", *_describe_folder(folder), f"{time.perf_counter() - start:.0f} seconds"]
+    text = "\n".join(lines)
+    write_text(text + "\n", folder / "summary.txt")
+    # Last, and with what lies in the folder, as `lucas-habitat report` would write it again.
+    report(folder, folder / "report.html", model=model)
+    return text
+
+
+def _write_covariates(points: pd.DataFrame, folder: Path) -> None:
     # A test point surveyed in two campaigns counts once, by its latest.
     proportions = covariates(points, year="latest" if points["year"].notna().all() else None)
     write_table(proportions, folder / "covariates.csv")
     write_table(support(proportions), folder / "covariates_support.csv")
 
-    refused = predictions.loc[predictions["status"] != "ok", "status"].value_counts()
-    n_refused = int(refused.sum()) + model.training["n_refused"]
-    reasons = refused.add(  # of the test photos and of those to train on
-        pd.Series(model.training["refused"], dtype="int64"), fill_value=0
-    ).astype(int)
+
+def _describe(model: HabitatModel, outcome: Outcome) -> list[str]:
+    """Photos used and refused, the model, and its accuracy per photo and per point, as lines."""
+    status = outcome.predictions["status"]
+    reasons = (  # of the test photos and of those to train on
+        status[status != "ok"]
+        .value_counts()
+        .add(pd.Series(model.training["refused"], dtype="int64"), fill_value=0)
+        .astype(int)
+    )
+    by_photo, by_point = outcome.evaluations["photos"], outcome.evaluations["points"]
     lines = [
-        *describe_photos(table),
         f"{model.training['n_photos']} photos trained on, {model.training['n_validation_photos']} "
-        f"to calibrate, {int((predictions['status'] == 'ok').sum())} classified, {n_refused} refused"
-        + (f" ({', '.join(f'{n} {k}' for k, n in reasons.items())})" if n_refused else ""),
+        f"to calibrate, {int((status == 'ok').sum())} classified, {reasons.sum()} refused"
+        + (f" ({', '.join(f'{n} {k}' for k, n in reasons.items())})" if len(reasons) else ""),
         *("", str(model), "", str(by_photo), "", str(by_point), ""),
     ]
     if by_point.n < by_photo.n:
         lines.append(
             f"Votes change kappa from {by_photo.kappa:.3f} per photo to {by_point.kappa:.3f} per point."
         )
-    if photos is None:
-        lines.append("Drawn photos say nothing about real land: they show that the way works.")
-    lines += [
-        "",
+    return lines
+
+
+def _describe_folder(folder: Path) -> list[str]:
+    return [
         f"Everything is in {folder}:",
         "  predictions.csv    one row a test photo      points.csv       one row a point and year",
         "  evaluation_*.json  the numbers above         covariates.csv   for a species model",
         "  model/             the trained model         train.csv        what it was trained on",
         f"Look at all of it in {folder / 'report.html'}",
-        f"{time.perf_counter() - start:.0f} seconds",
     ]
-    text = "\n".join(lines)
-    write_text(text + "\n", folder / "summary.txt")
-    # Last, and with what lies in the folder, as `lucas-habitat report` would write it again.
-    report(folder, folder / "report.html", model=model)
-    return text
 
 
 def _drawn(folder: Path, n_points: int, seed: int, progress: Progress) -> Path:

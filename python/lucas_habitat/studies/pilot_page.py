@@ -28,10 +28,10 @@ _STEPS = {
 }
 
 
-def comparison_table(found: Mapping[str, Evaluation]) -> pd.DataFrame:
+def comparison_table(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
     """Accuracy of photos and points beside the published pilot's, one row each."""
     rows: list[dict[str, Any]] = []
-    for unit, e in found.items():
+    for unit, e in evaluations.items():
         row: dict[str, Any] = {"unit": unit, "n": e.n, "n_points": e.n_points}
         for name in PILOT:
             low, high = getattr(e, f"{name}_interval")
@@ -65,32 +65,20 @@ def describe_comparison(comparison: pd.DataFrame) -> list[str]:
 def beside_the_pilot(comparison: pd.DataFrame) -> Section:
     """The section that compares with the published pilot."""
 
-    def span(low: float, high: float) -> str:
-        return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
-
-    names = {"photos": "each photo", "points": "votes of a point", "pilot": "the pilot"}
+    units = {"photos": "each photo", "points": "votes of a point", "pilot": "the pilot"}
     shown = pd.DataFrame(
         {
-            "": comparison["unit"].map(names),
+            "": comparison["unit"].map(units),
             "compared": [f"{n}" if pd.notna(n) else "" for n in comparison["n"]],
-            **{
-                label: column
-                for name, label in (("overall_accuracy", "overall accuracy"), ("kappa", "kappa"))
-                for label, column in (
-                    (label, [f"{v:.3f}" for v in comparison[name]]),
-                    (
-                        f"{label}, 95 %",
-                        [
-                            span(*ends)
-                            for ends in zip(
-                                comparison[f"{name}_low"], comparison[f"{name}_high"], strict=True
-                            )
-                        ],
-                    ),
-                )
-            },
         }
     )
+    for name, label in (("overall_accuracy", "overall accuracy"), ("kappa", "kappa")):
+        shown[label] = [f"{v:.3f}" for v in comparison[name]]
+        ends = zip(comparison[f"{name}_low"], comparison[f"{name}_high"], strict=True)
+        shown[f"{label}, 95 %"] = [
+            "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+            for low, high in ends
+        ]
     section = Section("Beside the pilot", [html_table(shown, "This run and the pilot")])
     section.parts.append(
         paragraph(

@@ -21,7 +21,8 @@ import lucas_habitat
 from lucas_habitat import list_photos, load_model, pilot
 from lucas_habitat.cli import main
 from lucas_habitat.errors import DownloadError, InputError, LucasError, LucasWarning
-from lucas_habitat.studies import pilot as piloting
+from lucas_habitat.studies import pilot_steps
+from lucas_habitat.studies.pilot_settings import check_sample
 from lucas_habitat.survey.campaigns import PHOTO_COLUMNS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -87,7 +88,7 @@ def server():
 
 @pytest.fixture
 def quick(monkeypatch, server):
-    monkeypatch.setattr(piloting, "TABLES", f"{server.base}/tables")
+    monkeypatch.setattr(pilot_steps, "TABLES", f"{server.base}/tables")
     server.asked.clear()
 
 
@@ -98,10 +99,10 @@ def run(out, server, **options):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory, server):
-    before, piloting.TABLES = piloting.TABLES, f"{server.base}/tables"
+    before, pilot_steps.TABLES = pilot_steps.TABLES, f"{server.base}/tables"
     folder = tmp_path_factory.mktemp("kør på ø") / "dk 1"
     found = run(folder, server, sample="all", test_size=0.4)
-    piloting.TABLES = before
+    pilot_steps.TABLES = before
     return folder, found
 
 
@@ -178,7 +179,7 @@ def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, done, monkeypatch
     def broken(*args, **kwargs):
         raise OSError("a plug was pulled")
 
-    monkeypatch.setattr(piloting, "train", broken)
+    monkeypatch.setattr(pilot_steps, "train", broken)
     broken.__signature__ = inspect.signature(lucas_habitat.train)
     options = {"sample": "all", "test_size": 0.4}
     with pytest.raises(OSError, match="plug"):
@@ -193,6 +194,20 @@ def test_a_run_that_broke_off_goes_on(tmp_path, server, quick, done, monkeypatch
     for name in ("photos.csv", "points.csv"):
         assert (tmp_path / "dk" / name).read_bytes() == (folder / name).read_bytes()
     pd.testing.assert_frame_equal(whole, run(tmp_path / "dk", server, **options))
+
+
+def test_training_is_told_of_the_cache(tmp_path, server, quick, monkeypatch):
+    given = {}
+
+    def train(photos, **options):
+        given.update(options)
+        raise OSError("enough")
+
+    monkeypatch.setattr(pilot_steps, "train", train)
+    with pytest.raises(OSError, match="enough"):
+        run(tmp_path / "dk", server, sample=100, training={**LITE["training"], "cache": False})
+    assert given["cache"] is False
+    assert given["epochs"] == 4
 
 
 def test_a_run_killed_while_fetching_goes_on(tmp_path, server, done):
@@ -262,7 +277,7 @@ def test_the_table_of_one_campaign_is_enough_for_2018(monkeypatch, tmp_path, ser
         asked.append(url)
         raise DownloadError("enough")
 
-    monkeypatch.setattr(piloting, "download_table", told)
+    monkeypatch.setattr(pilot_steps, "download_table", told)
     for years in (2018, [2018], None, [2015, 2018]):
         with pytest.raises(DownloadError):
             run(tmp_path / "dk", server, years=years)
@@ -272,12 +287,12 @@ def test_the_table_of_one_campaign_is_enough_for_2018(monkeypatch, tmp_path, ser
 
 
 def test_the_pilots_samples():
-    assert piloting._sample("small", None, None) == (1093, True, 0.2)
-    n, balanced, share = piloting._sample("large", None, None)
-    assert (n, balanced) == (15_676 + 4_297, False)
-    assert round(share * n) == 4_297
-    assert piloting._sample("all", None, 0.3) == (None, False, 0.3)
-    assert piloting._sample(500, False, None) == (500, False, 0.2)
+    assert check_sample("small", None, None) == ("small", 1093, True, 0.2)
+    large = check_sample("large", None, None)
+    assert (large.n_photos, large.is_balanced) == (15_676 + 4_297, False)
+    assert round(large.test_size * large.n_photos) == 4_297
+    assert check_sample("all", None, 0.3) == ("all", None, False, 0.3)
+    assert check_sample(500, False, None) == (500, 500, False, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -359,12 +374,12 @@ def test_a_step_that_was_broken_off_is_undone(tmp_path, server, quick, monkeypat
         if path.name == "selection.csv":
             raise OSError("killed between a file and its note")
 
-    write = piloting.write_table
-    monkeypatch.setattr(piloting, "write_table", broken)
+    write = pilot_steps.write_table
+    monkeypatch.setattr(pilot_steps, "write_table", broken)
     with pytest.raises(OSError, match="killed"):
         run(tmp_path / "dk", server, **options, seed=2, overwrite=True)
     assert (tmp_path / "dk" / "selection.csv").read_bytes() != selected
-    monkeypatch.setattr(piloting, "write_table", write)
+    monkeypatch.setattr(pilot_steps, "write_table", write)
     run(tmp_path / "dk", server, **options)
     assert (tmp_path / "dk" / "selection.csv").read_bytes() == selected
 
