@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from .._base import words
@@ -23,7 +24,7 @@ from .._base.tables import write_table
 from .._base.version import __version__
 from ..errors import InputError, some
 from ..pictures.canvas import as_svg
-from .html import escape, paragraph
+from .html import bullets, data_uri, element, figure, joined, paragraph
 
 _NOTE = "about.json"
 
@@ -36,14 +37,14 @@ class Section:
     ----------
     heading : str
         Plain text.
-    parts : list of str
-        HTML made by this module's functions, which escape all text.
+    parts : list of Markup
+        HTML, as the functions of `html` make it.
     tables : dict of str to pandas.DataFrame
         Numbers to lie beside the page, by the name of their file without ``.csv``.
     """
 
     heading: str
-    parts: list[str] = field(default_factory=list)
+    parts: list[Markup] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def add_picture(
@@ -51,17 +52,14 @@ class Section:
     ) -> None:
         """Add a picture and its numbers; where it cannot be drawn, the reason."""
         try:
-            figure = draw()
+            drawn = draw()
         except InputError as error:
             self.parts.append(paragraph(str(error)))
             return
         self.tables[name] = table
-        data = base64.b64encode(as_svg(figure).encode()).decode()
-        self.parts.append(
-            f'<figure class="picture"><img src="data:image/svg+xml;base64,{data}" '
-            f'alt="{escape(caption)}"><figcaption>{escape(caption)} Numbers: '
-            f"{escape(name)}.csv</figcaption></figure>"
-        )
+        source = data_uri(as_svg(drawn).encode(), "image/svg+xml")
+        image = element("img", src=source, alt=caption)
+        self.parts.append(figure(image, f"{caption} Numbers: {name}.csv", kind="picture"))
 
 
 def write_page(sections: Sequence[Section], page: Path, title: str) -> Path:
@@ -112,7 +110,7 @@ def check_data_folder(page: Path) -> Path:
 
 
 # ---- the page -----------------------------------------------------------------------------------
-_CSS = """
+_CSS = Markup("""
 :root{color-scheme:light dark;--ink:#1a1a1a;--soft:#595959;--page:#fff;--card:#f4f5f3;--line:#c9ccc6;
 --warn:#7a3b00;--link:#1f5fa8}
 @media(prefers-color-scheme:dark){:root{--ink:#ececec;--soft:#b4b4b4;--page:#171916;--card:#23261f;
@@ -143,35 +141,70 @@ max-width:100%;height:auto;padding:4px}figcaption{font-size:.9rem;margin-top:.3r
 .photos{grid-template-columns:repeat(2,1fr)}}
 @media print{body{max-width:none;font-size:9pt;padding:0}nav{display:none}h2{break-after:avoid}
 figure,table,tr{break-inside:avoid}.scroll{overflow:visible}}
-"""
+""")
 
 
-def _page(sections: Sequence[Section], title: str, folder: str) -> str:
+def _page(sections: Sequence[Section], title: str, folder: str) -> Markup:
+    """The whole document: head, title, links to the sections, and the sections."""
+    ids = [re.sub(r"[^a-z]+", "-", s.heading.lower()).strip("-") for s in sections]
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    header = element(
+        "header",
+        element("h1", title),
+        "\n",
+        paragraph(
+            f"Made on {made} with lucas-habitat {__version__}. The numbers of all pictures and "
+            f"tables are CSV files in {folder}.",
+            kind="soft",
+        ),
+    )
+    links = bullets(
+        element("a", s.heading, href=f"#{i}") for i, s in zip(ids, sections, strict=True)
+    )
+    body = (
+        element(
+            "section",
+            element("h2", s.heading, id=i),
+            "\n",
+            joined(s.parts, "\n"),
+            aria_labelledby=i,
+        )
+        for i, s in zip(ids, sections, strict=True)
+    )
+    page = element(
+        "html",
+        "\n",
+        _head(title),
+        "\n",
+        element(
+            "body",
+            "\n",
+            header,
+            "\n",
+            element("nav", links, aria_label="Sections"),
+            "\n",
+            element("main", "\n", joined(body, "\n"), "\n"),
+            "\n",
+        ),
+        "\n",
+        lang="en",
+    )
+    return Markup("<!DOCTYPE html>\n") + page + "\n"
+
+
+def _head(title: str) -> Markup:
+    """A head that lets the page load and run nothing but its own style."""
     digest = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; "
         "form-action 'none'"
     )
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    ids = [re.sub(r"[^a-z]+", "-", s.heading.lower()).strip("-") for s in sections]
-    links = "".join(
-        f'<li><a href="#{i}">{escape(s.heading)}</a></li>'
-        for i, s in zip(ids, sections, strict=True)
-    )
-    body = "".join(
-        f'<section aria-labelledby="{i}"><h2 id="{i}">{escape(s.heading)}</h2>\n'
-        + "\n".join(s.parts)
-        + "</section>\n"
-        for i, s in zip(ids, sections, strict=True)
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<header>"
-        f'<h1>{escape(title)}</h1>\n<p class="soft">Made on {made} with lucas-habitat '
-        f"{escape(__version__)}. The numbers of all pictures and tables are CSV files in "
-        f"{escape(folder)}.</p></header>\n"
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n{body}</main>\n</body>\n</html>\n'
-    )
+    lines = [
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", title),
+        element("style", _CSS),
+    ]
+    return element("head", "\n", joined(lines, "\n"), "\n")

@@ -6,8 +6,6 @@ that another command puts its own beside or between.
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import warnings
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from markupsafe import Markup
 from PIL import Image
 
 from .._base import words
@@ -35,7 +34,7 @@ from ..pictures.photos import plot_point
 from ..pictures.tables import confusion_table, examples_table, map_table, point_table
 from ..pictures.transitions import draw_transitions
 from ..voting import vote
-from .html import bullets, escape, fact_list, html_table, paragraph
+from .html import bullets, element, fact_list, figure, html_table, jpeg_uri, paragraph
 from .page import Section, check_data_folder, write_page
 
 if TYPE_CHECKING:
@@ -526,7 +525,7 @@ def _examples(table: pd.DataFrame, points: pd.DataFrame, labelled: bool) -> list
             section.parts.append(paragraph(str(error)))
         else:
             shown = [_example(row) for row in rows.to_dict("records")]
-            section.parts.append(f'<div class="photos">{"".join(shown)}</div>')
+            section.parts.append(element("div", *shown, class_="photos"))
             section.tables[f"photos_{kind}"] = rows
         sections.append(section)
     chosen = _telling_point(table)
@@ -557,7 +556,8 @@ def _telling_point(table: pd.DataFrame) -> tuple[str, int | None] | None:
     return str(point), None if pd.isna(year) else int(year)
 
 
-def _example(row: Mapping[Any, Any]) -> str:
+def _example(row: Mapping[Any, Any]) -> Markup:
+    """A photo with its class, and its name; where it cannot be read, the reason."""
     said = f"{row['predicted']} {row['confidence']:.2f}"
     if str(row["predicted"]) != row["habitat"]:
         chance = row["reference_probability"]
@@ -566,16 +566,15 @@ def _example(row: Mapping[Any, Any]) -> str:
     try:
         pixels = thumbnail(str(row["path"]), _SIDE)
     except PhotoError as error:
-        return f"<figure><figcaption>{escape(name)}: {escape(error)}</figcaption></figure>"
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=80)
-    code = base64.b64encode(data.getvalue()).decode()
-    # The width and height keep the page from jumping.
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{code}" width="{pixels.shape[1]}" '
-        f'height="{pixels.shape[0]}" alt="{escape(f"Photo {name}, predicted {said}")}">'
-        f"<figcaption>{escape(said)}<br><small>{escape(name)}</small></figcaption></figure>"
+        return figure(None, f"{name}: {error}")
+    image = element(
+        "img",
+        src=jpeg_uri(Image.fromarray(pixels)),
+        width=pixels.shape[1],  # width and height keep the page from jumping
+        height=pixels.shape[0],
+        alt=f"Photo {name}, predicted {said}",
     )
+    return figure(image, said, element("br"), element("small", name))
 
 
 def _refused(table: pd.DataFrame, model: HabitatModel | None) -> Section:
