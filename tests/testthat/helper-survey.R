@@ -31,7 +31,7 @@ local_server <- function(folder) {
     "with open(sys.argv[2] + '.part', 'w') as file:",
     "    file.write(f'{os.getpid()} {server.server_port}\\n')",
     "os.replace(sys.argv[2] + '.part', sys.argv[2])",
-    "end = threading.Timer(120, server.shutdown)  # also if R dies",
+    "end = threading.Timer(900, server.shutdown)  # also if R dies",
     "end.daemon = True",
     "end.start()",
     "server.serve_forever(0.05)"
@@ -39,7 +39,7 @@ local_server <- function(folder) {
   log <- tempfile()
   system2(shared$status$python, shQuote(c(code, folder, told)), stdout = log, stderr = log,
           wait = FALSE)
-  wait_until(file.exists(told), 30)
+  wait_until(file.exists(told))
   found <- scan(told, integer(), quiet = TRUE)
   running <- TRUE
   list(base = paste0("http://127.0.0.1:", found[2]), log = log, stop = function() {

@@ -28,7 +28,7 @@ test_that("the page runs beside R, and ends when it is told", {
   expect_equal(file.size(file.path(session$app, "session")), 0)
   expect_match(readLines(file.path(session$app, "address"), warn = FALSE), url, fixed = TRUE)
   expect_true(lucas_app_stop())
-  wait_until(!answers(url), 20)
+  wait_until(!answers(url))
   expect_false(lucas_app_stop())
 })
 
@@ -44,7 +44,7 @@ test_that("the page ends with the R session, without being told", {
   url <- sub("^ADDRESS (\\S+) .*", "\\1", grep("^ADDRESS", said, value = TRUE))
   expect_length(url, 1)
   expect_true("SERVED" %in% said)
-  wait_until(!answers(url), 20)
+  wait_until(!answers(url))
 })
 
 test_that("why the page cannot start is said in R's words", {
@@ -65,7 +65,6 @@ test_that("a process that ends without a word of its own is noticed, and what it
   folder <- tempfile("lucas-app-")
   dir.create(folder)
   file.create(file.path(folder, "session"))
-  began <- Sys.time()
   none <- start_app(folder, character(), python = "/no/such/python")
   expect_error(wait_for_app(folder, none, has_model = TRUE), "could not be started: .*/no/such/python",
                class = "lucas_app_error")
@@ -73,7 +72,6 @@ test_that("a process that ends without a word of its own is noticed, and what it
   killed$kill()
   expect_error(wait_for_app(folder, killed, has_model = TRUE), "its process ended with code -9",
                class = "lucas_app_error")
-  expect_lt(as.numeric(Sys.time() - began, units = "secs"), 20)
 })
 
 test_that("corrections are taken into training", {

@@ -138,7 +138,7 @@ test_that("what no table can hold is refused by name", {
                                         row.names = 1L)), "stand twice: a")
 })
 
-test_that("200,000 rows by 12 columns cross in a second", {
+test_that("ten times as many rows take ten times as long to cross, not a hundred", {
   skip_without_core()
   set.seed(1)
   n <- 200000
@@ -154,21 +154,29 @@ test_that("200,000 rows by 12 columns cross in a second", {
     "import lucas_habitat.bridge as b", "kept = {}",
     "def keep(t): kept['t'] = b._table_from_r(t)", "def give(): return b._table_to_r(kept['t'])",
     sep = "\n"))
-  there <- min(replicate(3, system.time(reticulate::py$keep(table_argument(table)))[["elapsed"]]))
-  back <- min(replicate(3, system.time(table_from_core(reticulate::py$give()))[["elapsed"]]))
+  few <- table[seq_len(n / 10), ]
+  there_few <- cpu_seconds(reticulate::py$keep(table_argument(few)))
+  back_few <- cpu_seconds(table_from_core(reticulate::py$give()))
+  there <- cpu_seconds(reticulate::py$keep(table_argument(table)))
+  back <- cpu_seconds(table_from_core(reticulate::py$give()))
   message(sprintf("200,000 x 12: %.2f s to Python, %.2f s to R", there, back))
   expect_identical(table_from_core(reticulate::py$give()), table)
-  expect_lt(back, 1)
-  expect_lt(there, 2)
+  # A hundredth of a second is as fine as some systems tell it.
+  expect_lt(back, 30 * max(back_few, 0.01))
+  expect_lt(there, 30 * max(there_few, 0.01))
 })
 
 test_that("R's BLAS does not take the place of torch's", {
   skip_without_core()
   demo_predictions()
-  # 2.9 billion operations: 0.05 s with torch's own, 1.7 s with the reference BLAS
-  seconds <- reticulate::py_run_string(paste(
+  # The reference BLAS takes 35 times as long as torch's own.
+  code <- c(
     "import time, torch", "x, w = torch.ones(1093, 1280), torch.ones(1280, 1024)", "took = []",
-    "for _ in range(5):", "    start = time.perf_counter(); x @ w",
-    "    took.append(time.perf_counter() - start)", "fastest = min(took)", sep = "\n"))$fastest
-  expect_lt(seconds, 0.7)
+    "for _ in range(5):", "    start = time.process_time(); x @ w",
+    "    took.append(time.process_time() - start)", "fastest = min(took)")
+  here <- reticulate::py_run_string(paste(code, collapse = "\n"))$fastest
+  file <- tempfile(fileext = ".py")
+  writeLines(c(code, "print(fastest)"), file)
+  alone <- as.numeric(system2(reticulate::py_config()$python, shQuote(file), stdout = TRUE))
+  expect_lt(here, 8 * alone)
 })

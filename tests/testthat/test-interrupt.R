@@ -56,11 +56,11 @@ if (Sys.getenv("LUCAS_TEST_SIGNALS") == "true") test_that("a real signal stops a
     sprintf("writeLines(c(how, again), %s)", deparse(out))
   ), code)
   system2(file.path(R.home("bin"), "Rscript"), shQuote(code), stdout = said, stderr = said, wait = FALSE)
-  wait_until(file.exists(said) && any(grepl("^photos", readLines(said, warn = FALSE))), 90)
+  wait_until(file.exists(said) && any(grepl("^photos", readLines(said, warn = FALSE))))
   # In about one of ten tries OpenVINO's converter swallows the first; a user would press again.
   for (attempt in 1:3) {
     tools::pskill(as.integer(readLines(pid)), tools::SIGINT)
-    if (!inherits(try(wait_until(file.exists(out), 15), silent = TRUE), "try-error")) break
+    if (!inherits(try(wait_until(file.exists(out), 120), silent = TRUE), "try-error")) break
   }
   if (!file.exists(out)) {
     tools::pskill(as.integer(readLines(pid)))
