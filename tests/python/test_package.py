@@ -45,6 +45,23 @@ def test_public_functions_are_documented(name):
                 assert re.search(rf"\b{parameter}\b", text), parameter
 
 
+def test_speed_is_told_as_it_was_measured():
+    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    readme, news = (
+        " ".join((ROOT / name).read_text(encoding="utf-8").split())
+        for name in ("README.md", "NEWS.md")
+    )
+    told = {}
+    for name in ("bfloat16", "float32"):
+        table = re.search(f"<!-- {name} -->(.+?)<!-- end -->", measured, re.S)[1]
+        shares = [int(share) for share in re.findall(r"([0-9]+)% of the roof", table)]
+        told[name] = f"{min(shares)} to {max(shares)} %"
+    assert f"the first CPU reaches {told['bfloat16']} of its measured roof" in readme
+    assert f"the second {told['float32']}." in readme
+    assert f"({told['bfloat16']} of the measured roof on a CPU with bfloat16" in news
+    assert f"{told['float32']} on one without)" in news
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="attribute clasify"):
         _ = lucas_habitat.clasify
