@@ -34,7 +34,7 @@ lucas_status <- function(quiet = FALSE) {
     out$fit <- TRUE
     out$weights <- c(if (found$lite0) "efficientnet_lite0 (installed)", unlist(found$weights_files))
     out$problems <- status_problems(found)
-    out$ready <- !length(unlist(found$missing)) && !nzchar(found$torch_error)
+    out$ready <- !length(c(unlist(found$missing), unlist(found$unfit))) && !nzchar(found$torch_error)
   }
   if (!quiet) print_status(out)
   invisible(out)
@@ -42,10 +42,15 @@ lucas_status <- function(quiet = FALSE) {
 
 status_problems <- function(found) {
   missing <- unlist(found$missing)
+  unfit <- unlist(c(found$unfit, found$unfit_extras))
   c(
     character(),
     if (length(missing)) {
       paste0("Python packages are missing (", paste(missing, collapse = ", "),
+             "): lucas_install(force = TRUE)")
+    },
+    if (length(unfit)) {
+      paste0("Python packages have versions that do not fit (", paste(unfit, collapse = ", "),
              "): lucas_install(force = TRUE)")
     },
     if (nzchar(found$torch_error)) {

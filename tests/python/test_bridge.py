@@ -309,7 +309,7 @@ def test_bytes_that_would_leave_their_folder_are_refused():
 def test_status_is_plain_and_finds_nothing_missing():
     found = bridge.status()
     assert_plain(found)
-    assert found["missing"] == found["unfit"] == []
+    assert found["missing"] == found["unfit"] == found["unfit_extras"] == []
 
 
 def declared():
@@ -328,19 +328,25 @@ def test_status_looks_for_every_package_that_the_core_was_declared_to_need(monke
     assert len(needed) > 20
     monkeypatch.setattr(installed, "_version_of", lambda name: "")
     assert set(installed._packages().missing) == needed
-    assert installed._packages().unfit == []
+    assert installed._packages()[1:] == ([], [])
 
 
 def test_status_compares_versions(monkeypatch):
     monkeypatch.setattr(installed, "_requirements", declared)
-    versions = {"pandas": "2.3.3", "gradio": "5.0", "torch": "2.9.0+cpu", "tensorflow-cpu": "1.0"}
-    monkeypatch.setattr(installed, "_version_of", lambda name: versions.get(name, "99"))
+    versions = {
+        "pandas": "2.3.3",
+        "httpx2": "2.1",
+        "gradio": "5.0",
+        "torch": "2.9.0+cpu",
+        "tensorflow-cpu": "1.0",
+    }
+    monkeypatch.setattr(installed, "_version_of", lambda name: versions.get(name, "9999"))
     packages = installed._packages()
     assert packages.missing == []
-    assert "pandas 2.3.3 instead of >=3.0" in packages.unfit
+    assert packages.unfit == ["pandas 2.3.3 instead of >=3.0"]
     # An extra's package may be lacking, but what is there must fit; bench and dev are not for users.
-    assert any(text.startswith("gradio 5.0 instead of") for text in packages.unfit)
-    assert not any(text.startswith(("torch ", "tensorflow")) for text in packages.unfit)
+    assert any(text.startswith("gradio 5.0 instead of") for text in packages.unfit_extras)
+    assert not any(text.startswith("tensorflow") for text in packages.unfit_extras)
 
 
 def test_status_without_metadata_or_packaging_is_no_error(monkeypatch):
@@ -348,9 +354,9 @@ def test_status_without_metadata_or_packaging_is_no_error(monkeypatch):
         raise metadata.PackageNotFoundError
 
     monkeypatch.setattr(installed.metadata, "requires", lacking)
-    assert installed._packages() == ([], [])
+    assert installed._packages() == ([], [], [])
     monkeypatch.setitem(sys.modules, "packaging.requirements", None)
-    assert installed._packages() == (["packaging"], [])
+    assert installed._packages() == (["packaging"], [], [])
 
 
 def run_python(code, *arguments):

@@ -78,9 +78,11 @@ seen_by_python <- function(x) {
 # A table to Python and back.
 there_and_back <- function(table, ...) {
   python_bridge()
-  reticulate::py_run_string(
-    "import lucas_habitat.bridge as b\necho = lambda t: b._table_to_r(b._table_from_r(t))"
-  )
+  reticulate::py_run_string(paste(
+    "from lucas_habitat.bridge.from_r import table_from_r",
+    "from lucas_habitat.bridge.to_r import table_to_r",
+    "echo = lambda table: table_to_r(table_from_r(table))", sep = "\n"
+  ))
   table_from_core(reticulate::py$echo(table_argument(table, ...)))
 }
 

@@ -2,8 +2,8 @@
 
 test_that("counts typed as 5 reach Python as whole numbers", {
   skip_without_core()
-  expect_equal(reticulate::py_eval("__import__('lucas_habitat.bridge').bridge.from_r.value_from_r")(5), 5L)
-  expect_type(reticulate::py_eval("__import__('lucas_habitat.bridge').bridge.from_r.value_from_r")(5), "integer")
+  expect_equal(reticulate::py_eval("__import__('lucas_habitat.bridge.from_r').bridge.from_r.value_from_r")(5), 5L)
+  expect_type(reticulate::py_eval("__import__('lucas_habitat.bridge.from_r').bridge.from_r.value_from_r")(5), "integer")
   # range() refuses 2.0; n_points = 4 and epochs = 2 work without an L
   expect_equal(nrow(suppressWarnings(lucas_train(
     demo_parts()$train, arch = "efficientnet_lite0", epochs = 2, batch_size = 8,
@@ -95,16 +95,16 @@ test_that("whole numbers beyond 2^31 arrive as doubles, never as 0", {
   skip_without_core()
   table <- data.frame(a = c(2^40, 1), b = c(TRUE, NA), row.names = c("x", "y"))
   expect_identical(there_and_back(table, row_names = TRUE), table)
-  to_r <- reticulate::py_eval("__import__('lucas_habitat.bridge').bridge.to_r.value_to_r")
+  to_r <- reticulate::py_eval("__import__('lucas_habitat.bridge.to_r').bridge.to_r.value_to_r")
   expect_identical(to_r(list(a = 2^40, b = NULL, c = list(1, "x"))),
                    list(a = 2^40, b = NULL, c = list(1, "x")))
-  expect_identical(reticulate::py_eval("__import__('lucas_habitat.bridge').bridge.to_r.value_to_r(2**40)"), 2^40)
+  expect_identical(reticulate::py_eval("__import__('lucas_habitat.bridge.to_r').bridge.to_r.value_to_r(2**40)"), 2^40)
 })
 
 test_that("no tuple, Path, numpy value or str subclass crosses", {
   skip_without_core()
   made <- reticulate::py_eval(paste0(
-    "__import__('lucas_habitat.bridge').bridge.to_r.value_to_r({'t': (1, 2), 'p': __import__('pathlib')",
+    "__import__('lucas_habitat.bridge.to_r').bridge.to_r.value_to_r({'t': (1, 2), 'p': __import__('pathlib')",
     ".Path('x'), 'n': __import__('numpy').float32(0.5), 's': type('S', (str,), {})('v')})"))
   expect_identical(made, list(t = c(1L, 2L), p = "x", n = 0.5, s = "v"))
 })
@@ -151,8 +151,9 @@ test_that("ten times as many rows take ten times as long to cross, not a hundred
   )
   python_bridge()
   reticulate::py_run_string(paste(
-    "import lucas_habitat.bridge as b", "kept = {}",
-    "def keep(t): kept['t'] = b._table_from_r(t)", "def give(): return b._table_to_r(kept['t'])",
+    "from lucas_habitat.bridge.from_r import table_from_r",
+    "from lucas_habitat.bridge.to_r import table_to_r", "kept = {}",
+    "def keep(t): kept['t'] = table_from_r(t)", "def give(): return table_to_r(kept['t'])",
     sep = "\n"))
   few <- table[seq_len(n / 10), ]
   there_few <- cpu_seconds(reticulate::py$keep(table_argument(few)))

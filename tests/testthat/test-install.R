@@ -121,6 +121,11 @@ test_that("status tells everything, quietly if asked", {
                                  weights_folder = "/w", weights_files = list()))
   expect_match(broken, "lucas_install|LUCAS_HABITAT_WEIGHTS")
   expect_length(broken, 3)
+  unfit <- status_problems(list(unfit = list("pandas 2.3.3 instead of >=3.0"), torch_error = "",
+                                unfit_extras = list("gradio 5 instead of >=6"), lite0 = TRUE,
+                                weights_folder = ""))
+  expect_match(unfit, "do not fit (pandas 2.3.3 instead of >=3.0, gradio 5 instead of >=6): lucas_install",
+               fixed = TRUE)
 })
 
 test_that("R's library path does not leak into pip, the user's own does", {

