@@ -1,4 +1,4 @@
-"""Photos through a frozen backbone: read, decoded and computed on all cores, known ones not again."""
+"""Features of photos by a frozen backbone: looked up in the cache, or computed on all cores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ class Features:
     values : numpy.ndarray
         float32, shape (n, num_features); NaN where a photo could not be read.
     status, error : list of str
-        One of `lucas_habitat.images.STATUSES`, and what exactly was found.
+        One of `lucas_habitat.images.STATUSES`, and the reason in full.
     """
 
     values: Array
@@ -53,7 +53,7 @@ class Features:
 
     @classmethod
     def none(cls, n: int, num_features: int) -> Features:
-        """Make room for n photos, none of them read yet."""
+        """Features of n photos that are still to be filled in."""
         return cls(np.full((n, num_features), np.nan, np.float32), ["ok"] * n, [""] * n)
 
     @property
@@ -62,14 +62,21 @@ class Features:
         return np.array([s == "ok" for s in self.status], dtype=bool)
 
 
+class _Entry(NamedTuple):
+    """What the cache is to keep of a file that was read."""
+
+    content: bytes  # the key of its content
+    values: Array | None  # None where the cache has them
+    file: bytes | None  # the key of the file; None where its features are found by content only
+
+
 @dataclass
 class _Part:
-    """Features of some rows, and what the cache is to keep of files that were read."""
+    """Features of some rows, and what the cache is to keep of them."""
 
     rows: npt.NDArray[np.intp]
-    found: Features
-    #: The content's key, its features if they are new, the file's key.
-    read: list[tuple[bytes, Array | None, bytes | None]] = field(default_factory=list)
+    features: Features
+    entries: list[_Entry] = field(default_factory=list)
 
 
 def extract_features(
@@ -83,7 +90,7 @@ def extract_features(
     progress: Progress = True,
 ) -> Features:
     """Run photos through a frozen backbone; see `iter_features`."""
-    whole = Features.none(len(paths), backbone.spec["num_features"])
+    features = Features.none(len(paths), backbone.spec["num_features"])
     for rows, part in iter_features(
         paths,
         backbone,
@@ -93,10 +100,10 @@ def extract_features(
         cache=cache,
         progress=progress,
     ):
-        whole.values[rows] = part.values
+        features.values[rows] = part.values
         for i, status, error in zip(rows, part.status, part.error, strict=True):
-            whole.status[i], whole.error[i] = status, error
-    return whole
+            features.status[i], features.error[i] = status, error
+    return features
 
 
 def iter_features(
@@ -142,11 +149,11 @@ def iter_features(
 
     def keep(part: _Part) -> None:
         if store:
-            for key, values, file in part.read:
-                store.add(key, values, file)
+            for entry in part.entries:
+                store.add(entry.content, entry.values, entry.file)
 
     pool = ThreadPoolExecutor(cores(), thread_name_prefix="photos")
-    # A few jobs wait, so that no core does.
+    # More jobs than cores, so that no core waits for its next one.
     waiting = deque(pool.submit(job) for job in islice(jobs, 2 * cores()))
     try:
         with report(progress, len(paths), "photos") as advance:
@@ -155,7 +162,7 @@ def iter_features(
                 waiting.popleft()
                 waiting.extend(pool.submit(job) for job in islice(jobs, 1))
                 keep(part)
-                yield part.rows, part.found
+                yield part.rows, part.features
                 advance(len(part.rows))
     finally:
         pool.shutdown(cancel_futures=True)
@@ -169,11 +176,17 @@ def iter_features(
 def _spec(
     backbone: Backbone | StoredBackbone, preprocessing: Preprocessing, target: Target
 ) -> dict[str, object]:
-    """Everything that changes features: libraries round differently from version to version."""
+    """Everything that changes features, for the cache's key."""
+    # Libraries round differently from version to version.
     computing = ("numpy", "pillow", "simplejpeg", "timm", target.engine)
     versions = {k: v for k, v in library_versions().items() if k in computing}
-    how = {"backbone": backbone.spec, "preprocessing": preprocessing.as_dict()}
-    return {**how, **asdict(target), "versions": versions, "revision": _REVISION}
+    return {
+        "backbone": backbone.spec,
+        "preprocessing": preprocessing.as_dict(),
+        **asdict(target),
+        "versions": versions,
+        "revision": _REVISION,
+    }
 
 
 def _width(backbone: Backbone | StoredBackbone) -> int:
@@ -187,18 +200,18 @@ def _jobs(
     work: Callable[[npt.NDArray[np.intp]], _Part],
     batch_size: int | None,
 ) -> Iterator[Callable[[], _Part]]:
-    """What is to be done: blocks of known photos, and few unknown ones at a time."""
+    """What is to be done: a block's photos that the cache has, then the others, a few at a time."""
     # A handful of photos is shared among the cores too.
     most = batch_size or min(target.batch_size, -(-len(paths) // cores()))
     for start in range(0, len(paths), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(paths)))
         if store:
-            known, values = store.find([paths[i] for i in rows.tolist()])
-            if known.any():
-                n = int(known.sum())
-                part = _Part(rows[known], Features(values[known], ["ok"] * n, [""] * n))
+            is_cached, values = store.find([paths[i] for i in rows.tolist()])
+            if is_cached.any():
+                n = int(is_cached.sum())
+                part = _Part(rows[is_cached], Features(values[is_cached], ["ok"] * n, [""] * n))
                 yield partial(_done, part)
-            rows = rows[~known]
+            rows = rows[~is_cached]
         for first in range(0, len(rows), most):
             yield partial(work, rows[first : first + most])
 
@@ -216,27 +229,30 @@ def _compute(
     rows: npt.NDArray[np.intp],
 ) -> _Part:
     """Read, decode and compute some photos, in one of the pool's threads."""
-    part = _Part(rows, Features.none(len(rows), _width(backbone)))
+    features, entries = Features.none(len(rows), _width(backbone)), list[_Entry]()
     photos, places, keys = [], [], []
     for place, i in enumerate(rows.tolist()):
-        file = file_key(paths[i]) if store else None  # before it is read: it may change meanwhile
+        file = (
+            file_key(paths[i]) if store else None
+        )  # asked before reading: it may change meanwhile
         try:
             data = read_bytes(paths[i])
             key = content_key(data) if store else b""
             if is_heic(data) and not named_heic(paths[i]):
-                file = None  # its name does not tell that its features hang on what decodes HEIC
-            known = store.get(key) if store else None
-            if known is None:
+                # The file's key would not change with the version of what decodes HEIC.
+                file = None
+            cached = store.get(key) if store else None
+            if cached is None:
                 photos.append(decode_photo(data, preprocessing))
                 places.append(place)
                 keys.append((key, file))
             else:
-                part.found.values[place] = known
-                part.read.append((key, None, file))
+                features.values[place] = cached
+                entries.append(_Entry(key, None, file))
         except PhotoError as error:
-            part.found.status[place], part.found.error[place] = error.status, str(error)
+            features.status[place], features.error[place] = error.status, str(error)
     if photos:
         values = make_runner(backbone, target)(np.stack(photos))
-        part.found.values[places] = values
-        part.read += [(key, row, file) for (key, file), row in zip(keys, values, strict=True)]
-    return part
+        features.values[places] = values
+        entries += [_Entry(key, row, file) for (key, file), row in zip(keys, values, strict=True)]
+    return _Part(rows, features, entries)

@@ -7,17 +7,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ._base import words
+from ._base.files import full_path
 from ._base.places import grid_positions, is_lucas_id
 from ._base.tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
 from ._base.types import Photos
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
+from .images.names import DIRECTION_WORDS, SPLIT_WORDS, from_folders, from_name
 
 __all__ = ["DIRECTIONS", "list_photos"]
 
@@ -31,43 +32,6 @@ _SOURCES = (
     "Photos can be a folder, a photo, a glob such as 'photos/*/*.jpg', a list of photos, or a "
     ".csv or .parquet table with a column path."
 )
-_WORDS = {
-    "p": "P",
-    "point": "P",
-    "n": "N",
-    "north": "N",
-    "e": "E",
-    "east": "E",
-    "s": "S",
-    "south": "S",
-    "w": "W",
-    "west": "W",
-    "c": "C",
-    "cover": "C",
-    "crop": "C",
-    "closeup": "C",
-    "close-up": "C",
-    "croplc1": "C",
-    "croplc2": "C",
-}
-_WORD = "point|north|east|south|west|cover|crop|closeup|close-up"
-_NAMES = [
-    # 31603628N.jpg, the survey's own
-    re.compile(r"(?P<point>\d{8})(?P<dir>[pneswc])", re.I),
-    # 201831603628LCLU_North.jpg, the survey's since 2022
-    re.compile(
-        r"(?P<year>\d{4})(?P<point>\d{8})LCLU_(?P<dir>point|north|east|south|west|croplc[12])", re.I
-    ),
-    # 31062100_east_2018.jpg, the pilot's; other plots bring any id
-    re.compile(rf"(?P<point>.+)_(?P<dir>{_WORD}|[pneswc])_(?P<year>(?:19|20)\d\d)", re.I),
-    # Without a year a lone letter is too often a serial (photo_c), so only words count, save
-    # for 8-digit ids.
-    re.compile(rf"(?P<point>.+)_(?P<dir>{_WORD})", re.I),
-    re.compile(r"(?P<point>\d{8})_(?P<dir>[pneswc])", re.I),
-]
-_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
-_YEAR = re.compile(r"(19|20)\d\d")
-_SERVER = re.compile(r"/(?P<year>(19|20)\d\d)/(?P<nuts0>[A-Za-z]{2})/\d{3}/\d{3}$")
 
 
 def list_photos(
@@ -130,12 +94,12 @@ def list_photos(
     elif not isinstance(source, str | os.PathLike):
         if not isinstance(source, Iterable):
             raise InputError(f"Photos cannot be read from {words.value(source)}. {_SOURCES}")
-        paths = [os.path.abspath(os.path.expanduser(p)) for p in source]
+        paths = [str(full_path(p)) for p in source]
         if not paths:
             raise InputError("The list of photos is empty.")
         photos = _from_paths(paths, [""] * len(paths), labels=False)
     else:
-        path = Path(os.path.abspath(os.path.expanduser(source)))
+        path = full_path(source)
         if path.suffix.lower() in TABLE_ENDINGS:
             photos = _from_table(read_table(path), Path(root or path.parent), path.name)
         elif path.is_dir():
@@ -148,15 +112,15 @@ def list_photos(
             photos = _from_glob(str(path), labels)
         else:
             raise InputError(f"There is no {source}. {_SOURCES}")
-    _report_disagreeing_labels(photos)
+    _warn_of_labels(photos)
     return photos
 
 
 def as_photos(photos: Photos) -> pd.DataFrame:
     """Take whatever a public function was given as photos, as a photo table.
 
-    A table's rows are kept as they are: predictions must come back one for one. Its columns are
-    read anew, because it may have been through a CSV file or R since it was made.
+    A table keeps its rows, because predictions must have a row for each. Its columns get their
+    types again, because it may have been through a CSV file or R since it was made.
     """
     if not isinstance(photos, pd.DataFrame) or "path" not in photos:
         return list_photos(photos)
@@ -192,13 +156,14 @@ def _from_folder(folder: Path, labels: bool) -> pd.DataFrame:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    seen = set()
+    """The photos in a folder and its subfolders, links followed, hidden ones left out."""
+    visited = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
-        if real in seen:  # a link back to a folder above
+        if real in visited:  # a link back to a folder above
             folders.clear()
             continue
-        seen.add(real)
+        visited.add(real)
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
         for name in files:
             if name.lower().endswith(PHOTO_ENDINGS) and not name.startswith("."):
@@ -211,10 +176,11 @@ def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
     ]
     if not paths:
         raise InputError(f"No photo matches {pattern}.")
-    # Through a link back to a folder above, ** finds a photo again and again.
+    # Where a link leads back to a folder above, ** finds a photo several times. The shortest of its
+    # paths is taken: dict() keeps the last value of a key.
     real = [(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths]
-    shortest = dict(sorted(zip(real, paths, strict=True), key=lambda found: -len(found[1])))
-    paths = sorted(shortest.values())
+    by_length = sorted(zip(real, paths, strict=True), key=lambda pair: len(pair[1]), reverse=True)
+    paths = sorted(dict(by_length).values())
     fixed = Path(pattern)
     while glob.has_magic(str(fixed)):
         fixed = fixed.parent
@@ -222,50 +188,16 @@ def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
 
 
 def _from_paths(paths: Sequence[str], folders: Sequence[str], labels: bool) -> pd.DataFrame:
-    # A photo's own name knows its year better than a folder.
+    # Where both tell the year, a photo's own name wins over its folder.
     rows = [
-        {"path": path, **_from_folders(path, folder, labels), **_from_name(path)}
+        {"path": path, **from_folders(path, folder, labels), **from_name(path)}
         for path, folder in zip(paths, folders, strict=True)
     ]
     return _complete(tidy_types(pd.DataFrame(rows)))
 
 
-def _from_name(path: str) -> dict[str, Any]:
-    stem = os.path.splitext(os.path.basename(path))[0]
-    for pattern in _NAMES:
-        match = pattern.fullmatch(stem)
-        if match:
-            found = match.groupdict()
-            row: dict[str, Any] = {
-                "point_id": found["point"],
-                "direction": _WORDS[found["dir"].lower()],
-            }
-            if found.get("year"):
-                row["year"] = int(found["year"])
-            return row
-    return {}
-
-
-def _from_folders(path: str, folder: str, labels: bool) -> dict[str, Any]:
-    parts = [p for p in Path(folder).parts if p != "."]
-    row: dict[str, Any] = {}
-    # Asked of the whole path: the source may be a folder within the server's, such as 2018/UK.
-    server = _SERVER.search(os.path.dirname(path).replace(os.sep, "/"))
-    if server:
-        row = {"year": int(server["year"]), "nuts0": server["nuts0"].upper()}
-        parts = parts[:-4]
-    if parts and parts[0].lower() in _SPLITS:
-        row["split"] = _SPLITS[parts.pop(0).lower()]
-    years = [p for p in parts if _YEAR.fullmatch(p)]
-    if years and "year" not in row:
-        row["year"] = int(years[-1])
-    classes = [p for p in parts if not _YEAR.fullmatch(p)]
-    if labels and classes and "nuts0" not in row:
-        row["habitat"] = classes[0]
-    return row
-
-
 def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
+    """A photo table of a table that a user gave; ``name`` is what errors call it."""
     require_columns(
         table,
         ["path"],
@@ -275,31 +207,32 @@ def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"The photo table ({name}) has no rows.")
     table = tidy_types(table)
-    nameless = table["path"].isna() | (table["path"].astype("str").str.strip() == "")
-    if nameless.any():
+    is_nameless = table["path"].isna() | (table["path"].astype("str").str.strip() == "")
+    if is_nameless.any():
         raise InputError(
-            f"{int(nameless.sum())} of {len(table)} rows of {name} have no path, the first is row "
-            f"{int(np.argmax(nameless)) + 1}."
+            f"{int(is_nameless.sum())} of {len(table)} rows of {name} have no path, the first is row "
+            f"{int(np.argmax(is_nameless)) + 1}."
         )
     folder = os.path.abspath(root)
     table["path"] = [_inside(str(p), folder) for p in table["path"]]
-    repeated = table.duplicated()
-    if repeated.any():
+    is_repeated = table.duplicated()
+    if is_repeated.any():
         warn(
-            f"{int(repeated.sum())} rows of {name} stand twice and were left out: "
-            f"{some(table.loc[repeated, 'path'].map(os.path.basename).tolist())}."
+            f"{int(is_repeated.sum())} rows of {name} stand twice and were left out: "
+            f"{some(table.loc[is_repeated, 'path'].map(os.path.basename).tolist())}."
         )
-        table = table[~repeated].reset_index(drop=True)
-    twice = table.loc[table["path"].duplicated(), "path"].unique()
-    if len(twice):
+        table = table[~is_repeated].reset_index(drop=True)
+    ambiguous = table.loc[table["path"].duplicated(), "path"].unique()
+    if len(ambiguous):
         raise InputError(
-            f"{len(twice)} photos stand in {name} twice, with different labels or other values: "
-            f"{some(twice)}. Keep one row a photo."
+            f"{len(ambiguous)} photos stand in {name} twice, with different labels or other values: "
+            f"{some(ambiguous)}. Keep one row a photo."
         )
     return _complete(table)
 
 
 def _inside(path: str, folder: str) -> str:
+    """A table's path made absolute; a relative one must not leave the folder."""
     # Backslashes are separators in tables written on Windows.
     path = os.path.expanduser(path.replace("\\", "/") if os.sep == "/" else path)
     if os.path.isabs(path) or re.match(r"[A-Za-z]:[/\\]", path):
@@ -317,22 +250,19 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """Add the columns every photo table has, and bring directions to one letter."""
     table = table.copy()
     if not {"point_id", "year", "direction"} <= set(table.columns):
-        named = pd.DataFrame([_from_name(str(p)) for p in table["path"]], index=table.index)
+        from_names = pd.DataFrame([from_name(str(p)) for p in table["path"]], index=table.index)
         for column in ("point_id", "year", "direction"):
-            if column not in table and column in named:
-                table[column] = named[column]
+            if column not in table and column in from_names:
+                table[column] = from_names[column]
     for column in COLUMNS:
         if column not in table:
             table[column] = pd.Series(None, index=table.index, dtype="str")
     for column in ("path", "direction", "habitat", "split"):
         text = table[column].astype("str").str.strip()
         table[column] = text.where(table[column].notna() & (text != "")).astype("str")
-    table["split"] = _words(table["split"], _SPLITS, "split", "train or test")
-    table["direction"] = _words(
-        table["direction"],
-        _WORDS,
-        "direction",
-        "P, N, E, S, W, C or their words",
+    table["split"] = _normalised(table["split"], SPLIT_WORDS, "split", "train or test")
+    table["direction"] = _normalised(
+        table["direction"], DIRECTION_WORDS, "direction", "P, N, E, S, W, C or their words"
     )
     table = tidy_types(table)
     table["year"] = table["year"].astype("Int64")
@@ -344,32 +274,36 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     return table[first + [c for c in table.columns if c not in first]]
 
 
-def _words(column: pd.Series, words: dict[str, str], name: str, expected: str) -> pd.Series:
-    found = column.str.lower().map(words).astype("str")
-    strange = column[column.notna() & found.isna()]
-    if len(strange):
+def _normalised(
+    column: pd.Series, spellings: dict[str, str], name: str, expected: str
+) -> pd.Series:
+    """A column's values in their standard spelling; a warning tells of those that have none."""
+    values = column.str.lower().map(spellings).astype("str")
+    unknown = column[column.notna() & values.isna()]
+    if len(unknown):
         warn(
-            f"{len(strange)} photos have a {name} other than {expected}, taken as missing: "
-            f"{some(strange.unique())}."
+            f"{len(unknown)} photos have a {name} other than {expected}, taken as missing: "
+            f"{some(unknown.unique())}."
         )
-    return found
+    return values
 
 
-def _report_disagreeing_labels(photos: pd.DataFrame) -> None:
+def _warn_of_labels(photos: pd.DataFrame) -> None:
+    """Name points whose photos carry different labels in a year."""
     labelled = photos[photos["point_id"].notna() & photos["habitat"].notna()]
     if labelled.empty:
         return
     by_point = labelled.groupby(["point_id", "year"], dropna=False, sort=False)["habitat"]
-    several = by_point.transform("nunique") > 1
-    if several.any():
-        points = labelled[several].groupby(["point_id", "year"], dropna=False, sort=False)
-        unlike = points["habitat"].unique()
+    is_torn = by_point.transform("nunique") > 1
+    if is_torn.any():
+        points = labelled[is_torn].groupby(["point_id", "year"], dropna=False, sort=False)
+        labels = points["habitat"].unique()
         warn(
-            f"{len(unlike)} points carry different labels in one year: "
+            f"{len(labels)} points carry different labels in one year: "
             + some(
                 [
-                    f"{key[0]} ({'/'.join(sorted(found))})"
-                    for key, found in zip(unlike.index, unlike, strict=True)
+                    f"{point} ({'/'.join(sorted(classes))})"
+                    for (point, _), classes in zip(labels.index, labels, strict=True)
                 ]
             )
             + "."
@@ -399,20 +333,21 @@ def describe_photos(photos: pd.DataFrame) -> list[str]:
 
 def leave_out_closeups(photos: pd.DataFrame, closeups: bool) -> pd.DataFrame:
     """Drop close-ups unless they are asked for, and say how many."""
-    kept = landscape(photos)
-    if closeups or kept.all():
+    is_landscape = landscape(photos)
+    if closeups or is_landscape.all():
         return photos
     inform(
-        f"{int((~kept).sum())} close-ups (C) are left out; {words.arg('closeups', True)} keeps them."
+        f"{int((~is_landscape).sum())} close-ups (C) are left out; "
+        f"{words.arg('closeups', True)} keeps them."
     )
-    return photos[kept]
+    return photos[is_landscape]
 
 
 def check_labels(photos: pd.DataFrame, classes: Iterable[str]) -> None:
     """Warn where photos carry labels that a model cannot predict."""
-    strange = sorted(set(photos["habitat"].dropna()) - set(classes))
-    if strange:
+    unknown = sorted(set(photos["habitat"].dropna()) - set(classes))
+    if unknown:
         warn(
-            f"The photos are labelled {some(strange)}, which this model does not know; it knows "
+            f"The photos are labelled {some(unknown)}, which this model does not know; it knows "
             f"{', '.join(classes)}. Such photos can only count as errors."
         )

@@ -11,6 +11,7 @@ import pandas as pd
 from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import column_names
+from ._base.types import Photos
 from .errors import InputError, SplitError, inform, some, warn
 from .photos import as_photos, groups_of, landscape
 
@@ -18,7 +19,7 @@ __all__ = ["split_photos"]
 
 
 def split_photos(
-    photos: pd.DataFrame,
+    photos: Photos,
     *,
     test_size: float | None = None,
     n_per_class: int | None = None,
@@ -35,8 +36,8 @@ def split_photos(
 
     Parameters
     ----------
-    photos : pandas.DataFrame
-        A photo table (anything `list_photos` takes will do).
+    photos : pandas.DataFrame, path or list of paths
+        A photo table, or anything `list_photos` takes.
     test_size : float, optional
         Share of points to test on, between 0 and 1; 0.2 where nothing is said.
     n_per_class : int, optional
@@ -65,20 +66,20 @@ def split_photos(
     if test_size is not None:
         check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
     seed = check_seed(seed)
-    photos = as_photos(photos).reset_index(drop=True)
-    labelled = photos["habitat"].notna()
-    if not labelled.all():
+    table = as_photos(photos).reset_index(drop=True)
+    is_labelled = table["habitat"].notna()
+    if not is_labelled.all():
         warn(
-            f"{int((~labelled).sum())} of {len(photos)} photos have no class and are on neither "
+            f"{int((~is_labelled).sum())} of {len(table)} photos have no class and are on neither "
             "side of the split."
         )
-        photos = photos[labelled]
-    check_classes(photos)
-    tell_without_point(photos)
-    came_split = photos["split"].notna()
-    keep = came_split.any() and not regroup
-    if keep:
-        _check_split(photos, came_split)
+        table = table[is_labelled]
+    check_classes(table)
+    tell_without_point(table)
+    is_filled = table["split"].notna()
+    is_split = bool(is_filled.any()) and not regroup
+    if is_split:
+        _check_split(table, is_filled)
         if test_size is not None:
             inform(
                 f"{words.arg('test_size')} is not used: the photos came split into train and test. "
@@ -86,19 +87,19 @@ def split_photos(
             )
     if n_per_class is not None:
         check_number("n_per_class", n_per_class, 1, whole=True)
-        photos = _balanced(photos, int(n_per_class), seed)
-    if keep:
-        is_test = photos["split"] == "test"
+        table = _balanced(table, int(n_per_class), seed)
+    if is_split:
+        is_test = table["split"] == "test"
     else:
-        is_test = draw_test_points(photos, 0.2 if test_size is None else test_size, seed)
+        is_test = draw_test_points(table, 0.2 if test_size is None else test_size, seed)
     return (
-        photos[~is_test].assign(split="train").reset_index(drop=True),
-        photos[is_test].assign(split="test").reset_index(drop=True),
+        table[~is_test].assign(split="train").reset_index(drop=True),
+        table[is_test].assign(split="test").reset_index(drop=True),
     )
 
 
 def tell_without_point(photos: pd.DataFrame) -> None:
-    """Say openly that photos without a point cannot be kept together."""
+    """Tell how many photos have no point, because photos of one place may then be parted."""
     n = int(photos["point_id"].isna().sum())
     if n:
         inform(
@@ -151,27 +152,28 @@ def draw_test_points(
 
 
 def _shares(points: npt.NDArray[np.integer[Any]], n_test: int) -> npt.NDArray[np.int64]:
-    """Test points of each class: its share, rounded to fit, and one at least on either side."""
+    """Test points of each class: its share rounded so that they sum up, one at least on each side."""
     exact = points * (n_test / points.sum())
     n: npt.NDArray[np.int64] = np.clip(np.rint(exact).astype(np.int64), 1, points - 1)
     while n.sum() != n_test:
         step = 1 if n.sum() < n_test else -1
-        possible = (n + step >= 1) & (n + step <= points - 1)
-        n[np.argmax(np.where(possible, (exact - n) * step, -np.inf))] += step
+        is_possible = (n + step >= 1) & (n + step <= points - 1)
+        n[np.argmax(np.where(is_possible, (exact - n) * step, -np.inf))] += step
     return n
 
 
-def _check_split(photos: pd.DataFrame, filled: pd.Series) -> None:
-    if not filled.all():
+def _check_split(photos: pd.DataFrame, is_filled: pd.Series) -> None:
+    """Refuse a split that is not filled for all photos, divides a point, or has one side only."""
+    if not is_filled.all():
         raise SplitError(
-            f"{int((~filled).sum())} of {len(photos)} photos say neither train nor test. Fill the "
+            f"{int((~is_filled).sum())} of {len(photos)} photos say neither train nor test. Fill the "
             f"column split for all, or pass {words.arg('regroup', True)} to split anew by point."
         )
     sides = photos.groupby(groups_of(photos), sort=False)["split"].nunique()
-    both = list(sides.index[sides > 1])
-    if both:
+    divided = list(sides.index[sides > 1])
+    if divided:
         raise SplitError(
-            f"{len(both)} points stand in both train and test: {some(both)}. Accuracy on such a "
+            f"{len(divided)} points stand in both train and test: {some(divided)}. Accuracy on such a "
             f"test is overstated. Pass {words.arg('regroup', True)} to split anew by point."
         )
     if photos["split"].nunique() < 2:
@@ -182,8 +184,9 @@ def _check_split(photos: pd.DataFrame, filled: pd.Series) -> None:
 
 
 def _balanced(photos: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """``n`` photos of each class, drawn point by point, without close-ups."""
     classes = sorted(photos["habitat"].unique())
-    photos = photos[landscape(photos)]  # close-ups are left out of training
+    photos = photos[landscape(photos)]
     counts = photos["habitat"].value_counts().reindex(classes, fill_value=0)
     if counts.min() < n:
         raise InputError(

@@ -47,7 +47,7 @@ class TrainingSummary(TypedDict):
 
 
 class CalibrationCard(TypedDict):
-    """How probabilities were put right."""
+    """How probabilities were calibrated."""
 
     temperature: float
     n_photos: int

@@ -30,41 +30,41 @@ def column_names(classes: Sequence[str], prefix: str = "p_") -> list[str]:
         If two labels would get the same column.
     """
     names = [prefix + re.sub(r"[^0-9A-Za-z]+", "_", anyascii(str(c))).strip("_") for c in classes]
-    seen: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for label, name in zip(classes, names, strict=True):
         if name == prefix:
             raise InputError(
                 f"The class name {label!r} has no letter or digit to name a column by."
             )
-        if name.lower() in seen:
+        if name.lower() in labels:
             raise InputError(
-                f"The classes {seen[name.lower()]!r} and {label!r} would both get the column "
+                f"The classes {labels[name.lower()]!r} and {label!r} would both get the column "
                 f"{name}. Rename one of them."
             )
-        seen[name.lower()] = label
+        labels[name.lower()] = label
     return names
 
 
 def probability_columns(table: pd.DataFrame, prefix: str = "p_") -> list[str]:
     """The columns that hold class probabilities (or, with ``v_``, shares of votes).
 
-    Those of the classes where ``predicted`` knows them; a table that went through CSV is
-    searched for names with the prefix.
+    Where ``predicted`` is categorical, they are the columns of its categories. In a table that
+    was read from CSV, they are all columns whose names begin with the prefix.
     """
     predicted = table.get("predicted")
     if isinstance(predicted, pd.Series) and isinstance(predicted.dtype, pd.CategoricalDtype):
-        known = column_names([str(c) for c in predicted.cat.categories], prefix)
-        if known and set(known) <= set(table.columns):
-            return known
+        columns = column_names([str(c) for c in predicted.cat.categories], prefix)
+        if columns and set(columns) <= set(table.columns):
+            return columns
     return [c for c in table.columns if isinstance(c, str) and c.startswith(prefix)]
 
 
 def classes_of(table: pd.DataFrame) -> list[str]:
     """Class labels in the order of the probability columns.
 
-    A categorical ``predicted`` knows them all. A table that went through CSV does not: there
-    a label is found among those that occur in ``predicted`` and ``habitat`` by the column it
-    would get, and a class that occurs nowhere keeps its column's name.
+    A categorical ``predicted`` lists them all. A table that was read from CSV does not: there
+    the label of a column is looked for among those that occur in ``predicted`` and ``habitat``,
+    and a class that occurs in neither is called by its column's name.
     """
     columns = probability_columns(table)
     predicted = table.get("predicted")
@@ -72,10 +72,10 @@ def classes_of(table: pd.DataFrame) -> list[str]:
         labels = [str(c) for c in predicted.cat.categories]
         if not columns or column_names(labels) == columns:
             return labels
-    seen = {str(v) for c in ("predicted", "habitat") if c in table for v in table[c].dropna()}
+    occurring = {str(v) for c in ("predicted", "habitat") if c in table for v in table[c].dropna()}
     if not columns:
-        return sorted(seen)
-    by_column = {column_names([label])[0]: label for label in sorted(seen)}
+        return sorted(occurring)
+    by_column = {column_names([label])[0]: label for label in sorted(occurring)}
     return [by_column.get(c, c.removeprefix("p_")) for c in columns]
 
 
@@ -95,7 +95,7 @@ def calibrated_rows(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A table of photos or points, asked once what it says of its classes.
+    """A table of photos or points, with its classes and probabilities read once.
 
     Attributes
     ----------
@@ -139,10 +139,10 @@ class Predictions:
         """Mark the rows that have both a predicted class and a reference (``habitat``)."""
         if "habitat" not in self.table:
             return np.zeros(len(self.table), dtype=bool)
-        both: npt.NDArray[np.bool_] = (
+        has_both: npt.NDArray[np.bool_] = (
             self.table[["predicted", "habitat"]].notna().all(axis=1).to_numpy()
         )
-        return both
+        return has_both
 
     def chosen(self, rows: npt.NDArray[np.bool_]) -> Predictions:
         """Some of the rows, numbered anew; the classes stay."""
@@ -212,12 +212,12 @@ def confidence_of(table: pd.DataFrame, p: Floats, classes: list[str]) -> Floats:
 
 def labelled_rows(table: pd.DataFrame, what: str) -> pd.Series:
     """Mark the rows that have both classes, or say that there are none."""
-    labelled = table["predicted"].notna() & (
+    is_labelled = table["predicted"].notna() & (
         table["habitat"].notna() if "habitat" in table else False
     )
-    if not labelled.any():
+    if not is_labelled.any():
         raise InputError(
             f"{what} compares with reference classes, but none of the {len(table)} rows has both "
             "a predicted class and a habitat. Classify labelled photos, or add the column habitat."
         )
-    return labelled
+    return is_labelled

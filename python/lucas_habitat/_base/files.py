@@ -1,12 +1,29 @@
-"""Files that appear whole or not at all."""
+"""Paths and files: made absolute, hashed, and written whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+
+def full_path(path: str | os.PathLike[str]) -> Path:
+    """An absolute path, with ``~`` expanded; links stay as they are."""
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def is_occupied(folder: Path) -> bool:
+    """Whether something is there already: a file, or a folder that is not empty."""
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(values: object, path: str | os.PathLike[str]) -> Path:

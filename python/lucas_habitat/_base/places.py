@@ -1,6 +1,6 @@
-"""Where points lie: ids, the survey's grid, degrees and metres, each answered here alone.
+"""Where points lie: their ids, the survey's grid, degrees and metres.
 
-pyproj is imported where it is needed: reading a table, which asks for ids only, does without.
+pyproj is imported only where it is needed, because reading a table needs no more than ids.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = [
     "point_positions",
     "to_degrees",
     "to_metres",
+    "transformer",
 ]
 
 #: The grid's reference system: metres east and north, LAEA Europe.
@@ -79,7 +80,7 @@ def is_grid_place(east: float, north: float) -> bool:
 def is_lucas_id(ids: pd.Series) -> pd.Series:
     """Mark the ids that can be the survey's: 8 digits that name a place of the grid.
 
-    A plot of someone else's whose id happens to have 8 digits is told by lying elsewhere.
+    An id of 8 digits that someone else gave to a plot is told apart where it names no such place.
     """
     digits = ids.where(ids.str.fullmatch("[0-9]{8}").fillna(False))
     east, north = pd.to_numeric(digits.str[:4]), pd.to_numeric(digits.str[4:])
@@ -98,17 +99,17 @@ def grid_positions(ids: pd.Series) -> Metres:
 
 def to_degrees(x: Floats, y: Floats) -> LonLat:
     """EPSG:3035 metres as degrees; NaN where there are none."""
-    return LonLat(*_finite(*_transformer(EUROPE, DEGREES).transform(x, y)))
+    return LonLat(*_finite(*transformer(EUROPE, DEGREES).transform(x, y)))
 
 
 def to_metres(lon: Floats, lat: Floats) -> Metres:
     """Degrees as EPSG:3035 metres; NaN where there are none."""
-    return Metres(*_finite(*_transformer(DEGREES, EUROPE).transform(lon, lat)))
+    return Metres(*_finite(*transformer(DEGREES, EUROPE).transform(lon, lat)))
 
 
 def geocentric(lon: Floats, lat: Floats) -> Floats:
     """Metres from the Earth's centre, n x 3, of positions on the ellipsoid."""
-    to_xyz = _transformer("EPSG:4979", "EPSG:4978")
+    to_xyz = transformer("EPSG:4979", "EPSG:4978")
     return np.column_stack(to_xyz.transform(lon, lat, np.zeros(len(lon))))
 
 
@@ -168,7 +169,7 @@ def lonlat_of(x: Floats, y: Floats, crs: CRS | str, names: tuple[str, str], what
                 f"{words.arg('crs', 'EPSG:4326')} and, in points, the columns lon and lat."
             )
     try:
-        to_lonlat = _transformer(system, DEGREES)
+        to_lonlat = transformer(system, DEGREES)
     except ProjError as error:
         raise InputError(f"{system.name} cannot be brought to WGS84: {error}") from error
     lon = np.full(len(x), np.nan)
@@ -177,8 +178,8 @@ def lonlat_of(x: Floats, y: Floats, crs: CRS | str, names: tuple[str, str], what
     return LonLat(*_finite(lon, lat))
 
 
-def _transformer(source: CRS | str, target: CRS | str) -> Transformer:
-    """Coordinates of one system to another's, always east or longitude first."""
+def transformer(source: CRS | str, target: CRS | str) -> Transformer:
+    """What turns coordinates of one system into another's, always east or longitude first."""
     from pyproj import Transformer
 
     return Transformer.from_crs(source, target, always_xy=True)

@@ -1,4 +1,4 @@
-"""Tables on disk, and how class names become column names."""
+"""Tables on disk, and the types of the columns that all tables share."""
 
 from __future__ import annotations
 
@@ -49,11 +49,13 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint
     """Refuse a table that lacks columns, saying which it has and where they come from."""
     missing = [c for c in columns if c not in table.columns]
     if missing:
-        have = some([str(c) for c in table.columns], 40) or "none"
-        alike = {c.lower(): c for c in table.columns if isinstance(c, str)}
-        near = [alike[m.lower()] for m in missing if m.lower() in alike]
-        meant = f" Did you mean {', '.join(near)}?" if near else ""
-        raise InputError(f"{what} needs the column {', '.join(missing)}; got {have}.{meant} {hint}")
+        columns_there = some([str(c) for c in table.columns], 40) or "none"
+        by_lower = {c.lower(): c for c in table.columns if isinstance(c, str)}
+        candidates = [by_lower[m.lower()] for m in missing if m.lower() in by_lower]
+        question = f" Did you mean {', '.join(candidates)}?" if candidates else ""
+        raise InputError(
+            f"{what} needs the column {', '.join(missing)}; got {columns_there}.{question} {hint}"
+        )
 
 
 def count_lines(counts: pd.Series) -> list[str]:
@@ -114,14 +116,15 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    """A CSV file's table; separator and decimal sign are told by its header."""
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline()
-    european = header.count(";") > header.count(",")
+    has_semicolons = header.count(";") > header.count(",")
     table: pd.DataFrame = pd.read_csv(
         path,
         encoding="utf-8-sig",
-        sep=";" if european else ",",
-        decimal="," if european else ".",
+        sep=";" if has_semicolons else ",",
+        decimal="," if has_semicolons else ".",
         **EXACT,
         dtype=dict.fromkeys(_TEXT, "str"),
     )
@@ -146,23 +149,24 @@ def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
 
 def _numbers(column: pd.Series, name: str) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-    lost = column[numbers.isna() & column.notna()].astype("str").str.strip()
-    lost = lost[lost != ""]
-    if len(lost):
+    texts = column[numbers.isna() & column.notna()].astype("str").str.strip()
+    texts = texts[texts != ""]
+    if len(texts):
         warn(
-            f"{len(lost)} values of {name} are no numbers and taken as missing: {some(lost.unique())}."
+            f"{len(texts)} values of {name} are no numbers and taken as missing: "
+            f"{some(texts.unique())}."
         )
     return numbers
 
 
 def _years(column: pd.Series) -> pd.Series:
     years = pd.to_numeric(column, errors="coerce")
-    bad = years.isna() & column.notna() & (column.astype("str").str.strip() != "")
-    bad |= years.notna() & ((years != years.round()) | (years.abs() > 9999))
-    if bad.any():
+    is_bad = years.isna() & column.notna() & (column.astype("str").str.strip() != "")
+    is_bad |= years.notna() & ((years != years.round()) | (years.abs() > 9999))
+    if is_bad.any():
         raise InputError(
-            f"The column year must hold whole numbers such as 2018; row {int(np.argmax(bad)) + 1} "
-            f"has {column[bad].iloc[0]}."
+            f"The column year must hold whole numbers such as 2018; row {int(np.argmax(is_bad)) + 1} "
+            f"has {column[is_bad].iloc[0]}."
         )
     return years.astype("Int64")
 

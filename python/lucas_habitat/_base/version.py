@@ -6,14 +6,14 @@ __version__ = "0.1.0"
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what changes numbers."""
+    """Versions of Python, this package and the libraries whose versions change results."""
     import platform
     from importlib import metadata
 
-    found = {"python": platform.python_version(), "lucas-habitat": __version__}
+    versions = {"python": platform.python_version(), "lucas-habitat": __version__}
     for name in ("numpy", "openvino", "pillow", "pillow-heif", "simplejpeg", "timm", "torch"):
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyproj import CRS, Proj, Transformer
+from pyproj import CRS, Proj
 from pyproj.exceptions import ProjError
 
 from .._base import words
-from .._base.places import point_positions
+from .._base.places import DEGREES, point_positions, transformer
 from ..errors import DependencyError, InputError, inform, warn
 from .arguments import Table, map_points
 
@@ -31,7 +31,7 @@ def map_positions(points: Table, crs: Any, bounds: Sequence[float] | None) -> pd
     """
     try:
         system = CRS.from_user_input(crs)
-        to_map = Transformer.from_crs("EPSG:4326", system, always_xy=True)
+        to_map = transformer(DEGREES, system)
     except ProjError as error:
         raise InputError(
             f"The map's coordinate reference system cannot be used: {error}"
@@ -128,7 +128,7 @@ def _windows(source: Any) -> Iterator[Any]:
 def _check_areas(system: CRS, bounds: Sequence[float]) -> None:
     left, bottom, right, top = bounds
     x, y = np.meshgrid(np.linspace(left, right, 5), np.linspace(bottom, top, 5))
-    to_degrees = Transformer.from_crs(system, system.geodetic_crs, always_xy=True)
+    to_degrees = transformer(system, system.geodetic_crs or DEGREES)
     lon, lat = to_degrees.transform(x.ravel(), y.ravel())
     known = np.isfinite(lon) & np.isfinite(lat)
     scale = np.asarray(Proj(system).get_factors(lon[known], lat[known]).areal_scale)
