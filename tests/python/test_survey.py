@@ -127,6 +127,13 @@ def test_ids_are_8_digits_of_text(tmp_path, given, point):
     assert found.attrs["repairs"].get("ids_padded", 0) == (given != point)
 
 
+def test_repairs_are_those_of_the_years_asked_for(tmp_path):
+    rows = [{"point_id": f"941{i}768", "year": year} for i, year in enumerate(["2015", "2018"])]
+    found = read(tmp_path, *rows, years=2018)
+    assert found["point_id"].tolist() == ["09411768"]
+    assert found.attrs["repairs"]["ids_padded"] == 1
+
+
 @pytest.mark.parametrize(
     "given",
     ["", "NA", "3160362", "316036281", "abcdefgh", "00000000", "99993628", "3.16E+07", "-3160362"],

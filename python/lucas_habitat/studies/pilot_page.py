@@ -64,7 +64,6 @@ def describe_comparison(comparison: pd.DataFrame) -> list[str]:
 
 def beside_the_pilot(comparison: pd.DataFrame) -> Section:
     """The section that compares with the published pilot."""
-
     units = {"photos": "each photo", "points": "votes of a point", "pilot": "the pilot"}
     shown = pd.DataFrame(
         {

@@ -63,8 +63,8 @@ def find_columns(header: list[str], extra: list[str], path: Path) -> dict[str, i
     plain = {plain_name(name): i for i, name in reversed(list(enumerate(header)))}
     signs = [UNSIGNED[plain_name(n)] for n in extra if plain_name(n) in UNSIGNED]
     for name in dict.fromkeys([*_READ, *extra, *signs]):
-        known = plain_name(name)
-        for candidate in _ALIASES.get(known, (known, f"survey_{known}", f"point_{known}")):
+        asked = plain_name(name)
+        for candidate in _ALIASES.get(asked, (asked, f"survey_{asked}", f"point_{asked}")):
             if candidate in plain:
                 places.setdefault(name, plain[candidate])
     missing = [n for n in _NEEDED if n not in places]

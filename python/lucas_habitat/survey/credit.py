@@ -46,14 +46,14 @@ surveys from 2006 to 2018 in the European Union. Scientific Data 7:352. \
 doi:10.1038/s41597-020-00675-z
     """
     given = list(years) if isinstance(years, Iterable) else [years]
-    found = sorted({int(y) for y in given if not pd.isna(y)})
-    if not found or set(found) - set(CAMPAIGNS):
+    campaigns = sorted({int(y) for y in given if not pd.isna(y)})
+    if not campaigns or set(campaigns) - set(CAMPAIGNS):
         raise InputError(
             f"{words.arg('years')} must be campaigns ({', '.join(map(str, CAMPAIGNS))}); got "
-            f"{some(found) or 'none'} instead."
+            f"{some(campaigns) or 'none'} instead."
         )
     return (
-        f"{credit_line(found)}\n"
+        f"{credit_line(campaigns)}\n"
         "Licence: CC BY 4.0, https://creativecommons.org/licenses/by/4.0/. Photos were changed: "
         "resized, and their burnt-in credit line masked, for classification.\n"
         "d'Andrimont, R. et al. (2020). Harmonised LUCAS in-situ land cover and use database for "

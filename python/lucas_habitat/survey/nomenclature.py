@@ -9,7 +9,8 @@ from importlib import resources
 import pandas as pd
 
 from .._base import words
-from .._base.tables import read_table, require_columns
+from .._base.tables import as_frame, read_table, require_columns
+from .._base.types import Table
 from ..errors import InputError, inform, some, warn
 
 __all__ = ["assign_habitat", "lc1_codes", "pilot_scheme"]
@@ -78,7 +79,7 @@ def pilot_scheme() -> pd.DataFrame:
 
 
 def assign_habitat(
-    table: pd.DataFrame | str | os.PathLike[str],
+    table: Table,
     scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
     *,
     column: str = "lc1",
@@ -118,8 +119,7 @@ def assign_habitat(
         If the column is missing, or the scheme has no such table, repeats a code with another
         class, or gives no row a class.
     """
-    if not isinstance(table, pd.DataFrame):
-        table = read_table(table)
+    table = as_frame(table)
     require_columns(
         table,
         [column],
@@ -128,36 +128,50 @@ def assign_habitat(
     )
     codes = table[column].astype("str").str.strip().str.upper()
     codes = codes.where(table[column].notna() & (codes != ""))
-    leaves = lc1_codes()
-    known = {*leaves["code"], *leaves["level1"], *leaves["level2"].dropna()} | LEGACY_LC1
+    nomenclature = lc1_codes()
+    known_codes = {
+        *nomenclature["code"],
+        *nomenclature["level1"],
+        *nomenclature["level2"].dropna(),
+        *LEGACY_LC1,
+    }
+    present = codes.dropna().unique()
     if isinstance(scheme, str) and scheme in ("level1", "level2"):
-        found: dict[str, str | None] = {
-            code: _level(code, scheme) for code in codes.dropna().unique() if code in known
+        class_of: dict[str, str | None] = {
+            code: _level(code, scheme) for code in present if code in known_codes
         }
     else:
         classes = _scheme(scheme)
         # Only a code has a group: "CROPLAND" is no woodland for its C.
-        found = {
-            code: _class_of(code, classes) if code in known else classes.get(code)
-            for code in codes.dropna().unique()
+        class_of = {
+            code: _class_of(code, classes) if code in known_codes else classes.get(code)
+            for code in present
         }
-        known |= set(classes)
-    habitat = codes.map(found).astype("str")
+        known_codes |= set(classes)
+    habitat = codes.map(class_of).astype("str")
     if len(table) and habitat.isna().all():
         raise InputError(
             f"No row of {len(table)} got a class: the codes in {column} are "
-            f"{some(sorted(codes.dropna().unique())) or 'all empty'}. "
+            f"{some(sorted(present)) or 'all empty'}. "
             "A scheme's codes must be LC1 codes, their groups (B70) or first letters (B)."
         )
-    strange = codes[codes.notna() & habitat.isna() & ~codes.isin(known)]
-    unclassed = codes[codes.notna() & habitat.isna() & codes.isin(known)]
+    _tell_unclassed(codes, habitat, known_codes, column)
+    return table.assign(habitat=habitat)
+
+
+def _tell_unclassed(
+    codes: pd.Series, habitat: pd.Series, known_codes: set[str], column: str
+) -> None:
+    """Count the rows without a class, by the reason and the code."""
+    is_unclassed = codes.notna() & habitat.isna()
+    strange = codes[is_unclassed & ~codes.isin(known_codes)]
+    without_class = codes[is_unclassed & codes.isin(known_codes)]
     if len(strange):
         warn(f"{len(strange)} rows have codes that no LUCAS nomenclature has: {_counts(strange)}.")
-    if len(unclassed):
-        inform(f"{len(unclassed)} rows have codes without a class: {_counts(unclassed)}.")
+    if len(without_class):
+        inform(f"{len(without_class)} rows have codes without a class: {_counts(without_class)}.")
     if codes.isna().any():
         inform(f"{int(codes.isna().sum())} rows have no code in {column}.")
-    return table.assign(habitat=habitat)
 
 
 def _counts(codes: pd.Series) -> str:
@@ -172,6 +186,7 @@ def _level(code: str, level: str) -> str:
 def _scheme(
     scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None],
 ) -> dict[str, str | None]:
+    """The class of each code that a scheme names, None for those that it leaves without."""
     if isinstance(scheme, Mapping):
         scheme = pd.DataFrame({"code": list(scheme), "class": list(scheme.values())}, dtype="str")
     elif isinstance(scheme, str) and scheme == "pilot":

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ import pandas as pd
 from .._base import words
 from .._base.checks import check_number
 from .._base.progress import Progress, report
-from .._base.tables import read_table, require_columns, tidy_types
+from .._base.tables import as_frame, require_columns, tidy_types
+from .._base.types import Table
 from ..errors import InputError, PhotoError, inform
 from ..images.decode import decode_photo
 from ..photos import list_photos
@@ -59,7 +61,7 @@ _MIN_BYTES, _MAX_BYTES = 1_000, 50_000_000
 
 
 def download_photos(
-    points: pd.DataFrame | str | os.PathLike[str],
+    points: Table,
     folder: str | os.PathLike[str],
     *,
     directions: str | Iterable[str] = ("P", "N", "E", "S", "W"),
@@ -149,46 +151,85 @@ def download_photos(
         root.mkdir(parents=True, exist_ok=True)
     with one_run(root / LOCK, f"photos into {root}"):
         records = read_records(root)
-        address = f"{base.rstrip('/')}/lucas/photos/"
-        todo = []
-        pace = Pace(per_second)
         try:
             with (
                 Journal(root) as journal,
                 open_client(int(connections), min(30.0, timeout)) as client,
             ):
-                for photo in wanted["photo"]:
-                    settled = settled_record(
-                        root, photo, records.get(photo), address + photo, again
-                    )
-                    if settled is None:
-                        todo.append(photo)
-                    elif settled is not records.get(photo):
-                        journal.write(settled)
-                        records[photo] = settled
-
-                def fetch(photo: str) -> dict[str, Any]:
-                    return _fetch_photo(
-                        client, address + photo, photo, root, journal, pace, int(retries), timeout
-                    )
-
-                with (
-                    report(progress, len(todo), "Fetching photos") as forward,
-                    closing(in_threads(fetch, todo, int(connections), pace)) as fetched,
-                ):
-                    for record in fetched:
-                        records[record["photo"]] = record
-                        forward(1)
+                fetcher = _Fetcher(
+                    client=client,
+                    address=f"{base.rstrip('/')}/lucas/photos/",
+                    root=root,
+                    journal=journal,
+                    pace=Pace(per_second),
+                    retries=int(retries),
+                    timeout=timeout,
+                )
+                asked = _photos_to_ask_for(list(wanted["photo"]), records, fetcher, again)
+                _fetch_all(asked, records, fetcher, int(connections), progress)
         finally:
             # Also after an error or Ctrl-C; a killed run leaves its journal, which read_records() reads.
             write_manifest(root)
-    return _photo_table(wanted, records, root, len(todo))
+    return _photo_table(wanted, records, root, len(asked))
 
 
-def _wanted(points: pd.DataFrame | str | os.PathLike[str], directions: list[str]) -> pd.DataFrame:
-    """One row a photo, with its path on the server."""
-    if not isinstance(points, pd.DataFrame):
-        points = read_table(points)
+def _photos_to_ask_for(
+    photos: list[str], records: dict[str, dict[str, Any]], fetcher: _Fetcher, again: bool
+) -> list[str]:
+    """The photos that are neither there nor known not to be had; those that are get a record."""
+    asked = []
+    for photo in photos:
+        record = records.get(photo)
+        settled = settled_record(fetcher.root, photo, record, fetcher.address + photo, again)
+        if settled is None:
+            asked.append(photo)
+        elif settled is not record:
+            fetcher.journal.write(settled)
+            records[photo] = settled
+    return asked
+
+
+def _fetch_all(
+    photos: list[str],
+    records: dict[str, dict[str, Any]],
+    fetcher: _Fetcher,
+    connections: int,
+    progress: Progress,
+) -> None:
+    """Fetch photos over some connections, and add what became of each to the records."""
+    with (
+        report(progress, len(photos), "Fetching photos") as forward,
+        closing(in_threads(fetcher.fetch, photos, connections, fetcher.pace)) as fetched,
+    ):
+        for record in fetched:
+            records[record["photo"]] = record
+            forward(1)
+
+
+def _wanted(points: Table, directions: list[str]) -> pd.DataFrame:
+    """One row a photo, with its path on the server as ``photo``."""
+    visits = _visits(as_frame(points))
+    parts = []
+    for order, direction in enumerate(directions):
+        part = visits.assign(direction=direction, _order=order)
+        column = PHOTO_COLUMNS.get(direction, "")
+        if column in visits:
+            is_lacking = (visits[column] == False).fillna(False).astype(bool)  # noqa: E712
+            part = part[~is_lacking]
+        parts.append(part)
+    wanted = pd.concat(parts).rename_axis("_visit").sort_values(["_visit", "_order"])
+    if wanted.empty:
+        raise InputError(
+            f"None of the photos {', '.join(directions)} of these points was taken, by the table."
+        )
+    places = wanted[["point_id", "year", "nuts0", "direction"]]
+    wanted["photo"] = [photo_path(*place) for place in places.itertuples(index=False)]
+    replaced = ["_order", "path", "status", "error", *PHOTO_COLUMNS.values()]
+    return wanted.drop(columns=replaced, errors="ignore").reset_index(drop=True)
+
+
+def _visits(points: pd.DataFrame) -> pd.DataFrame:
+    """Rows that can name photos, each point and year once."""
     require_columns(
         points,
         ["point_id", "year", "nuts0"],
@@ -197,44 +238,26 @@ def _wanted(points: pd.DataFrame | str | os.PathLike[str], directions: list[str]
     )
     if points.empty:
         raise InputError("The table of points has no rows.")
-    points = tidy_types(points.reset_index(drop=True))
-    points.attrs = {}
-    twice = points.duplicated(["point_id", "year"])
-    if twice.any():
+    visits = tidy_types(points.reset_index(drop=True))
+    visits.attrs = {}
+    is_repeated = visits.duplicated(["point_id", "year"])
+    if is_repeated.any():
         raise InputError(
-            f"{int(twice.sum())} rows have a point and year that another row has, the first is "
-            f"{points.loc[twice, 'point_id'].iloc[0]}. Keep one row a point and year."
+            f"{int(is_repeated.sum())} rows have a point and year that another row has, the first is "
+            f"{visits.loc[is_repeated, 'point_id'].iloc[0]}. Keep one row a point and year."
         )
-    parts = []
-    for order, direction in enumerate(directions):
-        part = points.assign(direction=direction, _order=order)
-        column = PHOTO_COLUMNS.get(direction, "")
-        if column in points:
-            part = part[~(points[column] == False).fillna(False).astype(bool)]  # noqa: E712
-        parts.append(part)
-    wanted = pd.concat(parts).rename_axis("_point").sort_values(["_point", "_order"])
-    wanted["photo"] = [
-        photo_path(*row)
-        for row in zip(
-            wanted["point_id"], wanted["year"], wanted["nuts0"], wanted["direction"], strict=True
-        )
-    ]
-    if wanted.empty:
-        raise InputError(
-            f"None of the photos {', '.join(directions)} of these points was taken, by the table."
-        )
-    left = ["_order", "path", "status", "error", *PHOTO_COLUMNS.values()]
-    return wanted.drop(columns=left, errors="ignore").reset_index(drop=True)
+    return visits
 
 
 def _photo_table(
     wanted: pd.DataFrame, records: dict[str, dict[str, Any]], root: Path, n_asked: int
 ) -> pd.DataFrame:
-    found = [records[photo] for photo in wanted["photo"]]
+    """The photo table of what was wanted, with what became of each photo; tells the numbers."""
+    of_photos = [records[photo] for photo in wanted["photo"]]
     table = wanted.drop(columns="photo")
     table.insert(0, "path", [str(photo_place(root, photo)) for photo in wanted["photo"]])
-    table["status"] = pd.Series([r["status"] for r in found], dtype="str")
-    table["error"] = pd.Series([r["error"] for r in found], dtype="str")
+    table["status"] = pd.Series([r["status"] for r in of_photos], dtype="str")
+    table["error"] = pd.Series([r["error"] for r in of_photos], dtype="str")
     counts = Counter(table["status"])
     inform(
         f"{counts['ok']:,} of {len(table):,} photos are in {root}, {n_asked:,} were asked for now"
@@ -246,50 +269,64 @@ def _photo_table(
 
 
 # One photo
-def _fetch_photo(
-    client: httpx2.Client,
-    url: str,
-    photo: str,
-    root: Path,
-    journal: Journal,
-    pace: Pace,
-    retries: int,
-    timeout: float,
-) -> dict[str, Any]:
-    record: dict[str, Any] = dict.fromkeys(COLUMNS)
-    record |= {"photo": photo, "url": url, "status": "ok"}
-    data = b""
+@dataclass(frozen=True)
+class _Fetcher:
+    """Brings photos from a server into a folder, and writes down what became of each."""
 
-    def attempt() -> tuple[bytes, httpx2.Headers]:
-        until = time.monotonic() + timeout
-        with open_response(client, url) as response:
-            return _photo_bytes(response, until, pace), response.headers
+    client: httpx2.Client
+    #: What a photo's path on the server is added to.
+    address: str
+    root: Path
+    journal: Journal
+    pace: Pace
+    retries: int
+    timeout: float
 
-    try:
-        (data, headers), record["attempts"] = persist(attempt, pace, retries)
-        record |= {"etag": headers.get("etag"), "last_modified": headers.get("last-modified")}
-        record |= _described(data)
-    except FaultError as fault:
-        record |= {"status": fault.status, "error": str(fault)}
-    record["fetched"] = datetime.now(UTC).isoformat(timespec="seconds")
-    with writing(root):
-        if record["status"] == "ok":
-            place = photo_place(root, photo)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with part_path(place).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            # Written down before it gets its name: a run killed between the two finds the
-            # part and its hash, and has nothing to fetch again.
-            journal.write(record)
-            os.replace(part_path(place), place)
-        else:
-            journal.write(record)
-    return record
+    def fetch(self, photo: str) -> dict[str, Any]:
+        """Ask for a photo until it comes or will not; give its record."""
+        url = self.address + photo
+        record: dict[str, Any] = dict.fromkeys(COLUMNS)
+        record |= {"photo": photo, "url": url, "status": "ok"}
+        data = b""
+        try:
+            (data, headers), record["attempts"] = persist(
+                lambda: self._ask(url), self.pace, self.retries
+            )
+            record |= {"etag": headers.get("etag"), "last_modified": headers.get("last-modified")}
+            record |= _described(data)
+        except FaultError as fault:
+            record |= {"status": fault.status, "error": str(fault)}
+        record["fetched"] = datetime.now(UTC).isoformat(timespec="seconds")
+        with writing(self.root):
+            if record["status"] == "ok":
+                self._store(record, data)
+            else:
+                self.journal.write(record)
+        return record
+
+    def _ask(self, url: str) -> tuple[bytes, httpx2.Headers]:
+        until = time.monotonic() + self.timeout
+        with open_response(self.client, url) as response:
+            return _photo_bytes(response, until, self.pace), response.headers
+
+    def _store(self, record: dict[str, Any], data: bytes) -> None:
+        """Write a photo whole before its record, and its record before it gets its name.
+
+        A run killed between the two finds the part and its hash, and has nothing to fetch again.
+        """
+        place = photo_place(self.root, record["photo"])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = part_path(place)
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        self.journal.write(record)
+        os.replace(part, place)
 
 
 def _photo_bytes(response: httpx2.Response, until: float, pace: Pace) -> bytes:
+    """What a server sends, if it is a photo, comes whole and in time."""
     if response.status_code != 200:
         raise FaultError("refused", f"the server answered {response.status_code}")
     kind = response.headers.get("content-type", "image/jpeg").split(";")[0].strip().lower()

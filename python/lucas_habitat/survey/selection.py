@@ -105,75 +105,104 @@ def select_points(
     for name, number in (("n", n), ("n_per_class", n_per_class)):
         if number is not None:
             check_number(name, number, 1, whole=True)
-    steps = {"rows of the survey": len(survey)}
-    table = survey.copy()
-    table.attrs = {}
-
-    def keep(fits: pd.Series, what: str) -> None:
-        nonlocal table
-        table = table[fits.fillna(False).astype(bool)]
-        steps[what] = len(table)
-        if table.empty:
-            raise InputError(f"No row is left: {_counts(steps)}.")
-
     only_years, only_countries = check_years(years), check_countries(countries)
-    if table["nuts0"].isna().any():  # their photos have no address
-        keep(table["nuts0"].notna(), "with a country")
-    if only_countries is not None:
-        keep(table["nuts0"].isin(only_countries), f"in {', '.join(sorted(only_countries))}")
-    if only_years is not None:
-        keep(table["year"].isin(only_years), f"of {', '.join(map(str, sorted(only_years)))}")
+    rows = _Rows(survey)
+    _keep_asked_for(rows, only_countries, only_years)
+    _keep_well_seen(rows, field_only, max_distance)
+    _keep_photographed(rows, check_directions(directions))
+    if min_cover is not None:
+        _keep_pure(rows, min_cover)
+    rows.table = assign_habitat(rows.table, scheme)
+    _keep_classes(rows, classes)
+    rows.table = rows.table.sort_values(["point_id", "year"]).reset_index(drop=True)
+    if only_years is None:
+        rows.keep(~rows.table["point_id"].duplicated(keep="last"), "one year a point")
+    if n_per_class is not None or n is not None:
+        rows.table = draw_rows(rows.table, n_per_class, n, seed)
+        rows.n_left["drawn"] = len(rows.table)
+    points = rows.table.reset_index(drop=True)
+    points.attrs = {"selection": rows.n_left}
+    n_of_class = points["habitat"].value_counts().sort_index()
+    inform(f"{rows}: " + ", ".join(f"{k} {v}" for k, v in n_of_class.items()) + ".")
+    return points
+
+
+class _Rows:
+    """The rows of a survey that are left, and how many each condition left."""
+
+    def __init__(self, survey: pd.DataFrame) -> None:
+        self.table = survey.copy()
+        self.table.attrs = {}
+        self.n_left = {"rows of the survey": len(survey)}
+
+    def keep(self, fits: pd.Series, condition: str) -> None:
+        """Keep the rows that fit a condition; where that is missing, they do not."""
+        self.table = self.table[fits.fillna(False).astype(bool)]
+        self.n_left[condition] = len(self.table)
+        if self.table.empty:
+            raise InputError(f"No row is left: {self}.")
+
+    def need(self, columns: list[str], argument: str) -> None:
+        """Refuse a table without the columns that a condition is about."""
+        require_columns(self.table, columns, argument, _HINT)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{n:,} {condition}" for condition, n in self.n_left.items())
+
+
+def _keep_asked_for(rows: _Rows, countries: set[str] | None, years: set[int] | None) -> None:
+    if rows.table["nuts0"].isna().any():  # their photos have no address
+        rows.keep(rows.table["nuts0"].notna(), "with a country")
+    if countries is not None:
+        rows.keep(rows.table["nuts0"].isin(countries), f"in {', '.join(sorted(countries))}")
+    if years is not None:
+        rows.keep(rows.table["year"].isin(years), f"of {', '.join(map(str, sorted(years)))}")
+
+
+def _keep_well_seen(rows: _Rows, field_only: bool, max_distance: float | None) -> None:
+    """Keep the rows that were observed in the field, and from near enough."""
     if field_only:
-        _need(table, ["obs_type"], words.arg("field_only", True))
-        keep(table["obs_type"].isin(IN_SITU), "seen in the field")
+        rows.need(["obs_type"], words.arg("field_only", True))
+        rows.keep(rows.table["obs_type"].isin(IN_SITU), "seen in the field")
     if max_distance is not None:
         check_number("max_distance", max_distance, 0)
-        _need(table, ["obs_dist", "obs_type"], words.arg("max_distance"))
-        near = table["obs_dist"] <= max_distance
+        rows.need(["obs_dist", "obs_type"], words.arg("max_distance"))
+        distance, obs_type = rows.table["obs_dist"], rows.table["obs_type"]
+        is_near = distance <= max_distance
         if max_distance >= 100:
-            near |= table["obs_dist"].isna() & (table["obs_type"] == IN_SITU[0])
-        keep(near, f"from at most {max_distance:g} m")
-    taken = [PHOTO_COLUMNS[d] for d in check_directions(directions) if d in PHOTO_COLUMNS]
-    if taken:
-        _need(table, taken, words.arg("directions"))
-        keep(~(table[taken] == False).any(axis=1), "with their photos")  # noqa: E712
-    if min_cover is not None:
-        check_number("min_cover", min_cover, 0, 100)
-        _need(table, ["lc1_perc_low", "lc2"], words.arg("min_cover"))
-        keep(
-            (table["lc1_perc_low"] >= min_cover) & table["lc2"].isna(),
-            f"of one cover on at least {min_cover:g} %",
+            is_near |= distance.isna() & (obs_type == IN_SITU[0])
+        rows.keep(is_near, f"from at most {max_distance:g} m")
+
+
+def _keep_photographed(rows: _Rows, directions: list[str]) -> None:
+    columns = [PHOTO_COLUMNS[d] for d in directions if d in PHOTO_COLUMNS]
+    if columns:
+        rows.need(columns, words.arg("directions"))
+        is_lacking = (rows.table[columns] == False).any(axis=1)  # noqa: E712
+        rows.keep(~is_lacking, "with their photos")
+
+
+def _keep_pure(rows: _Rows, min_cover: float) -> None:
+    check_number("min_cover", min_cover, 0, 100)
+    rows.need(["lc1_perc_low", "lc2"], words.arg("min_cover"))
+    is_pure = (rows.table["lc1_perc_low"] >= min_cover) & rows.table["lc2"].isna()
+    rows.keep(is_pure, f"of one cover on at least {min_cover:g} %")
+
+
+def _keep_classes(rows: _Rows, classes: str | Iterable[str] | None) -> None:
+    """Keep the rows that have a class, one of those asked for."""
+    rows.keep(rows.table["habitat"].notna(), "with a class")
+    if classes is None:
+        return
+    asked = {classes} if isinstance(classes, str) else set(classes)
+    habitat = rows.table["habitat"]
+    strange = sorted(asked - set(habitat))
+    if strange:
+        raise InputError(
+            f"No row has the class {some(strange)}; there are "
+            f"{', '.join(sorted(habitat.unique()))}."
         )
-    table = assign_habitat(table, scheme)
-    keep(table["habitat"].notna(), "with a class")
-    if classes is not None:
-        wanted = {classes} if isinstance(classes, str) else set(classes)
-        strange = sorted(wanted - set(table["habitat"]))
-        if strange:
-            raise InputError(
-                f"No row has the class {some(strange)}; there are "
-                f"{', '.join(sorted(table['habitat'].unique()))}."
-            )
-        keep(table["habitat"].isin(wanted), f"of the class {', '.join(sorted(wanted))}")
-    table = table.sort_values(["point_id", "year"]).reset_index(drop=True)
-    if only_years is None:
-        keep(~table["point_id"].duplicated(keep="last"), "one year a point")
-    if n_per_class is not None or n is not None:
-        table = draw_rows(table, n_per_class, n, seed)
-        steps["drawn"] = len(table)
-    table = table.reset_index(drop=True)
-    table.attrs = {"selection": steps}
-    found = table["habitat"].value_counts().sort_index()
-    inform(f"{_counts(steps)}: " + ", ".join(f"{k} {v}" for k, v in found.items()) + ".")
-    return table
-
-
-def _need(table: pd.DataFrame, columns: list[str], what: str) -> None:
-    require_columns(table, columns, what, _HINT)
-
-
-def _counts(steps: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in steps.items())
+    rows.keep(habitat.isin(asked), f"of the class {', '.join(sorted(asked))}")
 
 
 def draw_rows(
@@ -188,20 +217,20 @@ def draw_rows(
                 + ", ".join(f"{k} {v}" for k, v in counts.items())
                 + ". Ask for fewer, or relax the conditions that rows were chosen by."
             )
-        draw = np.full(len(counts), int(n_per_class))
+        n_of_class = np.full(len(counts), int(n_per_class))
     else:
-        wanted = int(n or 0)
-        if wanted > len(table):
+        n_rows = int(n or 0)
+        if n_rows > len(table):
             raise InputError(
-                f"{words.arg('n', wanted)} rows were asked for, but only {len(table)} are left."
+                f"{words.arg('n', n_rows)} rows were asked for, but only {len(table)} are left."
             )
-        exact = counts.to_numpy() * (wanted / len(table))
-        draw = np.floor(exact + 1e-9).astype(int)
+        exact = counts.to_numpy() * (n_rows / len(table))
+        n_of_class = np.floor(exact + 1e-9).astype(int)
         # What rounding down left over goes to the classes that lost most by it.
-        draw[np.argsort(draw - exact, kind="stable")[: wanted - draw.sum()]] += 1
+        n_of_class[np.argsort(n_of_class - exact, kind="stable")[: n_rows - n_of_class.sum()]] += 1
     rng = np.random.default_rng(seed)
-    chosen: list[int] = []
-    for label, number in zip(counts.index, draw, strict=True):
+    drawn: list[int] = []
+    for label, number in zip(counts.index, n_of_class, strict=True):
         rows = np.flatnonzero(table["habitat"] == label)
-        chosen.extend(rng.choice(rows, number, replace=False))
-    return table.iloc[sorted(chosen)]
+        drawn.extend(rng.choice(rows, number, replace=False))
+    return table.iloc[sorted(drawn)]

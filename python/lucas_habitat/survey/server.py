@@ -104,8 +104,10 @@ def photo_url(point_id: str, year: int, nuts0: str, direction: str, *, base: str
 
 
 def photo_path(point_id: object, year: Any, nuts0: object, direction: object) -> str:
-    # These come from tables: nothing that is more than digits and letters may
-    # become part of a path.
+    """A photo's path below the photos' folder of the server.
+
+    Its parts come from tables: nothing but digits and letters may become part of a path.
+    """
     point, country = str(point_id), str(nuts0)
     if not _ID.fullmatch(point):
         raise InputError(f"A LUCAS point has 8 digits; got {words.value(point_id)} instead.")
@@ -132,6 +134,7 @@ def photo_path(point_id: object, year: Any, nuts0: object, direction: object) ->
 
 
 def check_url(url: str, name: str, query: bool = False) -> None:
+    """Refuse what is no plain address of https, or of http on this computer."""
     try:
         parts = urlsplit(url)
         local = parts.hostname in LOCAL
@@ -151,6 +154,7 @@ def check_url(url: str, name: str, query: bool = False) -> None:
 # Asking
 @contextmanager
 def open_client(connections: int, timeout: float) -> Iterator[httpx2.Client]:
+    """Open a client with the proxy and certificates that the environment names."""
     try:
         client = httpx2.Client(
             headers={"user-agent": _USER_AGENT, "accept-encoding": "identity"},
@@ -196,7 +200,7 @@ def open_response(
     except httpx2.InvalidURL as error:
         raise FaultError("redirected", f"the server points to no address: {error}") from error
     except httpx2.RequestError as error:
-        if _certificate(error):
+        if _is_certificate_fault(error):
             raise DownloadError(
                 f"The certificate of {urlsplit(url).hostname} is not trusted: {error}. Behind an "
                 "institution's proxy, install its certificate on this computer or name its file "
@@ -212,7 +216,7 @@ def open_response(
         raise FaultError(status, str(error) or type(error).__name__, again=True) from error
 
 
-def _certificate(error: BaseException | None) -> bool:
+def _is_certificate_fault(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY" in str(error):
             return True
@@ -303,6 +307,11 @@ class Pace:
 def in_threads(
     fetch: Callable[[str], dict[str, Any]], photos: list[str], connections: int, pace: Pace
 ) -> Generator[dict[str, Any], None, None]:
+    """Fetch photos over some connections, and give the record of each as it comes.
+
+    Stops all of them at an error that ends the run, or when the server cannot be reached.
+    """
+
     def run(photo: str) -> dict[str, Any]:
         try:
             return fetch(photo)

@@ -8,6 +8,7 @@ import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
@@ -21,8 +22,10 @@ from .server import FaultError, Pace, check_url, open_client, open_response, per
 
 __all__ = ["download_table"]
 
+# What files of these endings begin with; a CSV with any text.
+_BEGINNINGS = {".csv": b"", ".parquet": b"PAR1", ".zip": b"PK", ".gz": b"\x1f\x8b"}
 
-# Tables
+
 def download_table(
     url: str,
     out: str | os.PathLike[str],
@@ -70,14 +73,7 @@ def download_table(
     check_number("retries", retries, 0, 20, whole=True)
     check_number("timeout", timeout, 0, open_low=True)
     check_number("max_bytes", max_bytes, 1, whole=True)
-    path = Path(os.path.abspath(os.path.expanduser(out)))
-    if path.is_dir():
-        path = path / (re.sub(r"[^0-9A-Za-z._-]", "_", urlsplit(url).path.split("/")[-1]) or "_")
-    if path.suffix.lower() not in _BEGINNINGS:
-        raise InputError(
-            f"A table ends in {', '.join(_BEGINNINGS)}; got {path.name} instead. Name the file to "
-            f"write with {words.option('out')}."
-        )
+    path = _place(url, out)
     if path.exists():
         inform(f"{path} is there already and was left as it is.")
         return path
@@ -91,6 +87,19 @@ def download_table(
             # Nothing is left beside the table. Windows deletes no file that is open; filelock does it.
             with suppress(OSError):
                 lock.unlink()
+    return path
+
+
+def _place(url: str, out: str | os.PathLike[str]) -> Path:
+    """The file to write: the one named, or one of the address's name in the folder named."""
+    path = Path(os.path.abspath(os.path.expanduser(out)))
+    if path.is_dir():
+        path = path / (re.sub(r"[^0-9A-Za-z._-]", "_", urlsplit(url).path.split("/")[-1]) or "_")
+    if path.suffix.lower() not in _BEGINNINGS:
+        raise InputError(
+            f"A table ends in {', '.join(_BEGINNINGS)}; got {path.name} instead. Name the file to "
+            f"write with {words.option('out')}."
+        )
     return path
 
 
@@ -129,15 +138,15 @@ def _fetch_whole(
         notes.unlink(missing_ok=True)
 
 
-_BEGINNINGS = {".csv": b"", ".parquet": b"PAR1", ".zip": b"PK", ".gz": b"\x1f\x8b"}
-
-
 def _check_beginning(path: Path, part: Path) -> None:
+    """Refuse what cannot be a file of its name's ending, such as a web page."""
     with part.open("rb") as file:
         start = file.read(512)
-    wanted = _BEGINNINGS[path.suffix.lower()]
+    beginning = _BEGINNINGS[path.suffix.lower()]
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start.startswith(wanted) or (not wanted and (text[:1] in (b"", b"<") or b"\0" in text)):
+    if not start.startswith(beginning) or (
+        not beginning and (text[:1] in (b"", b"<") or b"\0" in text)
+    ):
         raise DownloadError(
             f"What the server sent is no {path.suffix} file; it begins with {start[:16]!r}. Is the "
             "address a web page's?"
@@ -148,57 +157,92 @@ def _fetch_rest(
     client: httpx2.Client, url: str, part: Path, notes: Path, max_bytes: int, progress: Progress
 ) -> None:
     """Append what is missing of a file, or begin it anew if it has changed."""
-    try:
-        known = json.loads(notes.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    have = part.stat().st_size if part.exists() and known.get("url") == url else 0
-    if have and have == known.get("total"):
+    former = _former_part(url, part, notes)
+    if former.size and former.size == former.total:
         return
     headers = {}
-    if have and known.get("version"):
-        headers = {"range": f"bytes={have}-", "if-range": known["version"]}
+    if former.size and former.version:
+        headers = {"range": f"bytes={former.size}-", "if-range": former.version}
     try:
         with open_response(client, url, headers) as response:
-            span = re.fullmatch(
-                r"bytes ([0-9]+)-[0-9]+/([0-9]+)", response.headers.get("content-range", "")
-            )
-            if response.status_code == 206 and span and int(span[1]) == have:
-                total: int | None = int(span[2])
-            elif response.status_code == 200:
-                have, total = 0, stated_length(response)
-            else:
-                raise FaultError("refused", f"the server answered {response.status_code}")
-            _check_room(response, part, have, total, max_bytes)
-            # Only a strong version says that the rest fits the beginning byte by byte.
-            etag = response.headers.get("etag", "")
-            version = etag if etag.startswith('"') else response.headers.get("last-modified")
+            coming = _coming_part(response, former.size)
+            _check_room(response, part, coming.size, coming.total, max_bytes)
             with writing(part.parent):
-                file = part.open("ab" if have else "wb")
-                notes.write_text(json.dumps({"url": url, "version": version, "total": total}))
-            with file, report(progress, round((total or 0) / 1e6), "Fetching MB") as forward:
-                shown = 0
-                for chunk in response.iter_raw():
-                    with writing(part.parent):
-                        file.write(chunk)
-                        file.flush()
-                    have += len(chunk)
-                    if have > max_bytes:
-                        raise FaultError("too large", f"more than {max_bytes:,} bytes")
-                    forward(round(have / 1e6) - shown)
-                    shown = round(have / 1e6)
+                file = part.open("ab" if coming.size else "wb")
+                note = {"url": url, "version": coming.version, "total": coming.total}
+                notes.write_text(json.dumps(note))
+            with file:
+                size = _append(response, file, part.parent, coming, max_bytes, progress)
     except FaultError as fault:
         if fault.status == "refused" and "416" in str(fault):
             part.unlink(missing_ok=True)  # longer than the server's: begin anew
             raise FaultError("incomplete", str(fault), again=True) from fault
         raise
-    if total is not None and have != total:
-        raise FaultError("incomplete", f"{have:,} of {total:,} bytes came", again=True)
+    if coming.total is not None and size != coming.total:
+        raise FaultError("incomplete", f"{size:,} of {coming.total:,} bytes came", again=True)
+
+
+class _Part(NamedTuple):
+    """The beginning of a file that is there, and what the server says of the whole."""
+
+    size: int
+    total: int | None
+    #: Tells whether the server's file is still the same.
+    version: str | None
+
+
+def _former_part(url: str, part: Path, notes: Path) -> _Part:
+    """What a former attempt at this address left; an empty beginning if nothing."""
+    try:
+        note = json.loads(notes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        note = {}
+    is_same = part.exists() and note.get("url") == url
+    return _Part(part.stat().st_size if is_same else 0, note.get("total"), note.get("version"))
+
+
+def _coming_part(response: httpx2.Response, size: int) -> _Part:
+    """Where the server's answer begins in the file: behind what is there, or at its start."""
+    # Only a strong version says that the rest fits the beginning byte by byte.
+    etag = response.headers.get("etag", "")
+    version = etag if etag.startswith('"') else response.headers.get("last-modified")
+    span = re.fullmatch(
+        r"bytes ([0-9]+)-[0-9]+/([0-9]+)", response.headers.get("content-range", "")
+    )
+    if response.status_code == 206 and span and int(span[1]) == size:
+        return _Part(size, int(span[2]), version)
+    if response.status_code == 200:
+        return _Part(0, stated_length(response), version)
+    raise FaultError("refused", f"the server answered {response.status_code}")
+
+
+def _append(
+    response: httpx2.Response,
+    file: BinaryIO,
+    folder: Path,
+    coming: _Part,
+    max_bytes: int,
+    progress: Progress,
+) -> int:
+    """Write what comes, piece by piece; give the bytes that are there then."""
+    size, n_shown = coming.size, 0
+    with report(progress, round((coming.total or 0) / 1e6), "Fetching MB") as forward:
+        for chunk in response.iter_raw():
+            with writing(folder):
+                file.write(chunk)
+                file.flush()
+            size += len(chunk)
+            if size > max_bytes:
+                raise FaultError("too large", f"more than {max_bytes:,} bytes")
+            forward(round(size / 1e6) - n_shown)
+            n_shown = round(size / 1e6)
+    return size
 
 
 def _check_room(
-    response: httpx2.Response, part: Path, have: int, total: int | None, max_bytes: int
+    response: httpx2.Response, part: Path, size: int, total: int | None, max_bytes: int
 ) -> None:
+    """Refuse a web page, a file that is larger than allowed, or one that the disk cannot hold."""
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind in ("text/html", "application/xhtml+xml"):
         raise FaultError("not a table", "the server sent a web page")
@@ -207,7 +251,7 @@ def _check_room(
     if total > max_bytes:
         raise FaultError("too large", f"{total:,} bytes, and max_bytes is {max_bytes:,}")
     free = shutil.disk_usage(part.parent).free
-    if total - have > free:
+    if total - size > free:
         raise DownloadError(
-            f"{total - have:,} bytes are to come, and the disk of {part.parent} has {free:,} left."
+            f"{total - size:,} bytes are to come, and the disk of {part.parent} has {free:,} left."
         )

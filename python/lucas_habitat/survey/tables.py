@@ -1,4 +1,4 @@
-"""LUCAS survey tables of every release as tidy rows, and points chosen from them.
+"""LUCAS survey tables of every release as tidy rows.
 
 The readers follow the tables' own documents and real rows of 2006 to 2018; the tables of 2018
 and 2022 as Eurostat publishes them were never at hand whole, so their columns are found by name.
@@ -6,34 +6,23 @@ and 2022 as Eurostat publishes them were never at hand whole, so their columns a
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
 import os
-import shutil
-import tempfile
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from .._base import words
 from .._base.places import grid_positions, to_degrees
 from ..errors import InputError, inform, some
 from .campaigns import CAMPAIGNS, PHOTO_COLUMNS, check_countries, check_years
-from .columns import CODES, NUMBERS, UNSIGNED, find_columns, plain_name
+from .columns import CODES, NUMBERS, UNSIGNED, plain_name
+from .raw_table import RawTable, read_raw_table
 from .values import (
     IN_SITU,
     read_code,
@@ -147,60 +136,21 @@ def read_survey(
     path = Path(source)
     only_years, only_countries = check_years(years), check_countries(countries)
     extra = list(dict.fromkeys([columns] if isinstance(columns, str) else columns))
-    raw, broken, prefixed = _read_text(path, extra)
-    n_rows = raw.num_rows
+    raw = read_raw_table(path, extra)
     repairs: Counter[str] = Counter()
-    if only_countries is not None:
-        code = read_each(raw["nuts0"], read_country, "str", Counter())
-        raw = raw.filter(pa.array(code.isin(only_countries)))
-    row = raw["_row"].to_numpy()
-    if "year" in raw.column_names:
-        year = read_each(raw["year"], read_year, "Int64", Counter())
-    else:
-        year = pd.Series([year_of_table(path, only_years, prefixed)] * raw.num_rows, dtype="Int64")
-    of_ids: Counter[str] = Counter()
-    ids = read_each(raw["point_id"], read_point_id, "str", of_ids, tidied="ids_padded")
-    repairs["ids_padded"] = of_ids["ids_padded"]  # what is no id is a problem, no repair
-    problem = pd.Series("", index=ids.index, dtype="object")
-    problem[year.isna()] = f"the year is no campaign's ({', '.join(map(str, CAMPAIGNS))})"
-    problem[ids.isna()] = "the id names no place in Europe (8 digits: km east, km north)"
-    if only_years is not None:
-        # A row whose year cannot be right may belong to any campaign, so it is told.
-        kept = (year.isin(only_years) | year.isna()).to_numpy()
-        raw, row = raw.filter(pa.array(kept)), row[kept]
-        year, ids, problem = (s[kept].reset_index(drop=True) for s in (year, ids, problem))
-    table = pd.DataFrame({"point_id": ids, "year": year})
-    table["nuts0"] = read_each(raw["nuts0"], read_country, "str", repairs, tidied="codes_tidied")
-    for name in ("lc1", "lc2", "lu1"):
-        table[name] = read_column(raw, name, read_code, "str", repairs, tidied="codes_tidied")
-    table["lc1_perc_low"] = read_column(
-        raw, "lc1_perc", lambda v: read_percent(v)[0], "float64", repairs
-    )
-    table["lc1_perc_high"] = read_column(
-        raw, "lc1_perc", lambda v: read_percent(v)[1], "float64", Counter()
-    )
-    off = _locate(table, raw, repairs)
-    far = pd.Series(off > _WRONG_KM) & (problem == "")
-    for i, km in zip(far.index[far], off[far], strict=True):
-        problem.loc[i] = f"its coordinates lie {km:,.0f} km from the place its id names"
-    _add_visit(table, raw, repairs)
+    rows = _rows_asked_for(raw, path, only_years, only_countries)
+    table = pd.DataFrame({"point_id": _read_ids(rows.text, repairs), "year": rows.year})
+    _add_cover(table, rows.text, repairs)
+    km_off = _add_position(table, rows.text, repairs)
+    _add_visit(table, rows.text, repairs)
     for name in extra:
         if name not in table:
-            table[name] = _extra(raw, name, table["lon"], repairs)
-    fine = problem == ""
-    same = fine & table.duplicated()
-    repairs["repeated_rows"] += int(same.sum())
-    unlike = fine & ~same
-    unlike[unlike] = table.loc[unlike, ["point_id", "year"]].duplicated(keep=False)
-    problem[unlike] = "a different row has the same point and year"
-    wrong = (problem != "").to_numpy()
-    problems = {
-        "row": [*map(int, row[wrong]), *[None] * len(broken)],
-        "point_id": [*raw["point_id"].filter(pa.array(wrong)).to_pylist(), *[None] * len(broken)],
-        "year": [*_plain(year[wrong]), *[None] * len(broken)],
-        "problem": [*problem[wrong], *broken],
-    }
-    table = table[~wrong & ~same].reset_index(drop=True)
+            table[name] = _read_extra(rows.text, name, table["lon"], repairs)
+    checked = _check_rows(table, km_off)
+    repairs["repeated_rows"] += int(checked.is_repeated.sum())
+    problems = _list_problems(rows, checked.problem, raw.broken)
+    table = table[(checked.problem == "") & ~checked.is_repeated].reset_index(drop=True)
+    n_rows = raw.text.num_rows
     if table.empty:
         raise InputError(_nothing_left(path, n_rows, only_years, only_countries, problems))
     table.attrs = {
@@ -212,213 +162,121 @@ def read_survey(
     return table
 
 
-# Reading: any file to a table of text columns under the names used here.
-def _read_text(path: Path, extra: list[str]) -> tuple[pa.Table, list[str], bool]:
-    """The columns of interest as text, the rows that are no rows, and whether the table is 2022's."""
-    broken: list[str] = []
-    for encoding in ("utf8", "latin-1"):
-        broken.clear()
-        try:
-            with ExitStack() as stack:
-                file, name = _open(path, stack)
-                if name.endswith(".parquet"):
-                    table, header = _parquet(file, extra, path)
-                else:
-                    table, header = _csv(file, extra, path, encoding, broken)
-            break
-        except InputError:
-            raise
-        except UnicodeDecodeError:  # latin-1 takes every byte
-            continue
-        except (EOFError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
-                csv.Error, pa.ArrowException) as error:  # fmt: skip
-            raise InputError(
-                f"Cannot read the table {path}: {error or type(error).__name__}"
-            ) from error
-    rows = pa.array(np.arange(1, table.num_rows + 1))
-    return table.append_column("_row", rows), broken, "survey_lc1" in header
+class _Rows(NamedTuple):
+    """Rows of a table as text, where each stands in it (from 1), and their years."""
+
+    text: pa.Table
+    place: npt.NDArray[np.int64]
+    year: pd.Series
 
 
-def _open(path: Path, stack: ExitStack) -> tuple[BinaryIO, str]:
-    """Open a table, unpacked, and say its name."""
-    if not path.is_file():
-        raise InputError(f"There is no table {path}.")
-    name = path.name.lower()
-    file: BinaryIO
-    if name.endswith(".zip"):
-        archive = stack.enter_context(zipfile.ZipFile(path))
-        tables = [
-            m
-            for m in archive.namelist()
-            if m.lower().endswith((".csv", ".parquet"))
-            and not m.startswith("__MACOSX")
-            and not os.path.basename(m).startswith(".")
-        ]
-        if len(tables) != 1:
-            raise InputError(
-                f"{path} must hold one .csv or .parquet table; it holds "
-                f"{some(tables) or 'none'}. Unpack it and name the table."
-            )
-        name = tables[0].lower()
-        file = stack.enter_context(archive.open(tables[0]))  # type: ignore[assignment]
-    elif name.endswith(".gz"):
-        name = name[:-3]
-        file = stack.enter_context(gzip.GzipFile(path))  # type: ignore[assignment]
+def _rows_asked_for(
+    raw: RawTable, path: Path, only_years: set[int] | None, only_countries: set[str] | None
+) -> _Rows:
+    """The rows of some years and countries, and those whose year cannot be right."""
+    text, place = raw.text, np.arange(1, raw.text.num_rows + 1)
+    if only_countries is not None:
+        country = read_each(text["nuts0"], read_country, "str", Counter())
+        is_wanted = country.isin(only_countries).to_numpy(dtype=bool)
+        text, place = text.filter(pa.array(is_wanted)), place[is_wanted]
+    if "year" in text.column_names:
+        year = read_each(text["year"], read_year, "Int64", Counter())
     else:
-        return _known(path, name, stack.enter_context(path.open("rb")))
-    if name.endswith(".parquet"):  # is read from its end
-        plain = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-        shutil.copyfileobj(file, plain, 1 << 20)
-        plain.seek(0)
-        return _known(path, name, plain)
-    return _known(path, name, file)
+        is_of_2022 = "survey_lc1" in raw.header
+        campaign = year_of_table(path, only_years, is_of_2022)
+        year = pd.Series([campaign] * text.num_rows, dtype="Int64")
+    if only_years is not None:
+        # A row whose year cannot be right may belong to any campaign, so it is told.
+        is_wanted = (year.isin(only_years) | year.isna()).to_numpy(dtype=bool)
+        text, place = text.filter(pa.array(is_wanted)), place[is_wanted]
+        year = year[is_wanted].reset_index(drop=True)
+    return _Rows(text, place, year)
 
 
-def _known(path: Path, name: str, file: BinaryIO) -> tuple[BinaryIO, str]:
-    if not name.endswith((".csv", ".parquet")):
-        raise InputError(
-            f"Cannot read the table {path}: it must be .csv or .parquet, as it is, as .gz or in a "
-            ".zip."
-        )
-    return file, name
+class _Checked(NamedTuple):
+    """What is wrong with each row, empty where nothing is, and which rows say what another said."""
+
+    problem: pd.Series
+    is_repeated: pd.Series
 
 
-def _parquet(file: BinaryIO, extra: list[str], path: Path) -> tuple[pa.Table, list[str]]:
-    parquet = pq.ParquetFile(file)
-    header = parquet.schema_arrow.names
-    places = find_columns(header, extra, path)
-    kept = list(dict.fromkeys(header[i] for i in places.values()))
-    batches = []
-    for batch in parquet.iter_batches(columns=kept):
-        columns = [_as_text(batch.column(header[i])) for i in places.values()]
-        batches.append(pa.record_batch(columns, names=list(places)))
-    schema = pa.schema([(name, pa.string()) for name in places])
-    return pa.Table.from_batches(batches, schema), [plain_name(h) for h in header]
-
-
-class _Utf8Only(io.RawIOBase):
-    """Hands bytes on, and stops at the first that is no UTF-8.
-
-    pyarrow checks only the columns it is asked for, and loses rows it cannot split where they
-    hold such a byte.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._decoder.decode(data, final=not data)
-        return data
-
-
-def _csv(
-    file: BinaryIO, extra: list[str], path: Path, encoding: str, broken: list[str]
-) -> tuple[pa.Table, list[str]]:
-    line = file.readline(1 << 20).decode("utf-8-sig" if encoding == "utf8" else encoding, "replace")
-    delimiter = max(",;\t", key=line.count)
-    header = next(csv.reader([line], delimiter=delimiter), [])
-    places = find_columns(header, extra, path)
-    # By place: a header may repeat names, quote them or hold letters of any encoding.
-    names = [f"f{i}" for i in range(len(header))]
-    kept = [names[i] for i in places.values()]
-
-    def skip(row: Any) -> str:
-        broken.append(
-            f"the row has {row.actual_columns} fields instead of {row.expected_columns}: "
-            f"{row.text[:60]}"
-        )
-        return "skip"
-
-    batches = pa_csv.open_csv(
-        _Utf8Only(file) if encoding == "utf8" else file,
-        read_options=pa_csv.ReadOptions(column_names=names, block_size=1 << 23, encoding=encoding),
-        parse_options=pa_csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
-        ),
-        convert_options=pa_csv.ConvertOptions(
-            include_columns=list(dict.fromkeys(kept)),
-            column_types=dict.fromkeys(kept, pa.string()),
-            strings_can_be_null=False,
-        ),
+def _check_rows(table: pd.DataFrame, km_off: npt.NDArray[np.float64]) -> _Checked:
+    """Tell rows that cannot be right, and rows that stand twice, from the others."""
+    problem = pd.Series("", index=table.index, dtype="object")
+    problem[table["year"].isna()] = f"the year is no campaign's ({', '.join(map(str, CAMPAIGNS))})"
+    problem[table["point_id"].isna()] = (
+        "the id names no place in Europe (8 digits: km east, km north)"
     )
-    table = pa.Table.from_batches(list(batches), batches.schema)
-    table = table.select(kept).rename_columns(list(places))
-    return table, [plain_name(h) for h in header]
+    is_far = pd.Series(km_off > _WRONG_KM) & (problem == "")
+    problem[is_far] = np.array(
+        [
+            f"its coordinates lie {km:,.0f} km from the place its id names"
+            for km in km_off[is_far.to_numpy()]
+        ],
+        dtype=object,
+    )
+    is_repeated = (problem == "") & table.duplicated()
+    visits = table.loc[(problem == "") & ~is_repeated, ["point_id", "year"]]
+    is_contradicted = visits.duplicated(keep=False)
+    problem[visits.index[is_contradicted]] = "a different row has the same point and year"
+    return _Checked(problem, is_repeated)
 
 
-def _as_text(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_floating(column.type):
-        # Ids and codes that were once numbers with gaps: 31603628.0
-        column = pc.if_else(pc.is_nan(column), None, column)
-        whole = pc.equal(column, pc.round(column))
-        if pc.all(whole).as_py() is not False:
-            column = column.cast(pa.int64())
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.date32(), safe=False)
-    return column.cast(pa.string())
+def _list_problems(rows: _Rows, problem: pd.Series, broken: list[str]) -> dict[str, list[Any]]:
+    """The rows that are left out and why; those that are no rows at the end."""
+    is_wrong = (problem != "").to_numpy()
+    of_broken = [None] * len(broken)
+    return {
+        "row": [*map(int, rows.place[is_wrong]), *of_broken],
+        "point_id": [*rows.text["point_id"].filter(pa.array(is_wrong)).to_pylist(), *of_broken],
+        "year": [*(None if pd.isna(y) else int(y) for y in rows.year[is_wrong]), *of_broken],
+        "problem": [*problem[is_wrong], *broken],
+    }
 
 
-def _extra(raw: pa.Table, name: str, lon: pd.Series, repairs: Counter[str]) -> pd.Series:
-    plain = plain_name(name)
-    if plain in CODES:
-        return read_each(raw[name], read_code, "str", repairs, tidied="codes_tidied")
-    if plain not in NUMBERS:
-        return read_each(raw[name], read_text, "str", repairs)
-    values = read_each(raw[name], read_number, "float64", repairs)
-    if plain in UNSIGNED:
-        side = read_column(raw, UNSIGNED[plain], read_side, "float64", Counter())
-        # Where the table does not say east or west, the side nearer to the point.
-        nearer = np.where((values - lon).abs() <= (-values - lon).abs(), values, -values)
-        signed = (side * values.abs()).fillna(pd.Series(nearer, index=values.index))
-        repairs["unsigned_longitudes"] += int((signed != values)[values.notna()].sum())
-        return signed
-    return values
+# A column or some at a time, from text to values.
+def _read_ids(text: pa.Table, repairs: Counter[str]) -> pd.Series:
+    of_ids: Counter[str] = Counter()
+    ids = read_each(text["point_id"], read_point_id, "str", of_ids, tidied="ids_padded")
+    repairs["ids_padded"] = of_ids["ids_padded"]  # what is no id is a problem, no repair
+    return ids
 
 
-def _add_visit(table: pd.DataFrame, raw: pa.Table, repairs: Counter[str]) -> None:
-    """Add how and when the point was seen, and which photos were taken."""
-    table["obs_type"] = read_column(raw, "obs_type", read_obs_type, "str", repairs)
-    table["obs_dist"] = read_column(raw, "obs_dist", read_distance, "float64", repairs)
-    # 8 and 88 m are distances in the field, and stand for 'not relevant' at a desk.
-    desk = table["obs_dist"].isin([8, 88]) & ~table["obs_type"].isin(IN_SITU)
-    repairs["not_relevant"] += int(desk.sum())
-    table.loc[desk, "obs_dist"] = np.nan
-    for name in PHOTO_COLUMNS.values():
-        table[name] = read_column(raw, name, read_taken, "boolean", repairs)
-    table["date"] = read_column(raw, "survey_date", read_date, "str", repairs)
-    apart = (pd.to_numeric(table["date"].str[:4]).astype("Int64") - table["year"]).abs() > 1
-    apart = apart.fillna(False).astype(bool)
-    repairs["unlikely_dates"] += int(apart.sum())
-    table["date"] = table["date"].mask(apart)
+def _add_cover(table: pd.DataFrame, text: pa.Table, repairs: Counter[str]) -> None:
+    """Add the country, the codes of cover and use, and the share of the first cover."""
+    table["nuts0"] = read_each(text["nuts0"], read_country, "str", repairs, tidied="codes_tidied")
+    for name in ("lc1", "lc2", "lu1"):
+        table[name] = read_column(text, name, read_code, "str", repairs, tidied="codes_tidied")
+    table["lc1_perc_low"] = read_column(
+        text, "lc1_perc", lambda v: read_percent(v)[0], "float64", repairs
+    )
+    table["lc1_perc_high"] = read_column(
+        text, "lc1_perc", lambda v: read_percent(v)[1], "float64", Counter()
+    )
 
 
-def _locate(table: pd.DataFrame, raw: pa.Table, repairs: Counter[str]) -> npt.NDArray[np.float64]:
+def _add_position(
+    table: pd.DataFrame, text: pa.Table, repairs: Counter[str]
+) -> npt.NDArray[np.float64]:
     """Add x, y, lon, lat from the ids; give how far the table's own coordinates are off, in km."""
     table["x"], table["y"] = grid_positions(table["point_id"])
     lon, lat = to_degrees(table["x"].to_numpy(), table["y"].to_numpy())
     table["lon"], table["lat"] = lon, lat
-    th_lat = read_column(raw, "th_lat", read_number, "float64", repairs).to_numpy()
-    th_long = read_column(raw, "th_long", read_number, "float64", repairs).to_numpy()
-    metres = np.abs(th_lat) > 1000
-    off = np.where(
-        metres,
+    th_lat = read_column(text, "th_lat", read_number, "float64", repairs).to_numpy()
+    th_long = read_column(text, "th_long", read_number, "float64", repairs).to_numpy()
+    is_metres = np.abs(th_lat) > 1000
+    km_off = np.where(
+        is_metres,
         np.hypot(th_lat - table["x"], th_long - table["y"]) / 1000,
         _apart(th_long, th_lat, lon, lat),
     )
-    repairs["swapped_metres"] += int((metres & (off <= _WRONG_KM)).sum())
+    repairs["swapped_metres"] += int((is_metres & (km_off <= _WRONG_KM)).sum())
     other_side = _apart(-th_long, th_lat, lon, lat)
-    unsigned = ~metres & (off > _WRONG_KM) & (other_side <= _WRONG_KM)
-    repairs["unsigned_longitudes"] += int(unsigned.sum())
-    off = np.where(unsigned, other_side, off)
-    repairs["moved"] += int(((off > _OFF_GRID_KM) & (off <= _WRONG_KM)).sum())
-    return off
+    is_unsigned = ~is_metres & (km_off > _WRONG_KM) & (other_side <= _WRONG_KM)
+    repairs["unsigned_longitudes"] += int(is_unsigned.sum())
+    km_off = np.where(is_unsigned, other_side, km_off)
+    repairs["moved"] += int(((km_off > _OFF_GRID_KM) & (km_off <= _WRONG_KM)).sum())
+    return km_off
 
 
 def _apart(lon1: Any, lat1: Any, lon2: Any, lat2: Any) -> npt.NDArray[np.float64]:
@@ -427,8 +285,39 @@ def _apart(lon1: Any, lat1: Any, lon2: Any, lat2: Any) -> npt.NDArray[np.float64
     return np.asarray(111.2 * np.hypot(east, lat1 - lat2), np.float64)
 
 
-def _plain(years: pd.Series) -> list[int | None]:
-    return [None if pd.isna(y) else int(y) for y in years]
+def _add_visit(table: pd.DataFrame, text: pa.Table, repairs: Counter[str]) -> None:
+    """Add how and when the point was seen, and which photos were taken."""
+    table["obs_type"] = read_column(text, "obs_type", read_obs_type, "str", repairs)
+    table["obs_dist"] = read_column(text, "obs_dist", read_distance, "float64", repairs)
+    # 8 and 88 m are distances in the field, and stand for 'not relevant' at a desk.
+    is_sentinel = table["obs_dist"].isin([8, 88]) & ~table["obs_type"].isin(IN_SITU)
+    repairs["not_relevant"] += int(is_sentinel.sum())
+    table.loc[is_sentinel, "obs_dist"] = np.nan
+    for name in PHOTO_COLUMNS.values():
+        table[name] = read_column(text, name, read_taken, "boolean", repairs)
+    table["date"] = read_column(text, "survey_date", read_date, "str", repairs)
+    is_apart = (pd.to_numeric(table["date"].str[:4]).astype("Int64") - table["year"]).abs() > 1
+    is_apart = is_apart.fillna(False).astype(bool)
+    repairs["unlikely_dates"] += int(is_apart.sum())
+    table["date"] = table["date"].mask(is_apart)
+
+
+def _read_extra(text: pa.Table, name: str, lon: pd.Series, repairs: Counter[str]) -> pd.Series:
+    """A column asked for: a code, a number with its sign, or text."""
+    plain = plain_name(name)
+    if plain in CODES:
+        return read_each(text[name], read_code, "str", repairs, tidied="codes_tidied")
+    if plain not in NUMBERS:
+        return read_each(text[name], read_text, "str", repairs)
+    values = read_each(text[name], read_number, "float64", repairs)
+    if plain in UNSIGNED:
+        side = read_column(text, UNSIGNED[plain], read_side, "float64", Counter())
+        # Where the table does not say east or west, the side nearer to the point.
+        nearer = np.where((values - lon).abs() <= (-values - lon).abs(), values, -values)
+        signed = (side * values.abs()).fillna(pd.Series(nearer, index=values.index))
+        repairs["unsigned_longitudes"] += int((signed != values)[values.notna()].sum())
+        return signed
+    return values
 
 
 def _nothing_left(
@@ -438,6 +327,7 @@ def _nothing_left(
     only_countries: set[str] | None,
     problems: dict[str, list[Any]],
 ) -> str:
+    """What to say where no row is left: what was asked for, and what was left out for which reason."""
     asked = [
         *([f"of {', '.join(map(str, sorted(only_years)))}"] if only_years else []),
         *([f"in {', '.join(sorted(only_countries))}"] if only_countries else []),
@@ -455,6 +345,7 @@ def _nothing_left(
 
 
 def _tell(table: pd.DataFrame, n_rows: int) -> None:
+    """Sum up what was put right and what was left out."""
     repairs, problems = table.attrs["repairs"], table.attrs["problems"]["problem"]
     if not repairs and not problems:
         return

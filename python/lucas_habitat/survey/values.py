@@ -169,8 +169,8 @@ def read_obs_type(text: str) -> str:
     """How a point was observed, in the words of the harmonised table."""
     if text.lower() in ("not relevant", "8"):
         raise NotRelevantError
-    known = {v.lower(): v for v in _OBS_TYPES.values()}
-    return _OBS_TYPES.get(text.removesuffix(".0")) or known.get(text.lower(), text)
+    by_words = {v.lower(): v for v in _OBS_TYPES.values()}
+    return _OBS_TYPES.get(text.removesuffix(".0")) or by_words.get(text.lower(), text)
 
 
 def read_taken(text: str) -> bool:
