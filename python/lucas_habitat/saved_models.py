@@ -202,7 +202,7 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
     except ModelError:
         raise
     except (KeyError, TypeError, ValueError, OSError, RuntimeError, LucasError) as error:
-        raise ModelError(f"The model {folder} cannot be used: {words.said(error)}") from error
+        raise ModelError(f"The model {folder} cannot be used: {words.marked(error)}") from error
 
 
 def as_model(model: HabitatModel | str | os.PathLike[str]) -> HabitatModel:

@@ -190,7 +190,7 @@ def train(
                 logits_of(model, found.values[val]), labels[val], both.iloc[val]
             )
         except CalibrationError as error:  # training is done; it must not be lost for this
-            warn(f"The model is not calibrated: {words.said(error)}")
+            warn(f"The model is not calibrated: {words.marked(error)}")
     return model
 
 

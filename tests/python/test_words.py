@@ -51,7 +51,7 @@ def in_all(text, *options):
 def test_each_language_has_its_words(text, python, r, shell):
     options = ("--target-size", "--n", "--year", "--weights", "--regroup", "--no-cache", "--out")
     assert in_all(f"Is {text}, {text}.", *options, "--any-observation") == tuple(
-        f"Is {said}, {said}." for said in (python, r, shell)
+        f"Is {each}, {each}." for each in (python, r, shell)
     )
 
 
@@ -85,15 +85,15 @@ def test_texts_of_users_stay_as_they_are(text):
 def test_errors_and_warnings_are_plain_and_keep_the_words_of_all():
     error = InputError(f"Use {words.arg('k', 5)}")
     assert str(error) == error.args[0] == "Use k=5"
-    assert words.in_r(words.said(error)) == "Use k = 5"
-    assert words.in_r(words.said(InputError(f"No: {words.said(error)}"))) == "No: Use k = 5"
+    assert words.in_r(words.marked(error)) == "Use k = 5"
+    assert words.in_r(words.marked(InputError(f"No: {words.marked(error)}"))) == "No: Use k = 5"
     photo = PhotoError("missing", f"See {words.call('vote')}")
     assert (str(photo), photo.status) == ("See vote()", "missing")
-    assert words.said(OSError("disk")) == "disk"
+    assert words.marked(OSError("disk")) == "disk"
     for say, kind in ((warn, LucasWarning), (inform, LucasMessage)):
         with pytest.warns(kind, match=r"^Use k=5$") as caught:
             say(f"Use {words.arg('k', 5)}")
-        assert words.in_r(words.said(caught[0].message)) == "Use k = 5"
+        assert words.in_r(words.marked(caught[0].message)) == "Use k = 5"
 
 
 def shell(capsys, *arguments):
@@ -139,6 +139,15 @@ def test_one_error_in_three_languages(tmp_path, capsys):
     assert (
         "lucas-habitat vote needs the columns p_<class> that lucas-habitat classify makes" in error
     )
+
+
+def test_a_command_that_r_runs_speaks_to_users_of_r(tmp_path, capsys):
+    arguments = ("app", "--no-browser", "--model", tmp_path / "none")
+    for session, name in (
+        ((), "lucas-habitat train"),
+        (("--session", tmp_path / "s"), "lucas_train()"),
+    ):
+        assert f"Models are made by {name} and" in shell(capsys, *arguments, *session)
 
 
 def test_commands_named_in_messages_exist():
@@ -197,6 +206,26 @@ def _constants(node):
         yield from _constants(child)
 
 
+def _errors_without_marks(tree):
+    """Errors of this package that are put into another message as Python says them."""
+    ours = set(lucas_habitat.errors.__all__)
+    for handler in ast.walk(tree):
+        if not isinstance(handler, ast.ExceptHandler) or handler.name is None:
+            continue
+        caught = {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)}
+        if not caught & ours:
+            continue
+        for node in ast.walk(handler):
+            if isinstance(node, ast.Raise) or (
+                isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYERS
+            ):
+                for part in ast.walk(node):
+                    if isinstance(part, ast.FormattedValue) and (
+                        getattr(part.value, "id", None) == handler.name
+                    ):
+                        yield f"{{{handler.name}}}", part.lineno
+
+
 def by_hand(source):
     tree = ast.parse(source)
     docs = {n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)}
@@ -208,7 +237,13 @@ def by_hand(source):
         for found in _constants(node)
         if re.search(A_CALL, found[0])
     ]
-    return sorted({*calls, *(found for found in _texts(tree) if BY_HAND.search(found[0]))})
+    return sorted(
+        {
+            *calls,
+            *_errors_without_marks(tree),
+            *(found for found in _texts(tree) if BY_HAND.search(found[0])),
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,6 +259,7 @@ def by_hand(source):
         'warn("Set the index of sites.")',
         '_HINT = "calibrate() mends that."',
         'probabilities(table, "vote()")',
+        'try: f()\nexcept (OSError, InputError) as error: warn(f"No: {error}")',
         'warn("Give another folder, or --overwrite.")',
     ],
 )
@@ -237,6 +273,8 @@ def test_words_by_hand_are_found(message):
         "raise InputError(f\"Give what {words.call('vote')} returned.\")",
         'warn(f"None of {n} photos could be read.")',
         'warn(f"The column year must hold {n} numbers.")',
+        'try: f()\nexcept InputError as error: warn(f"No: {words.marked(error)}")',
+        'try: f()\nexcept OSError as error: warn(f"No: {error}")',
         '"""A docstring may say vote() and k=5."""',
     ],
 )

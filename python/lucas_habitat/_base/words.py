@@ -22,8 +22,8 @@ __all__ = [
     "in_python",
     "in_r",
     "in_shell",
+    "marked",
     "option",
-    "said",
     "value",
 ]
 
@@ -123,7 +123,7 @@ def value(what: object) -> str:
     return either(_python(what), _r(what))
 
 
-def said(message: object) -> str:
+def marked(message: object) -> str:
     """The text of an error or warning with its marks, for another message or another language."""
     return str(getattr(message, "marked", message))
 

@@ -73,14 +73,14 @@ def _failure(error: Exception) -> dict[str, Any]:
     return {
         "kinds": kinds or [type(error).__name__],
         "known": isinstance(error, LucasError),
-        "message": words.in_r(words.said(error)) or type(error).__name__,
+        "message": words.in_r(words.marked(error)) or type(error).__name__,
         "traceback": traceback.format_exc(),
     }
 
 
 def _note(warning: warnings.WarningMessage) -> dict[str, str]:
     kind = "message" if issubclass(warning.category, LucasMessage) else "warning"
-    return {"kind": kind, "text": words.in_r(words.said(warning.message))}
+    return {"kind": kind, "text": words.in_r(words.marked(warning.message))}
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

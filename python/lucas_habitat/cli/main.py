@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     except (LucasError, OSError) as error:  # OSError: a full disk, a folder that may not be written
-        message = in_its_words(words.said(error))
+        message = in_its_words(words.marked(error))
         print(f"lucas-habitat {options.command}: {message}", file=sys.stderr)
         return 1
 
@@ -76,7 +76,7 @@ def _show_warning(
     kind = {"LucasMessage": "note", "LucasWarning": "warning"}.get(
         category.__name__, category.__name__
     )
-    print(f"{kind}: {in_its_words(words.said(message))}", file=sys.stderr)
+    print(f"{kind}: {in_its_words(words.marked(message))}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:
