@@ -13,15 +13,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from ._base.cards import CalibrationCard
+from ._base.cards import CalibrationCard, PointCalibrationCard
 from ._base.progress import Progress
 from .classifier import target_for
 from .errors import CalibrationError, some, warn
 from .features import extract_features
 from .images.heic import warn_of_heic
-from .model import HabitatModel, logits_of, trained_on
-from .photos import as_photos, groups_of, leave_out_closeups
+from .model import HabitatModel, logits_of, probabilities_of, trained_on
+from .photos import as_photos, groups_of, landscape, leave_out_closeups
+from .point_calibration import fit_point_calibration, to_card
 from .saved_models import as_model
+from .voting import commonest, point_numbers
 
 __all__ = ["calibrate"]
 
@@ -35,11 +37,14 @@ def calibrate(
     cache: bool = True,
     progress: Progress = True,
 ) -> HabitatModel:
-    """Fit a temperature on held-out points.
+    """Put probabilities of photos, and of points after the vote, right by held-out points.
 
-    One number divides all logits, so that a class given 0.8 is right in about 80 % of photos.
-    Predicted classes do not change. The photos must be of points the model was not trained on,
-    and should have the class shares of the land the model will be used in.
+    One number, the temperature, divides all logits, so that a class given 0.8 is right in about
+    80 % of photos. Predicted classes do not change. Photos of one point err together, so what their
+    vote says needs a correction of its own: an exponent between "the same said again" and "each photo
+    is news", and a favour a class, fitted to the points' votes (`vote` tells how they are used).
+    The photos must be of points the model was not trained on, and should have the class shares of
+    the land the model will be used in.
 
     Parameters
     ----------
@@ -52,7 +57,9 @@ def calibrate(
     Returns
     -------
     HabitatModel
-        The model with ``calibration`` filled in; the one given is left as it is.
+        The model with ``calibration`` filled in; the one given is left as it is. ``points`` of it is
+        None where no point has several photos; ``rough`` of ``points`` is true below 30 such points,
+        or without a point of some class.
 
     Raises
     ------
@@ -62,6 +69,7 @@ def calibrate(
     References
     ----------
     Guo et al. 2017, On Calibration of Modern Neural Networks, ICML.
+    Platt 1999, Probabilistic outputs for support vector machines (what n cases can show).
     """
     model = as_model(model)
     table = leave_out_closeups(as_photos(photos), closeups)
@@ -104,7 +112,7 @@ def calibrate(
     )
     return replace(
         model,
-        calibration=fit_calibration(logits_of(model, found.values[ok]), labels[ok], table[ok]),
+        calibration=fit_with_points(logits_of(model, found.values[ok]), labels[ok], table[ok]),
     )
 
 
@@ -149,6 +157,36 @@ def fit_calibration(
         "n_points": int(groups_of(photos).nunique()),
         "method": "temperature scaling",
     }
+
+
+def fit_with_points(
+    logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
+) -> CalibrationCard:
+    """The temperature of photos, and the correction of their points' votes, for a model's card."""
+    card = fit_calibration(logits, labels, photos)
+    p = probabilities_of(logits, card["temperature"])
+    return {**card, "points": _fit_points(p, labels, photos)}
+
+
+def _fit_points(
+    p: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
+) -> PointCalibrationCard | None:
+    """The correction of points' votes, for the card; None where no point has several photos."""
+    is_voting = landscape(photos).to_numpy()
+    number = point_numbers(photos[is_voting].reset_index(drop=True)).to_numpy(dtype=np.intp)
+    p, labels = p[is_voting], labels[is_voting]
+    label = commonest(pd.Series(labels), number, int(number.max(initial=-1)) + 1)
+    # A point whose photos carry two labels equally often has no class to be judged by.
+    is_clear = label.notna().to_numpy()[number]
+    number, p = pd.factorize(number[is_clear])[0], p[is_clear]
+    truth = label.dropna().astype("int64").to_numpy().astype(np.intp)
+    counts = np.bincount(truth, minlength=p.shape[1])
+    shares = (counts + 1) / (counts + 1).sum()
+    calibration = fit_point_calibration(p, number, truth, shares)
+    if calibration is None:
+        return None
+    has_several = np.bincount(number, minlength=len(truth)) > 1
+    return to_card(calibration, np.bincount(truth[has_several], minlength=p.shape[1]).tolist())
 
 
 class _Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

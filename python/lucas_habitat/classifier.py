@@ -24,6 +24,8 @@ from .features import iter_features
 from .images.heic import warn_of_heic
 from .model import HabitatModel, p_of, trained_on
 from .photos import as_photos, check_labels
+from .point_calibration import COLUMN as VOTE_CALIBRATION
+from .point_calibration import from_card, to_text
 from .saved_models import as_model
 
 __all__ = ["classify"]
@@ -67,7 +69,8 @@ def classify(
     pandas.DataFrame
         The photo table's rows in their order, with ``predicted`` (categorical with all
         classes), ``confidence`` (the largest probability), ``p_<class>`` (float64, rows sum to
-        1), ``calibrated`` (whether the model was), ``status`` (``"ok"`` or a reason from
+        1), ``calibrated`` (whether the model was), ``vote_calibration`` (how `vote` puts points'
+        probabilities right; only where the model knows), ``status`` (``"ok"`` or a reason from
         `lucas_habitat.images.STATUSES`) and ``error``. A photo that cannot be read has missing
         values and its reason. ``attrs`` says ``engine`` and ``precision``.
 
@@ -190,7 +193,7 @@ def predictions_of(
         c
         for c in photos.columns
         if str(c).startswith(("p_", "v_"))
-        or c in ("predicted", "confidence", "calibrated", "status", "error")
+        or c in ("predicted", "confidence", "calibrated", VOTE_CALIBRATION, "status", "error")
     ]
     table = photos.drop(columns=stale).reset_index(drop=True)
     table["predicted"] = pd.Categorical.from_codes(codes, categories=pd.Index(model.classes))
@@ -198,6 +201,13 @@ def predictions_of(
     for name, values in zip(columns, p.T, strict=True):
         table[name] = values
     table["calibrated"] = model.calibration is not None
+    corrections = model.calibration.get("points") if model.calibration else None
+    if corrections:
+        text = to_text(from_card(corrections))
+        # One text for all rows, which memory and Parquet hold once.
+        table[VOTE_CALIBRATION] = pd.Categorical.from_codes(
+            np.zeros(len(table), dtype=np.intp), categories=pd.Index([text])
+        )
     table["status"] = pd.Series(status, dtype="str")
     table["error"] = pd.Series(error, dtype="str")
     table.attrs = {"engine": target.engine, "precision": target.precision}

@@ -152,14 +152,32 @@ def describe_model(model: HabitatModel) -> str:
             if k != "epoch" and not pd.isna(last[k])
         ]
         lines.append(f"  last epoch   {', '.join(shown)}")
-    lines.append(
-        f"  calibrated   temperature {model.temperature:.3f} on {model.calibration['n_points']} points"
-        + (" (few: a rough number)" if model.calibration["n_points"] < 30 else "")
-        if model.calibration
-        else "  calibrated   no: probabilities are scores, not proportions; see "
-        + words.call("calibrate")
+    return "\n".join([*lines, *_calibration_lines(model)])
+
+
+def _calibration_lines(model: HabitatModel) -> list[str]:
+    """How far a model's probabilities are proportions: those of photos, and those of points."""
+    if not model.calibration:
+        return [
+            "  calibrated   no: probabilities are scores, not proportions; see "
+            + words.call("calibrate")
+        ]
+    card = model.calibration
+    lines = [
+        f"  calibrated   temperature {model.temperature:.3f} on {card['n_points']} points"
+        + (" (few: a rough number)" if card["n_points"] < 30 else "")
+    ]
+    points = card.get("points")
+    if not points:
+        return [*lines, "  points       not calibrated: none with several photos was held out"]
+    exponents = ", ".join(
+        f"{pool} {correction['exponent']:.2f}" for pool, correction in points["corrections"].items()
     )
-    return "\n".join(lines)
+    return [
+        *lines,
+        f"  points       calibrated on {points['n_points']} with several photos (exponents: "
+        f"{exponents})" + ("; few, or a class lacks: rough" if points["rough"] else ""),
+    ]
 
 
 #: A model, or the folder that holds one.

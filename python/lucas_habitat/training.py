@@ -21,7 +21,7 @@ from ._base.checks import check_choice, check_number, check_seed
 from ._base.choices import RECIPES
 from ._base.progress import Progress, report
 from ._base.types import Photos
-from .calibration import fit_calibration
+from .calibration import fit_with_points
 from .corrections import apply_corrections
 from .engines import Target, choose_target
 from .errors import CalibrationError, InputError, inform, some, warn
@@ -186,7 +186,7 @@ def train(
     )
     if len(val):
         try:
-            model.calibration = fit_calibration(
+            model.calibration = fit_with_points(
                 logits_of(model, found.values[val]), labels[val], both.iloc[val]
             )
         except CalibrationError as error:  # training is done; it must not be lost for this

@@ -15,8 +15,10 @@ from ._base.choices import VOTE_METHODS
 from ._base.classes import calibrated_rows, classes_of, probability_columns
 from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
-from .errors import InputError, some, warn
+from .errors import InputError, inform, some, warn
 from .photos import as_photos, leave_out_closeups
+from .point_calibration import COLUMN as CORRECTION
+from .point_calibration import POOLS, from_text, pooled, put_right
 
 __all__ = ["vote"]
 
@@ -50,10 +52,19 @@ def vote(
         own, and a photo without a point a point of its own, named by its path. Columns:
         ``point_id``, ``year``, ``n_photos`` (that voted), ``predicted`` (categorical),
         ``agreement`` (share of voting photos whose own class is the predicted one),
-        ``p_<class>`` (mean probabilities, for ``"product"`` the normalised product; float64,
-        rows sum to 1), ``v_<class>`` (shares of votes), ``calibrated``, then ``habitat``,
-        ``split``, ``lc1``, ``nuts0`` and mean ``obs_dist``, ``x``, ``y``, ``lon``, ``lat`` where
-        known. A point none of whose photos could be read is a row with ``n_photos`` 0 and missing values.
+        ``p_<class>`` (float64, rows sum to 1), ``v_<class>`` (shares of votes), ``calibrated``,
+        then ``habitat``, ``split``, ``lc1``, ``nuts0`` and mean ``obs_dist``, ``x``, ``y``,
+        ``lon``, ``lat`` where known. A point none of whose photos could be read is a row with
+        ``n_photos`` 0 and missing values.
+
+    Notes
+    -----
+    Where the model was calibrated on points with several photos, ``p_<class>`` are put right as
+    such points showed (the column ``vote_calibration`` of the predictions carries how; see
+    `calibrate`), and ``calibrated`` is true. Otherwise they are mean probabilities, for
+    ``"product"`` the normalised product, and ``calibrated`` is false for points with several
+    photos: the mean of five photos is less sure than the five are together, and their product surer
+    than it should be. ``predicted`` is the vote's either way.
 
     Warns
     -----
@@ -105,10 +116,14 @@ def vote(
             "agreement": counted.votes[np.arange(n), winner],
         }
     )
-    probabilities = counted.product if method == "product" else counted.mean
+    right = _put_right(photos, columns, point, n, method)
+    plain = counted.product if method == "product" else counted.mean
+    probabilities = np.where(right.has_correction[:, None], right.p, plain)
     for prefix, values in (("p_", probabilities), ("v_", counted.votes)):
         for name, value in zip(columns, values.T, strict=True):
             points[prefix + name.removeprefix("p_")] = value
+    if "calibrated" in photos:
+        points["calibrated"] = _calibrated_points(photos, point, counted.size, right)
     _carry_over(photos, point, points)
     _warn_of_points(photos, point, points)
     points.attrs = {**table.attrs, "method": method}
@@ -128,11 +143,7 @@ def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDA
             f"{some(photos.loc[is_repeated, 'path'].map(os.path.basename).tolist())}."
         )
         photos = photos[~is_repeated].reset_index(drop=True)
-    # Text and year together are the key.
-    keys = photos[["point_id", "year"]].assign(
-        photo=photos["path"].where(photos["point_id"].isna()).astype("str")
-    )
-    number = keys.groupby(list(keys.columns), sort=False, dropna=False).ngroup()
+    number = point_numbers(photos)
     voters = leave_out_closeups(photos, closeups)
     if len(photos) and voters.empty:
         raise InputError(
@@ -146,6 +157,19 @@ def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDA
             f"{some(without['point_id'].fillna(without['path']).unique().tolist())}."
         )
     return voters.reset_index(drop=True), pd.factorize(number[voters.index])[0]
+
+
+def point_numbers(photos: pd.DataFrame) -> pd.Series:
+    """The number of each photo's point and year, in the order of first appearance.
+
+    A missing year is a year of its own, and a photo without a point a point of its own.
+    """
+    # Text and year together are the key.
+    keys = photos[["point_id", "year"]].assign(
+        photo=photos["path"].where(photos["point_id"].isna()).astype("str")
+    )
+    number: pd.Series = keys.groupby(list(keys.columns), sort=False, dropna=False).ngroup()
+    return number
 
 
 class _Counted(NamedTuple):
@@ -207,12 +231,67 @@ def _largest(values: Floats) -> Floats:
     return largest
 
 
+class _PutRight(NamedTuple):
+    """Points' probabilities as the model's held-out points put them right."""
+
+    p: Floats  # (points, classes), NaN without a correction
+    has_correction: npt.NDArray[np.bool_]  # (points,)
+
+
+def _put_right(
+    photos: pd.DataFrame,
+    columns: list[str],
+    point: npt.NDArray[np.intp],
+    n: int,
+    method: str,
+) -> _PutRight:
+    """Apply the correction that each point's photos carry, where all carry the same."""
+    right = np.full((n, len(columns)), np.nan)
+    if CORRECTION not in photos or "calibrated" not in photos:
+        return _PutRight(right, np.zeros(n, dtype=bool))
+    p = photos[columns].to_numpy(dtype=np.float64)
+    is_voting = np.isfinite(p).all(axis=1)
+    texts = photos[CORRECTION].astype("str").where(calibrated_rows(photos))
+    number, names = pd.factorize(texts[is_voting])
+    p, point = p[is_voting], point[is_voting]
+    lowest, highest = np.full(n, len(names)), np.full(n, -1)
+    np.minimum.at(lowest, point, number)
+    np.maximum.at(highest, point, number)
+    for i, text in enumerate(names):
+        mine = (lowest == i) & (highest == i)
+        rows = mine[point]
+        calibration = from_text(text, len(columns))
+        pool = POOLS[method]
+        evidence = pooled(p[rows], point[rows], n, calibration.shares, pool)
+        size = np.bincount(point[rows], minlength=n)
+        right[mine] = put_right(
+            evidence[mine], size[mine], calibration.shares, calibration.corrections[pool]
+        )
+    return _PutRight(right, np.isfinite(right).all(axis=1))
+
+
+def _calibrated_points(
+    photos: pd.DataFrame,
+    point: npt.NDArray[np.intp],
+    size: npt.NDArray[np.intp],
+    right: _PutRight,
+) -> npt.NDArray[np.bool_]:
+    """Mark the points whose probabilities are calibrated as points."""
+    of_photos = pd.Series(calibrated_rows(photos)).groupby(point).all().to_numpy(dtype=bool)
+    is_calibrated: npt.NDArray[np.bool_] = of_photos & (right.has_correction | (size <= 1))
+    lacking = of_photos & ~is_calibrated
+    if lacking.any():
+        inform(
+            f"The photos of {int(lacking.sum())} points are calibrated, the points are not: the model "
+            "was not calibrated on points with several photos. Until it is, by "
+            f"{words.call('calibrate')}, points' probabilities are not proportions."
+        )
+    return is_calibrated
+
+
 def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.DataFrame) -> None:
     """Add to the points what their photos know besides: the commonest label, the mean place."""
     n = len(points)
-    if "calibrated" in photos:
-        rows = pd.Series(calibrated_rows(photos))
-        points["calibrated"] = rows.groupby(point).all().to_numpy()
     for column in ("habitat", "split", "lc1", "nuts0"):
         if column in photos and photos[column].notna().any():
             points[column] = commonest(photos[column], point, n)

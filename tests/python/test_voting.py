@@ -321,8 +321,9 @@ def test_coordinates_are_means_of_the_known_ones():
     ("values", "expected"),
     [([True, True], True), ([True, False], False), ([True, np.nan], False)],
 )
-def test_points_are_calibrated_if_all_their_photos_are(values, expected):
-    points = vote(photos([[0.9, 0.1]] * 2, calibrated=values))
+def test_points_are_calibrated_if_all_their_photos_are_and_tell_how(values, expected):
+    text = "shares 0.5000/0.5000, mean 0.5000/0.0000/0.0000, product 0.5000/0.0000/0.0000"
+    points = vote(photos([[0.9, 0.1]] * 2, calibrated=values, vote_calibration=text))
     assert points["calibrated"].tolist() == [expected]
     assert points["calibrated"].dtype == bool
 

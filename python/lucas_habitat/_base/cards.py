@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-__all__ = ["BackboneSpec", "CalibrationCard", "Card", "TrainingSummary"]
+__all__ = [
+    "BackboneSpec",
+    "CalibrationCard",
+    "Card",
+    "CorrectionCard",
+    "PointCalibrationCard",
+    "TrainingSummary",
+]
 
 
 class BackboneSpec(TypedDict):
@@ -46,6 +53,22 @@ class TrainingSummary(TypedDict):
     corrections: NotRequired[dict[str, int] | None]
 
 
+class CorrectionCard(TypedDict):
+    """How points' probabilities were put right after one way to pool photos."""
+
+    exponent: float
+    favour: list[float]  # one a class, log-odds
+
+
+class PointCalibrationCard(TypedDict):
+    """How points' probabilities were put right after the vote; see `point_calibration`."""
+
+    class_shares: list[float]  # of the held-out photos
+    n_points: int  # held-out points with several photos
+    rough: bool  # few points, or none of a class
+    corrections: dict[str, CorrectionCard]  # by pool: mean, product
+
+
 class CalibrationCard(TypedDict):
     """How probabilities were calibrated."""
 
@@ -53,6 +76,7 @@ class CalibrationCard(TypedDict):
     n_photos: int
     n_points: int
     method: str
+    points: NotRequired[PointCalibrationCard | None]  # None where no point had several photos
 
 
 class Card(TypedDict):

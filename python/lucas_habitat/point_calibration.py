@@ -1,0 +1,251 @@
+"""Probabilities of points, put right after the vote: calibrated photos do not make calibrated points.
+
+The mean of five photos is less sure than the five are together, and their product is surer than it
+should be, because photos of one point err together. How much, and in whose favour, held-out points
+tell. With n photos of a point, ``e`` their pooled probabilities at equal class shares (the mean, or
+for the vote "product" the geometric mean), and ``s`` the class shares of the held-out photos, the
+point's probabilities are proportional to
+
+    s * e ** (n ** g) * exp(b * (1 - 1 / n)).
+
+The exponent g is 0 where photos say the same again and 1 where each is news; b favours classes. A
+point with one photo keeps that photo's probabilities.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from ._base.cards import PointCalibrationCard
+from ._base.types import Floats
+from .errors import InputError
+
+__all__ = [
+    "COLUMN",
+    "PointCalibration",
+    "fit_point_calibration",
+    "from_card",
+    "from_text",
+    "pooled",
+    "put_right",
+    "to_text",
+]
+
+#: The column of predictions that carries a model's correction to the vote, through files and R alike.
+COLUMN = "vote_calibration"
+#: Votes pool photos in two ways; the majority's probabilities are those of the mean.
+POOLS = {"majority": "mean", "mean": "mean", "product": "product"}
+#: Points below which a correction is rough.
+FEW_POINTS = 30
+_LEAST = 1e-9  # what a smaller probability is taken for
+_EXPONENTS = (-1.0, 2.0)
+
+
+class Correction(NamedTuple):
+    """What is put right of one way to pool photos."""
+
+    exponent: float
+    favour: Floats  # (classes,), in units of log-odds, summing to 0
+
+
+class PointCalibration(NamedTuple):
+    """A model's corrections, and the class shares that its photos' probabilities go with."""
+
+    shares: Floats  # (classes,), summing to 1
+    corrections: dict[str, Correction]  # by pool
+
+
+def pooled(
+    p: Floats, point: npt.NDArray[np.intp], n_points: int, shares: Floats, pool: str
+) -> Floats:
+    """Photos' probabilities at equal class shares, pooled by point.
+
+    Parameters
+    ----------
+    p : array of shape (photos, classes)
+    point : array of shape (photos,)
+        The number of each photo's point.
+    n_points : int
+    shares : array of shape (classes,)
+    pool : {"mean", "product"}
+
+    Returns
+    -------
+    array of shape (points, classes)
+        Logarithms; rows of points without a photo are NaN.
+    """
+    even = np.maximum(p, _LEAST) / shares
+    even /= even.sum(axis=1, keepdims=True)
+    sums = np.zeros((n_points, p.shape[1]))
+    np.add.at(sums, point, np.log(even) if pool == "product" else even)
+    n = np.bincount(point, minlength=n_points)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums / n if pool == "product" else np.log(sums / n)
+
+
+def put_right(
+    evidence: Floats, n: npt.NDArray[np.intp], shares: Floats, correction: Correction
+) -> Floats:
+    """Probabilities of points, (points, classes), rows summing to 1.
+
+    Parameters
+    ----------
+    evidence : array of shape (points, classes)
+        What `pooled` gave.
+    n : array of shape (points,)
+        How many photos each point has.
+    shares, correction : see `PointCalibration`
+    """
+    right: Floats = softmax(_scores(evidence, n, shares, *correction), axis=1)
+    return right
+
+
+def _scores(
+    evidence: Floats,
+    n: npt.NDArray[np.intp],
+    shares: Floats,
+    exponent: float,
+    favour: Floats,
+) -> Floats:
+    """Logarithms of the probabilities up to a constant a row."""
+    # A point without a photo has no evidence; its rows stay NaN.
+    times = np.maximum(n, 1).astype(np.float64)[:, None]
+    scores: Floats = np.log(shares) + evidence * times**exponent + favour * (1 - 1 / times)
+    return scores
+
+
+def fit_point_calibration(
+    p: Floats,
+    point: npt.NDArray[np.intp],
+    truth: npt.NDArray[np.intp],
+    shares: Floats,
+) -> PointCalibration | None:
+    """The corrections under which held-out points' true classes are likeliest.
+
+    The target of a point is not certainty but what so many points can show, (n + 1) / (n + 2) as
+    Platt (1999) has it, and favours are drawn towards none, so that few points, or points that are all
+    right, give a bounded correction.
+
+    Parameters
+    ----------
+    p : array of shape (photos, classes)
+        Calibrated probabilities of held-out photos.
+    point : array of shape (photos,)
+        The number of each photo's point.
+    truth : array of shape (points,)
+        The number of each point's class.
+    shares : array of shape (classes,)
+
+    Returns
+    -------
+    PointCalibration or None
+        None where no point has several photos: nothing is then known of votes.
+    """
+    n = np.bincount(point, minlength=len(truth))
+    has_several = n > 1
+    if not has_several.any():
+        return None
+    corrections = {}
+    for pool in sorted(set(POOLS.values())):
+        evidence = pooled(p, point, len(truth), shares, pool)
+        corrections[pool] = _fit(evidence[has_several], n[has_several], truth[has_several], shares)
+    return PointCalibration(shares, corrections)
+
+
+def _fit(
+    evidence: Floats, n: npt.NDArray[np.intp], truth: npt.NDArray[np.intp], shares: Floats
+) -> Correction:
+    """One correction, by penalised likelihood."""
+    n_points, k = evidence.shape
+    target = np.full((n_points, k), 1 / ((n_points + 2) * (k - 1)))
+    target[np.arange(n_points), truth] = (n_points + 1) / (n_points + 2)
+
+    def loss(parameters: Floats) -> float:
+        favour = parameters[1:] - parameters[1:].mean()
+        logs = log_softmax(_scores(evidence, n, shares, parameters[0], favour), axis=1)
+        # A standard normal prior of each favour.
+        penalty = (parameters[1:] ** 2).sum() / 2
+        return float((penalty - (target * logs).sum()) / n_points)
+
+    best = minimize(
+        loss, np.zeros(k + 1), method="L-BFGS-B", bounds=[_EXPONENTS, *[(-5.0, 5.0)] * k]
+    )
+    favour = best.x[1:] - best.x[1:].mean()
+    return Correction(float(best.x[0]), favour)
+
+
+# ---- on a card, and in a table ------------------------------------------------------------------
+
+
+def to_card(calibration: PointCalibration, truth_counts: list[int]) -> PointCalibrationCard:
+    """A correction as plain values, for a model's card."""
+    return {
+        "class_shares": [float(s) for s in calibration.shares],
+        "n_points": int(sum(truth_counts)),
+        "rough": sum(truth_counts) < FEW_POINTS or min(truth_counts) == 0,
+        "corrections": {
+            pool: {"exponent": c.exponent, "favour": [float(f) for f in c.favour]}
+            for pool, c in calibration.corrections.items()
+        },
+    }
+
+
+def from_card(card: PointCalibrationCard) -> PointCalibration:
+    """The correction that a model's card holds."""
+    return PointCalibration(
+        np.array(card["class_shares"], dtype=np.float64),
+        {
+            pool: Correction(float(c["exponent"]), np.array(c["favour"], dtype=np.float64))
+            for pool, c in card["corrections"].items()
+        },
+    )
+
+
+def to_text(calibration: PointCalibration) -> str:
+    """A correction as a short text that a column of a table can carry."""
+
+    def numbers(values: Floats | list[float]) -> str:
+        return "/".join(f"{v:.4f}" for v in values)
+
+    parts = [f"shares {numbers(calibration.shares)}"]
+    for pool, correction in sorted(calibration.corrections.items()):
+        parts.append(f"{pool} {numbers([correction.exponent, *correction.favour])}")
+    return ", ".join(parts)
+
+
+_NUMBERS = r"-?\d+\.\d+(?:/-?\d+\.\d+)*"
+_TEXT = re.compile(rf"shares ({_NUMBERS}), mean ({_NUMBERS}), product ({_NUMBERS})")
+
+
+def from_text(text: str, k: int) -> PointCalibration:
+    """Read what `to_text` wrote, for k classes.
+
+    Raises
+    ------
+    InputError
+        If the text is another, or is of other classes.
+    """
+    match = _TEXT.fullmatch(text)
+    parts = (
+        [np.array(part.split("/"), dtype=np.float64) for part in match.groups()] if match else []
+    )
+    if [len(part) for part in parts] != [k, k + 1, k + 1]:
+        raise InputError(
+            f"The column {COLUMN} must be as classification wrote it, for {k} classes; got {text!r}. "
+            "Classify the photos again, or leave the column out: points are then not calibrated."
+        )
+    shares, mean, product = parts
+    shares = np.maximum(shares, 1e-4)  # what four digits leave of a rare class
+    return PointCalibration(
+        shares / shares.sum(),
+        {
+            pool: Correction(float(values[0]), values[1:])
+            for pool, values in (("mean", mean), ("product", product))
+        },
+    )
