@@ -13,8 +13,9 @@
 #'
 #' @return A data.frame: the photo table's rows in their order, with `predicted` (factor with all
 #'   classes), `confidence` (the largest probability), `p_<class>` (probabilities, rows sum to 1),
-#'   `calibrated` (whether the model was), `status` (`"ok"` or a short reason) and `error`. The
-#'   attributes `engine` and `precision` say how it was computed.
+#'   `calibrated` (whether the model was), `vote_calibration` (how [lucas_vote()] puts points'
+#'   probabilities right; only where the model knows), `status` (`"ok"` or a short reason) and `error`.
+#'   The attributes `engine` and `precision` say how it was computed.
 #' @seealso [lucas_vote()] for the next step, [predict.lucas_model()].
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {

@@ -65,10 +65,16 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 
 #' Calibrate a model on held-out points
 #'
-#' Fits one number, the temperature T, that divides all logits z, so that a class given 0.8 is right
-#' in about 80 % of photos: p = softmax(z / T). Predicted classes do not change. The photos must be
-#' of points the model was not trained on, and should have the class shares of the land the model
-#' will be used in. Without calibration probabilities are scores, not proportions.
+#' Puts probabilities of photos, and of points after the vote, right by held-out points. One number,
+#' the temperature T, divides all logits z, so that a class given 0.8 is right in about 80 % of
+#' photos: p = softmax(z / T). Predicted classes do not change. Photos of one point err together, so
+#' what their vote says needs a correction of its own, fitted to the points' votes: with n photos of a
+#' point, e their pooled probabilities at equal class shares (the mean, or for the vote `"product"`
+#' the geometric mean) and s the held-out class shares, points' probabilities are proportional to
+#' s e^(n^g) exp(b (1 - 1/n)). The exponent g is 0 where photos say the same again, 1 where each is
+#' news; b favours classes. The photos must be of points the model was not trained on, and should
+#' have the class shares of the land the model will be used in. Without calibration probabilities are
+#' scores, not proportions.
 #'
 #' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
 #' @param photos Labelled photos: a photo table, or anything [lucas_photos()] takes.
@@ -76,8 +82,13 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 #' @param closeups Whether close-ups (direction C) count.
 #'
 #' @return The model (class `lucas_model`) with `card$calibration` filled in: `temperature`,
-#'   `n_photos`, `n_points`. The one given is left as it is.
+#'   `n_photos`, `n_points`, and `points` (the correction of votes: `n_points` with several photos,
+#'   `rough` if they are fewer than 30 or lack a class, `corrections`; `NULL` where no point had
+#'   several). The one given is left as it is.
 #' @references
+#' Platt, J. (1999). Probabilistic outputs for support vector machines. Advances in Large Margin
+#' Classifiers, 61-74 (what n cases can show).
+#'
 #' Guo, C. et al. (2017). On Calibration of Modern Neural Networks. ICML, PMLR 70, 1321-1330.
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {

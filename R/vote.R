@@ -12,10 +12,16 @@
 #' @return A data.frame, one row a point and year, in order of first appearance. A missing year is a
 #'   year of its own, and a photo without a point a point of its own, named by its path. Columns:
 #'   `point_id`, `year`, `n_photos` (that voted), `predicted` (factor with all classes), `agreement`
-#'   (share of voting photos whose own class is the predicted one), `p_<class>` (mean probabilities,
-#'   for `"product"` the normalised product; rows sum to 1), `v_<class>` (shares of votes),
-#'   `calibrated`, then `habitat`, `split`, `lc1`, `nuts0` and mean `obs_dist`, `x`, `y`, `lon`, `lat`
+#'   (share of voting photos whose own class is the predicted one), `p_<class>` (rows sum to 1),
+#'   `v_<class>` (shares of votes), `calibrated`, then `habitat`, `split`, `lc1`, `nuts0` and mean `obs_dist`, `x`, `y`, `lon`, `lat`
 #'   where known. A point none of whose photos could be read is a row with `n_photos` 0 and `NA`.
+#' @section Probabilities of points:
+#' Where the model was calibrated on points with several photos, `p_<class>` are put right as such
+#' points showed (the column `vote_calibration` of the predictions carries how; see
+#' [lucas_calibrate()]), and `calibrated` is `TRUE`. Otherwise they are mean probabilities, for
+#' `"product"` the normalised product, and `calibrated` is `FALSE` for points with several photos: the
+#' mean of five photos is less sure than the five are together, and their product surer than it
+#' should be. `predicted` is the vote's either way.
 #' @section Formulas:
 #' With the probabilities \eqn{p_{ik}} of photo \eqn{i = 1 \dots n} for class \eqn{k}: the mean is
 #' \eqn{\sum_i p_{ik} / n}, the product \eqn{\prod_i p_{ik} / \sum_l \prod_i p_{il}}, the share of

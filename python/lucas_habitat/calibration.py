@@ -175,7 +175,7 @@ def _fit_points(
     is_voting = landscape(photos).to_numpy()
     number = point_numbers(photos[is_voting].reset_index(drop=True)).to_numpy(dtype=np.intp)
     p, labels = p[is_voting], labels[is_voting]
-    label = commonest(pd.Series(labels), number, int(number.max(initial=-1)) + 1)
+    label = commonest(pd.Series(labels).astype("str"), number, int(number.max(initial=-1)) + 1)
     # A point whose photos carry two labels equally often has no class to be judged by.
     is_clear = label.notna().to_numpy()[number]
     number, p = pd.factorize(number[is_clear])[0], p[is_clear]

@@ -197,3 +197,12 @@ def test_a_point_of_two_models_is_not_calibrated():
     with pytest.warns(LucasMessage, match="The photos of 1 points are calibrated"):
         points = vote(table)
     assert points["calibrated"].tolist() == [False] + [True] * 199
+
+
+def test_a_point_with_two_labels_equally_often_tells_nothing():
+    rng = np.random.default_rng(8)
+    logits, truth = visits(60, 2, 0.3, rng)
+    labels, photos = np.repeat(truth, 2), photo_table(truth, 2)
+    labels[1] = (labels[0] + 1) % 4
+    card = fit_with_points(logits, labels, photos)
+    assert card["points"]["n_points"] == 59
