@@ -211,7 +211,7 @@ def test_row_names_do_not_matter():
 def test_time_grows_with_the_points_and_no_faster():
     table = random_photos(150_000, ["a", "b", "c", "d"], 1)
     table["point_id"] = np.repeat(np.arange(30_000), 5).astype(str)
-    assert growth(evaluate, table.head(18_750), table) < 24
+    assert growth(evaluate, table.head(18_750), table) < 16
 
 
 def test_thirty_thousand_points_need_little_memory():

@@ -662,7 +662,7 @@ def test_time_grows_with_the_photos_and_no_faster(kind):
         )
         return table.assign(taken=pd.NaT) if kind.endswith("undated") else table
 
-    assert growth(points_of, made(1_250), made(10_000)) < 24
+    assert growth(points_of, made(1_250), made(10_000)) < 16
 
 
 def test_progress_is_told(case_folder):

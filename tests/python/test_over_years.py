@@ -437,7 +437,7 @@ def test_same_seed_same_intervals():
 
 def test_time_grows_with_the_points_and_no_faster():
     few, many = simulated(625)[0], simulated(5000)[0]
-    assert growth(lambda points: transitions(points, n_boot=100), few, many) < 24
+    assert growth(lambda points: transitions(points, n_boot=100), few, many) < 16
     _, estimate, low, high = total(transitions(many))
     assert low < estimate < high
     assert high - low < 0.04

@@ -580,7 +580,7 @@ def test_time_grows_with_the_rows_and_no_faster():
             "habitat": np.where(point % 2, "woody", "cropland"),
         }
     )
-    assert growth(lh.list_photos, given.head(n // 8), given) < 24
+    assert growth(lh.list_photos, given.head(n // 8), given) < 16
     assert lh.list_photos(given)["point_id"].nunique() == n // 5
 
 

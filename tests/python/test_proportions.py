@@ -790,7 +790,7 @@ def test_chunks_and_the_formula_written_out_agree(options, monkeypatch):
 def test_time_grows_with_the_sites_and_no_faster(options):
     points, sites = softmax_points(n=5000), random_sites(20_000)
     options = {"crs": "EPSG:3035", "drop": "none", **options}
-    assert growth(lambda s: covariates(points, s, **options), sites.head(2_500), sites) < 24
+    assert growth(lambda s: covariates(points, s, **options), sites.head(2_500), sites) < 16
 
 
 def test_not_every_site_is_held_against_every_point():

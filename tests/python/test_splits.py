@@ -335,5 +335,5 @@ def test_categories_without_a_photo_are_no_classes():
 
 def test_time_grows_with_the_points_and_no_faster():
     few, many = (make_photos({"cropland": n, "woody": n}, directions="P") for n in (2_500, 20_000))
-    assert growth(lh.split_photos, few, many) < 24
+    assert growth(lh.split_photos, few, many) < 16
     assert len(lh.split_photos(many)[1]) == 8000

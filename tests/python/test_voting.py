@@ -205,7 +205,7 @@ def test_time_grows_with_the_predictions_and_no_faster():
     p = np.random.default_rng(1).dirichlet(np.ones(4), 200_000)
     ids = [f"{i // 5:08d}" for i in range(200_000)]
     table = photos(p, list("abcd"), point_id=ids, habitat=["a"] * 200_000)
-    assert growth(vote, table.head(25_000), table) < 24
+    assert growth(vote, table.head(25_000), table) < 16
     assert len(vote(table)) == 40_000
 
 
