@@ -426,8 +426,7 @@ def _at_points(table: pd.DataFrame, shares: Floats) -> Shares:
     if is_empty.any():
         warn(
             f"{is_empty.sum()} of {len(table)} points have no usable photo; their rows are "
-            f"{words.either('NaN', 'NA')}: "
-            f"{some(index[is_empty])}."
+            f"{words.either('NaN', 'NA')}: {some(index[is_empty])}."
         )
     behind = pd.DataFrame(
         {

@@ -369,7 +369,7 @@ def run_python(code, *arguments):
 @pytest.mark.skipif(not hasattr(os, "RTLD_DEEPBIND"), reason="only glibc has it")
 def test_only_torch_is_bound_deeply_and_the_flags_come_back():
     code = """
-import importlib.machinery, os, sys
+import importlib.machinery, importlib.util, os, sys
 kept = importlib.machinery.SourceFileLoader.exec_module
 def exec_module(self, module):
     if module.__name__ in ("torch", "colorsys"):
@@ -379,6 +379,7 @@ def exec_module(self, module):
 importlib.machinery.SourceFileLoader.exec_module = exec_module
 flags = sys.getdlopenflags()
 import lucas_habitat.bridge
+importlib.util.find_spec("torch")  # as libraries do that can do without it
 import colorsys, torch
 print(sys.getdlopenflags() == flags, torch.__spec__.name)
 """

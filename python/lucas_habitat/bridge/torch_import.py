@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.abc
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 __all__ = ["bind_deeply"]
@@ -24,15 +23,14 @@ def bind_deeply() -> None:
 
 
 class _Torch(importlib.abc.MetaPathFinder):
-    """Finds torch as the others do, and once; its libraries then look for symbols in themselves first."""
+    """Finds torch where it lies; its libraries then look for symbols in themselves first."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != "torch":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("torch")
+        spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
             return spec
         load = spec.loader.exec_module

@@ -59,8 +59,7 @@ def read_map(
     except ImportError as error:
         raise DependencyError(
             f"{words.call('validate_map')} reads maps with rasterio, which is not installed "
-            "(extra geo): "
-            'pip install "rasterio>=1.3".'
+            '(extra geo): pip install "rasterio>=1.3".'
         ) from error
     if not Path(raster).is_file():
         raise InputError(f"There is no map {raster}.")
