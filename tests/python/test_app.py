@@ -28,9 +28,11 @@ from test_images import png_claiming
 
 from lucas_habitat import run_app, save_model
 from lucas_habitat._base.choices import LANGUAGES
+from lucas_habitat.app import desk as desk_module
 from lucas_habitat.app import page as app_page
 from lucas_habitat.app import server as app_module
 from lucas_habitat.app import uploads as app_uploads
+from lucas_habitat.app.desk import Desk
 from lucas_habitat.app.texts import TEXTS
 from lucas_habitat.app.uploads import Refused, safe_name, take_uploads
 from lucas_habitat.errors import DependencyError, InputError, ModelError
@@ -268,6 +270,287 @@ def test_pictures_of_odd_photos_are_what_the_model_sees(tmp_path):
         assert app_page.spotlight(str(tmp_path / name), light, Preprocessing(), 80) == ""
 
 
+# The desk: what is done with photos, without a server
+
+
+@pytest.fixture(scope="module")
+def desk(model, photo_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("desk")
+    desk = Desk(model, folder, tmp_path_factory.mktemp("review") / "rettet.csv", photo_folder)
+    desk.warm_up()
+    yield desk
+    desk.close()
+    assert taken(folder) == []
+
+
+def test_a_point_is_voted_on_and_each_photo_has_its_own_say(desk, tmp_path):
+    desk.take("tab", uploaded(tmp_path, point()))
+    html = desk.answer("tab", ENGLISH)
+    assert "Point 48003900: woody" in html
+    assert re.search(r"[345] of 5 photos say so", html)
+    assert html.count("<figure") == 5
+    assert html.count("This photo alone:") == 5
+    assert html.count("data:image/jpeg;base64,") == 5
+    shares = [int(s) for s in re.findall(r'class="share">(\d+) %', html)]
+    assert len(shares) == 6 * 4
+    assert all(97 <= sum(shares[i : i + 4]) <= 103 for i in range(0, 24, 4))
+    labels = [label for label, _ in desk.choices("tab", ENGLISH)]
+    assert labels == ["All photos of point 48003900", *point()]
+    assert 'lang="da"' in desk.answer("tab", app_page.Words("da"))
+    assert "Punkt 48003900" in desk.answer("tab", app_page.Words("da"))
+
+
+def test_looking_closer_shows_maps_and_similar_training_photos(desk, tmp_path):
+    desk.take("tab", uploaded(tmp_path, point()))
+    html = desk.look("tab", "g0", ENGLISH)
+    assert html.count("Where the model looked for") == 10  # in alt and in caption
+    assert html.count("data:image/jpeg;base64,") == 5 * (1 + 3)
+    assert "The training photos are not here" not in html
+    one = desk.look("tab", "p2", ENGLISH)
+    assert one.count("data:image/jpeg;base64,") == 1 + 3
+    assert "<h3>48003900E.jpg</h3>" in one
+    for choice in ("p99", "g7", "x", None, "p-1"):
+        assert "no longer here" in desk.look("tab", choice, ENGLISH)
+    assert "no longer here" in desk.look("nobody", "p0", ENGLISH)
+
+
+def table_of(folder, rows):
+    """Training photos' table, one file a row."""
+    for row in rows:
+        (folder / row["path"]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / row["path"]).write_bytes(jpeg())
+    pd.DataFrame(rows).to_csv(folder / "photos.csv", index=False)
+    return folder / "photos.csv"
+
+
+def test_similar_training_photos_are_the_right_ones_or_none(desk, tmp_path, monkeypatch):
+    rows = [
+        # One point in two years, under one name.
+        ("2015/31603628N.jpg", "31603628", 2015, "woody"),
+        ("2018/31603628N.jpg", "31603628", 2018, "woody"),
+        # A camera's name in two classes.
+        ("cropland/IMG_1.jpg", None, None, "cropland"),
+        ("woody/IMG_1.jpg", None, None, "woody"),
+        # Two that nothing tells apart.
+        ("a/IMG_2.jpg", None, None, "woody"),
+        ("b/IMG_2.jpg", None, None, "woody"),
+        # One whose label has been corrected since.
+        ("48003900N.jpg", "48003900", 2018, "cropland"),
+        ("corrected/IMG_3.jpg", None, None, "cropland"),
+    ]
+    columns = ["path", "point_id", "year", "habitat"]
+    table = table_of(tmp_path, [dict(zip(columns, row, strict=True)) for row in rows])
+    asked = [
+        ("31603628N.jpg", "31603628", 2015, "woody", "2015/31603628N.jpg"),
+        ("31603628N.jpg", "31603628", 2018, "woody", "2018/31603628N.jpg"),
+        ("31603628N.jpg", "31603628", 2022, "woody", None),
+        ("IMG_1.jpg", None, None, "cropland", "cropland/IMG_1.jpg"),
+        ("IMG_1.jpg", None, None, "woody", "woody/IMG_1.jpg"),
+        ("IMG_1.jpg", None, None, "grassland", None),
+        ("IMG_2.jpg", None, None, "woody", None),
+        ("48003900N.jpg", "48003900", 2018, "woody", "48003900N.jpg"),
+        ("IMG_3.jpg", None, None, "woody", None),
+    ]
+    near = pd.DataFrame(asked, columns=["photo", "point_id", "year", "habitat", "right"])
+    near["year"] = near["year"].astype("Int64")
+    near["row"], near["distance"] = 0, 0.1
+    looked = []
+    monkeypatch.setattr(desk_module, "similar_photos", lambda *args, **kwargs: near)
+    monkeypatch.setattr(app_page, "closer", lambda words, photos, is_cut: looked.extend(photos))
+    monkeypatch.setattr(desk, "_training_paths", {})
+    desk._know_photos(table)
+    desk.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+    desk.look("tab", "p0", ENGLISH)
+    desk.forget("tab")
+    paths = [None if pd.isna(p) else p for p in looked[0].similar["path"]]
+    assert paths == [None if pd.isna(r) else str(tmp_path / r) for r in near["right"]]
+
+
+def test_choices_are_plain_text_and_the_answer_is_html(desk, tmp_path):
+    name = "Bob's & plot"
+    desk.take(
+        "tab", uploaded(tmp_path, {f"{name}_{d}_2018.jpg": jpeg() for d in ("north", "east")})
+    )
+    assert desk.choices("tab", ENGLISH)[0][0] == f"All photos of point {name}, 2018"
+    assert "Point Bob&#39;s &amp; plot, 2018" in desk.answer("tab", ENGLISH)
+    desk.forget("tab")
+
+
+def test_nothing_stays_when_a_drop_fails(desk, tmp_path, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    files = uploaded(tmp_path, {"a.jpg": jpeg(), "b.zip": zipped({"c.jpg": jpeg()}), "d.jpg": b"x"})
+    monkeypatch.setattr(app_uploads, "_unpack", fail)
+    before = taken(desk._folder)
+    with pytest.raises(MemoryError):
+        desk.take("tab", files)
+    assert taken(tmp_path) == []
+    assert taken(desk._folder) == before
+
+
+def test_every_bad_photo_is_answered(desk, tmp_path):
+    empty_png = b"\x89PNG\r\n\x1a\n" + bytes(20)
+    files = {
+        "empty.jpg": b"",
+        "text.jpg": b"Dear Sir or Madam",
+        "cut.jpg": jpeg(size=(400, 300))[:2000],
+        "tiny.png": _png(Image.new("RGB", (5, 5))),
+        "head.png": empty_png,
+        "bomb.png": png_claiming(30_000, 30_000),
+        "list.xlsx": b"PK\x03\x04",
+        "zip.zip": b"PK\x03\x04",
+        "<img src=x onerror=alert(1)>.jpg".replace("/", ""): b"",
+        "${alert(2)}.jpg": b"",
+        "good.jpg": jpeg(),
+    }
+    desk.take("tab", uploaded(tmp_path, files))
+    html = desk.answer("tab", ENGLISH)
+    for name, words in [
+        ("empty.jpg", "The file is empty."),
+        ("text.jpg", "This is no photo that can be read"),
+        ("cut.jpg", "The photo is damaged or cut off."),
+        ("tiny.png", "The photo is too small"),
+        ("bomb.png", "The photo has more pixels than are safe to read."),
+        ("head.png", "This is no photo that can be read"),
+        ("list.xlsx", "This is no photo that can be read"),
+        ("zip.zip", "The zip is damaged."),
+    ]:
+        assert f"<li>{name}: {words}" in html
+    assert "<img src=x" not in html
+    assert html.count("<figure") == 1
+    assert [label for label, _ in desk.choices("tab", ENGLISH)] == ["good.jpg"]
+    desk.take("tab", uploaded(tmp_path, {"a.txt": b"x"}))
+    html = desk.answer("tab", ENGLISH)
+    assert "None of these files could be used." in html
+    assert desk.choices("tab", ENGLISH) == []
+    desk.take("tab", uploaded(tmp_path, {"._IMG_1.jpg": jpeg()}))
+    assert "<li>._IMG_1.jpg: Its name, or its folder&#39;s" in desk.answer("tab", ENGLISH)
+
+
+def test_a_heic_photo_is_taken_and_shown_or_the_way_to_it_is_named(desk, tmp_path, monkeypatch):
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(colour_photo("woody", 1)).save(buffer, quality=90)
+    desk.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
+    html = desk.answer("tab", ENGLISH)
+    assert html.count("<figure") == html.count('src="data:image/jpeg') == 1
+    assert desk.look("tab", "p0", ENGLISH).count("data:image/jpeg") > 1
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    desk.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
+    html = desk.answer("tab", ENGLISH)
+    assert (
+        "IMG_1.HEIC: HEIC photos need one more package: pip install &#34;lucas-habitat[heic]&#34;"
+        in html
+    )
+    assert "<figure" not in html
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_strangers_and_known_points_are_named(desk, tmp_path, parts):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    desk.take("tab", uploaded(tmp_path, {"noise.png": _png(Image.fromarray(noise))}))
+    assert "unlike anything in training" in desk.answer("tab", ENGLISH)
+    known = parts[0].iloc[0]
+    data = Path(known["path"]).read_bytes()
+    desk.take("tab", uploaded(tmp_path, {os.path.basename(known["path"]): data}))
+    html = desk.answer("tab", ENGLISH)
+    assert "trained on this point" in html
+    assert "unlike anything" not in html
+
+
+def test_closeups_do_not_vote(desk, tmp_path):
+    files = {**point(), "48003900C.jpg": jpeg("artificial")}
+    desk.take("tab", uploaded(tmp_path, files))
+    html = desk.answer("tab", ENGLISH)
+    assert "of 5 photos say so" in html
+    assert html.count("A close-up: it does not vote.") == 1
+
+
+def test_corrections_are_kept_and_nothing_else_is(desk, tmp_path):
+    desk.take("tab", uploaded(tmp_path, point("48103900")))
+    folder = desk._drops["tab"].folder
+    assert "Choose the right class" in desk.correct("tab", "g0", None, ENGLISH)
+    assert "Choose the right class" in desk.correct("tab", "g0", "heath", ENGLISH)
+    said = desk.correct("tab", "p1", "grassland", ENGLISH)
+    assert "Saved: 48103900N.jpg is grassland." in said
+    assert "Saved: 5 photos of 48103900 are cropland." in desk.correct(
+        "tab", "g0", "cropland", ENGLISH
+    )
+    table = pd.read_csv(desk.corrections, dtype="str")
+    assert table["habitat"].tolist() == ["grassland"] + ["cropland"] * 5
+    assert table["point_id"].unique().tolist() == ["48103900"]
+    kept = desk.corrections.with_name("rettet_photos")
+    assert {p.read_bytes() for p in kept.iterdir()} == set(point().values())
+    desk.forget("tab")
+    assert not folder.exists()
+    assert "no longer here" in desk.correct("tab", "g0", "cropland", ENGLISH)
+    assert len(list(kept.iterdir())) == 5
+    assert taken(desk._folder) == []
+
+
+def test_a_new_drop_deletes_the_one_before(desk, tmp_path):
+    desk.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+    desk.take("other", uploaded(tmp_path, {"b.jpg": jpeg()}))
+    desk.take("tab", uploaded(tmp_path, {"c.jpg": jpeg()}))
+    names = [p.rpartition("/")[2] for p in taken(desk._folder)]
+    assert sorted(names) == ["b.jpg", "c.jpg"]
+    assert "a.jpg" not in desk.answer("tab", ENGLISH)
+    desk.forget("tab")
+    desk.forget("other")
+
+
+def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, parts, tmp_path):
+    table = pd.concat(
+        [part.assign(split=name) for part, name in zip(parts, ("train", "test"), strict=True)]
+    )
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    desk = Desk(model, tmp_path / "desk", tmp_path / "r.csv", tmp_path / "photos.csv")
+    path = parts[1]["path"].iloc[0]
+    desk.take("tab", uploaded(tmp_path, {os.path.basename(path): Path(path).read_bytes()}))
+    desk.correct("tab", "p0", "woody", ENGLISH)
+    assert pd.read_csv(tmp_path / "r.csv")["split"].tolist() == ["test"]
+
+
+def test_a_tab_that_closes_while_its_photos_are_classified_leaves_nothing(
+    desk, tmp_path, monkeypatch
+):
+    whole = desk_module.extract_features
+
+    def slow(*given, **options):
+        desk.forget("tab")  # the tab is closed meanwhile
+        return whole(*given, **options)
+
+    before = taken(desk._folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(desk_module, "extract_features", slow)
+        desk.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+    assert taken(desk._folder) == before
+    assert desk.answer("tab", ENGLISH) == ""
+
+
+def test_a_drop_during_a_drop_wins_and_the_first_leaves_nothing(desk, tmp_path, monkeypatch):
+    whole = desk_module.extract_features
+    meanwhile = [uploaded(tmp_path / "second", {"b.jpg": jpeg()})]
+
+    def slow(*given, **options):
+        if meanwhile:
+            desk.take("tab", meanwhile.pop())
+        return whole(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk_module, "extract_features", slow)
+        desk.take("tab", uploaded(tmp_path / "first", {"a.jpg": jpeg()}))
+    assert [p.rpartition("/")[2] for p in taken(desk._folder)] == ["b.jpg"]
+    assert "b.jpg" in desk.answer("tab", ENGLISH)
+    desk.forget("tab")
+    assert taken(desk._folder) == []
+
+
 # The server
 
 if importlib.util.find_spec("gradio") is None:
@@ -278,12 +561,10 @@ if importlib.util.find_spec("gradio") is None:
 
 @pytest.fixture(scope="module")
 def app(model, photo_folder, tmp_path_factory):
-    from lucas_habitat.app.server import App
-
-    app = App(model, None, tmp_path_factory.mktemp("review") / "rettet.csv", photo_folder, "en")
-    yield app
-    app.close()
-    assert not app._folder.exists()
+    table = tmp_path_factory.mktemp("review") / "rettet.csv"
+    with app_module.served_page(model, None, table, photo_folder, "en") as served:
+        yield served
+    assert not served.folder.exists()
 
 
 def get(app, path, method="GET", host=None, body=None, **headers):
@@ -310,10 +591,10 @@ def test_the_page_is_served_to_this_computer_only(app):
     headers = {k.lower(): v for k, v in headers.items()}
     assert "default-src 'self'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
-    assert app._blocks.server_name == "127.0.0.1"
-    assert app._blocks.allowed_paths == []
-    assert app._blocks.share is False
-    assert app._blocks.analytics_enabled is False
+    assert app.blocks.server_name == "127.0.0.1"
+    assert app.blocks.allowed_paths == []
+    assert app.blocks.share is False
+    assert app.blocks.analytics_enabled is False
     # A name of somebody else's that resolves to 127.0.0.1
     assert get(app, "/", host="evil.example:7860")[0] == 421
     assert get(app, "/config", host="evil.example")[0] == 421
@@ -350,241 +631,6 @@ def test_what_the_page_does_not_need_is_not_there(app):
                  "/gradio_api/component_server", "/gradio_api/vibe-edit/"):  # fmt: skip
         for method in ("GET", "POST"):
             assert get(app, path, method, body=b"{}")[0] in (404, 405), (path, method)
-
-
-def test_a_point_is_voted_on_and_each_photo_has_its_own_say(app, tmp_path):
-    app.take("tab", uploaded(tmp_path, point()))
-    html = app.answer("tab", ENGLISH)
-    assert "Point 48003900: woody" in html
-    assert re.search(r"[345] of 5 photos say so", html)
-    assert html.count("<figure") == 5
-    assert html.count("This photo alone:") == 5
-    assert html.count("data:image/jpeg;base64,") == 5
-    shares = [int(s) for s in re.findall(r'class="share">(\d+) %', html)]
-    assert len(shares) == 6 * 4
-    assert all(97 <= sum(shares[i : i + 4]) <= 103 for i in range(0, 24, 4))
-    labels = [label for label, _ in app.choices("tab", ENGLISH)]
-    assert labels == ["All photos of point 48003900", *point()]
-    assert 'lang="da"' in app.answer("tab", app_page.Words("da"))
-    assert "Punkt 48003900" in app.answer("tab", app_page.Words("da"))
-
-
-def test_looking_closer_shows_maps_and_similar_training_photos(app, tmp_path):
-    app.take("tab", uploaded(tmp_path, point()))
-    html = app.look("tab", "g0", ENGLISH)
-    assert html.count("Where the model looked for") == 10  # in alt and in caption
-    assert html.count("data:image/jpeg;base64,") == 5 * (1 + 3)
-    assert "The training photos are not here" not in html
-    one = app.look("tab", "p2", ENGLISH)
-    assert one.count("data:image/jpeg;base64,") == 1 + 3
-    assert "<h3>48003900E.jpg</h3>" in one
-    for choice in ("p99", "g7", "x", None, "p-1"):
-        assert "no longer here" in app.look("tab", choice, ENGLISH)
-    assert "no longer here" in app.look("nobody", "p0", ENGLISH)
-
-
-def table_of(folder, rows):
-    """Training photos' table, one file a row."""
-    for row in rows:
-        (folder / row["path"]).parent.mkdir(parents=True, exist_ok=True)
-        (folder / row["path"]).write_bytes(jpeg())
-    pd.DataFrame(rows).to_csv(folder / "photos.csv", index=False)
-    return folder / "photos.csv"
-
-
-def test_similar_training_photos_are_the_right_ones_or_none(app, tmp_path, monkeypatch):
-    rows = [
-        # One point in two years, under one name.
-        ("2015/31603628N.jpg", "31603628", 2015, "woody"),
-        ("2018/31603628N.jpg", "31603628", 2018, "woody"),
-        # A camera's name in two classes.
-        ("cropland/IMG_1.jpg", None, None, "cropland"),
-        ("woody/IMG_1.jpg", None, None, "woody"),
-        # Two that nothing tells apart.
-        ("a/IMG_2.jpg", None, None, "woody"),
-        ("b/IMG_2.jpg", None, None, "woody"),
-        # One whose label has been corrected since.
-        ("48003900N.jpg", "48003900", 2018, "cropland"),
-        ("corrected/IMG_3.jpg", None, None, "cropland"),
-    ]
-    columns = ["path", "point_id", "year", "habitat"]
-    table = table_of(tmp_path, [dict(zip(columns, row, strict=True)) for row in rows])
-    asked = [
-        ("31603628N.jpg", "31603628", 2015, "woody", "2015/31603628N.jpg"),
-        ("31603628N.jpg", "31603628", 2018, "woody", "2018/31603628N.jpg"),
-        ("31603628N.jpg", "31603628", 2022, "woody", None),
-        ("IMG_1.jpg", None, None, "cropland", "cropland/IMG_1.jpg"),
-        ("IMG_1.jpg", None, None, "woody", "woody/IMG_1.jpg"),
-        ("IMG_1.jpg", None, None, "grassland", None),
-        ("IMG_2.jpg", None, None, "woody", None),
-        ("48003900N.jpg", "48003900", 2018, "woody", "48003900N.jpg"),
-        ("IMG_3.jpg", None, None, "woody", None),
-    ]
-    near = pd.DataFrame(asked, columns=["photo", "point_id", "year", "habitat", "right"])
-    near["year"] = near["year"].astype("Int64")
-    near["row"], near["distance"] = 0, 0.1
-    looked = []
-    monkeypatch.setattr(app_module, "similar_photos", lambda *args, **kwargs: near)
-    monkeypatch.setattr(app_page, "closer", lambda words, photos, cut: looked.extend(photos))
-    monkeypatch.setattr(app, "_training_paths", {})
-    app._know_photos(table)
-    app.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
-    app.look("tab", "p0", ENGLISH)
-    app.forget("tab")
-    paths = [None if pd.isna(p) else p for p in looked[0].similar["path"]]
-    assert paths == [None if pd.isna(r) else str(tmp_path / r) for r in near["right"]]
-
-
-def test_choices_are_plain_text_and_the_answer_is_html(app, tmp_path):
-    name = "Bob's & plot"
-    app.take("tab", uploaded(tmp_path, {f"{name}_{d}_2018.jpg": jpeg() for d in ("north", "east")}))
-    assert app.choices("tab", ENGLISH)[0][0] == f"All photos of point {name}, 2018"
-    assert "Point Bob&#x27;s &amp; plot, 2018" in app.answer("tab", ENGLISH)
-    app.forget("tab")
-
-
-def test_nothing_stays_when_a_drop_fails(app, tmp_path, monkeypatch):
-    def fail(*args):
-        raise MemoryError
-
-    files = uploaded(tmp_path, {"a.jpg": jpeg(), "b.zip": zipped({"c.jpg": jpeg()}), "d.jpg": b"x"})
-    monkeypatch.setattr(app_uploads, "_unpack", fail)
-    before = taken(app._folder)
-    with pytest.raises(MemoryError):
-        app.take("tab", files)
-    assert taken(tmp_path) == []
-    assert taken(app._folder) == before
-
-
-def test_every_bad_photo_is_answered(app, tmp_path):
-    empty_png = b"\x89PNG\r\n\x1a\n" + bytes(20)
-    files = {
-        "empty.jpg": b"",
-        "text.jpg": b"Dear Sir or Madam",
-        "cut.jpg": jpeg(size=(400, 300))[:2000],
-        "tiny.png": _png(Image.new("RGB", (5, 5))),
-        "head.png": empty_png,
-        "bomb.png": png_claiming(30_000, 30_000),
-        "list.xlsx": b"PK\x03\x04",
-        "zip.zip": b"PK\x03\x04",
-        "<img src=x onerror=alert(1)>.jpg".replace("/", ""): b"",
-        "${alert(2)}.jpg": b"",
-        "good.jpg": jpeg(),
-    }
-    app.take("tab", uploaded(tmp_path, files))
-    html = app.answer("tab", ENGLISH)
-    for name, words in [
-        ("empty.jpg", "The file is empty."),
-        ("text.jpg", "This is no photo that can be read"),
-        ("cut.jpg", "The photo is damaged or cut off."),
-        ("tiny.png", "The photo is too small"),
-        ("bomb.png", "The photo has more pixels than are safe to read."),
-        ("head.png", "This is no photo that can be read"),
-        ("list.xlsx", "This is no photo that can be read"),
-        ("zip.zip", "The zip is damaged."),
-    ]:
-        assert f"<li>{name}: {words}" in html
-    assert "<img src=x" not in html
-    assert html.count("<figure") == 1
-    assert [label for label, _ in app.choices("tab", ENGLISH)] == ["good.jpg"]
-    app.take("tab", uploaded(tmp_path, {"a.txt": b"x"}))
-    html = app.answer("tab", ENGLISH)
-    assert "None of these files could be used." in html
-    assert app.choices("tab", ENGLISH) == []
-    app.take("tab", uploaded(tmp_path, {"._IMG_1.jpg": jpeg()}))
-    assert "<li>._IMG_1.jpg: Its name, or its folder's" in app.answer("tab", ENGLISH)
-
-
-def test_a_heic_photo_is_taken_and_shown_or_the_way_to_it_is_named(app, tmp_path, monkeypatch):
-    buffer = io.BytesIO()
-    pillow_heif.from_pillow(colour_photo("woody", 1)).save(buffer, quality=90)
-    app.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
-    html = app.answer("tab", ENGLISH)
-    assert html.count("<figure") == html.count('src="data:image/jpeg') == 1
-    assert app.look("tab", "p0", ENGLISH).count("data:image/jpeg") > 1
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    app.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
-    html = app.answer("tab", ENGLISH)
-    assert (
-        'IMG_1.HEIC: HEIC photos need one more package: pip install "lucas-habitat[heic]"' in html
-    )
-    assert "<figure" not in html
-
-
-def _png(image):
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def test_strangers_and_known_points_are_named(app, tmp_path, parts):
-    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    app.take("tab", uploaded(tmp_path, {"noise.png": _png(Image.fromarray(noise))}))
-    assert "unlike anything in training" in app.answer("tab", ENGLISH)
-    known = parts[0].iloc[0]
-    data = Path(known["path"]).read_bytes()
-    app.take("tab", uploaded(tmp_path, {os.path.basename(known["path"]): data}))
-    html = app.answer("tab", ENGLISH)
-    assert "trained on this point" in html
-    assert "unlike anything" not in html
-
-
-def test_closeups_do_not_vote(app, tmp_path):
-    files = {**point(), "48003900C.jpg": jpeg("artificial")}
-    app.take("tab", uploaded(tmp_path, files))
-    html = app.answer("tab", ENGLISH)
-    assert "of 5 photos say so" in html
-    assert html.count("A close-up: it does not vote.") == 1
-
-
-def test_corrections_are_kept_and_nothing_else_is(app, tmp_path):
-    app.take("tab", uploaded(tmp_path, point("48103900")))
-    folder = app._sessions["tab"].folder
-    assert "Choose the right class" in app.correct("tab", "g0", None, ENGLISH)
-    assert "Choose the right class" in app.correct("tab", "g0", "heath", ENGLISH)
-    said = app.correct("tab", "p1", "grassland", ENGLISH)
-    assert "Saved: 48103900N.jpg is grassland." in said
-    assert "Saved: 5 photos of 48103900 are cropland." in app.correct(
-        "tab", "g0", "cropland", ENGLISH
-    )
-    table = pd.read_csv(app._corrections, dtype="str")
-    assert table["habitat"].tolist() == ["grassland"] + ["cropland"] * 5
-    assert table["point_id"].unique().tolist() == ["48103900"]
-    kept = app._corrections.with_name("rettet_photos")
-    assert {p.read_bytes() for p in kept.iterdir()} == set(point().values())
-    app.forget("tab")
-    assert not folder.exists()
-    assert "no longer here" in app.correct("tab", "g0", "cropland", ENGLISH)
-    assert len(list(kept.iterdir())) == 5
-    assert taken(app._folder) == ["lock"]
-
-
-def test_a_new_drop_deletes_the_one_before(app, tmp_path):
-    app.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
-    app.take("other", uploaded(tmp_path, {"b.jpg": jpeg()}))
-    app.take("tab", uploaded(tmp_path, {"c.jpg": jpeg()}))
-    names = [p.rpartition("/")[2] for p in taken(app._folder)]
-    assert sorted(names) == ["b.jpg", "c.jpg", "lock"]
-    assert "a.jpg" not in app.answer("tab", ENGLISH)
-    app.forget("tab")
-    app.forget("other")
-
-
-def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, parts, tmp_path):
-    from lucas_habitat.app.server import App
-
-    table = pd.concat(
-        [part.assign(split=name) for part, name in zip(parts, ("train", "test"), strict=True)]
-    )
-    table.to_csv(tmp_path / "photos.csv", index=False)
-    app = App(model, None, tmp_path / "r.csv", tmp_path / "photos.csv", "da")
-    try:
-        path = parts[1]["path"].iloc[0]
-        app.take("tab", uploaded(tmp_path, {os.path.basename(path): Path(path).read_bytes()}))
-        app.correct("tab", "p0", "woody", ENGLISH)
-    finally:
-        app.close()
-    assert pd.read_csv(tmp_path / "r.csv")["split"].tolist() == ["test"]
 
 
 def test_arguments_are_checked_before_anything_is_served(model, app, tmp_path):
@@ -668,6 +714,47 @@ def test_the_next_start_deletes_what_a_killed_one_left(command, tmp_path, monkey
     app_module._delete_leftovers()
     assert not folder.exists()
     assert other.exists()
+
+
+@pytest.fixture
+def leftover(tmp_path, monkeypatch):
+    """A folder as a page that was killed long ago leaves it."""
+    tmp = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp))
+    folder = tmp / "lucas-habitat-app-x"
+    (folder / "uploads").mkdir(parents=True)
+    (folder / "lock").touch()
+    os.utime(folder, (0, 0))
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no numbers of users")
+def test_what_another_users_page_left_is_not_touched(leftover, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getuid", lambda: -1)
+        app_module._delete_leftovers()
+    assert (leftover / "uploads").is_dir()
+    app_module._delete_leftovers()
+    assert not leftover.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_links_that_look_like_a_leftover_are_not_followed(leftover, tmp_path):
+    """Others may put a link into the common temporary folder, to what belongs to this user."""
+    kept = leftover.rename(tmp_path / "mine")
+    (kept / "lock").write_text("mine")
+    leftover.symlink_to(kept)
+    os.utime(leftover, (0, 0), follow_symlinks=False)
+    linked = leftover.with_name("lucas-habitat-app-y")
+    linked.mkdir()
+    (linked / "lock").symlink_to(kept / "lock")
+    os.utime(linked, (0, 0))
+    for folder in (kept, linked):
+        os.utime(folder, (0, 0))
+    app_module._delete_leftovers()
+    assert (kept / "lock").read_text() == "mine"
+    assert (kept / "uploads").is_dir()
+    assert linked.is_dir()
 
 
 @pytest.mark.filterwarnings(

@@ -82,11 +82,11 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(model, photo_folder, tmp_path_factory):
-    from lucas_habitat.app.server import App
+    from lucas_habitat.app.server import served_page
 
-    app = App(model, None, tmp_path_factory.mktemp("review") / "rettet.csv", photo_folder, "en")
-    yield app
-    app.close()
+    table = tmp_path_factory.mktemp("review") / "rettet.csv"
+    with served_page(model, None, table, photo_folder, "en") as served:
+        yield served
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_one_photo(page, point, app):
     page.says("This photo alone: woody")
     assert "48003900E.jpg" in page.text()
     # Of the upload there is one copy, the tab's; Gradio leaves a file of 0 bytes besides.
-    kept = [p.name for p in app._folder.rglob("*") if p.is_file() and p.stat().st_size]
+    kept = [p.name for p in app.folder.rglob("*") if p.is_file() and p.stat().st_size]
     assert kept == ["48003900E.jpg"]
     assert "Point 48003900" not in page.text().split("Look closer")[0]
     shares = page.browser.find_elements(By.CSS_SELECTOR, "#answer .share")
@@ -228,7 +228,7 @@ def test_correct(page, point, app):
     page.says("Saved: 5 photos of 48003900 are grassland.")
     page.readable()
     page.picture("correct")
-    table = pd.read_csv(app._corrections)
+    table = pd.read_csv(app.desk.corrections)
     assert table["habitat"].tolist() == ["grassland"] * 5
     assert sorted(table["predicted"]) == ["cropland"] + ["woody"] * 4
 
@@ -292,8 +292,8 @@ def test_two_tabs_at_once(page, point, app, browser, tmp_path):
     other.upload(tmp_path / "field.jpg")
     other.says("This photo alone: cropland")
     assert "48003900" not in other.text()
-    assert len(app._sessions) >= 2
-    folders = {s.folder for s in app._sessions.values()}
+    assert len(app.desk._drops) >= 2
+    folders = {s.folder for s in app.desk._drops.values()}
     browser.switch_to.window(first)
     page.click("artificial", "#right")
     page.click("Save the correction")
@@ -310,7 +310,7 @@ def test_two_tabs_at_once(page, point, app, browser, tmp_path):
     page.click("Show where the model looked")
     page.says("In training: ")
     page.picture("first-tab")
-    kept = {p.name for p in app._corrections.with_name("rettet_photos").iterdir()}
+    kept = {p.name for p in app.desk.corrections.with_name("rettet_photos").iterdir()}
     assert len(kept) == 6
 
 

@@ -5,23 +5,22 @@ Pictures are part of the HTML, so the server hands out no files at all.
 
 from __future__ import annotations
 
-import base64
-import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from markupsafe import Markup
 from PIL import Image
 
 from .._base.classes import column_names
 from ..errors import PhotoError
 from ..images.decode import Preprocessing, thumbnail
 from ..images.heic import NO_HEIC
+from ..pages.html import bullets, element, escape, figure, joined, jpeg_uri, paragraph
 from ..pictures.colours import class_colours
 from .texts import TEXTS
 from .uploads import Refused
@@ -32,6 +31,7 @@ __all__ = [
     "Words",
     "answer",
     "closer",
+    "framed",
     "grey_photo",
     "group_name",
     "message",
@@ -106,26 +106,31 @@ class Words:
     def __init__(self, language: str) -> None:
         self.language = language
 
-    def __call__(self, key: str, **values: object) -> str:
-        """Give a sentence with values filled in; all values are escaped."""
-        return self.plain(key, **{k: escape(str(v)) for k, v in values.items()})
+    def __call__(self, key: str, **values: object) -> Markup:
+        """A sentence with values filled in, as markup; all values are escaped."""
+        return escape(TEXTS[self.language][key]).format(**values)
 
     def plain(self, key: str, **values: object) -> str:
-        """Give a sentence for what shows text as it is; nothing is escaped."""
+        """A sentence as text, for what shows text as it is, and for attributes."""
         return TEXTS[self.language][key].format(**values)
 
 
-def message(kind: str, text: str) -> str:
-    """Give a message that a screen reader reads out; ``kind`` is ``good`` or ``bad``."""
+def framed(*content: object, language: str | None = None) -> Markup:
+    """A part of the page, in its letters and colours."""
+    return element("div", *content, class_="lh", lang=language)
+
+
+def message(kind: str, text: Markup) -> Markup:
+    """A message that a screen reader reads out; ``kind`` is ``good`` or ``bad``."""
     role = "alert" if kind == "bad" else "status"
-    return f'<div class="lh"><p class="{kind}" role="{role}">{text}</p></div>'
+    return framed(element("p", text, class_=kind, role=role))
 
 
-def group_name(say: Callable[..., str], point: object, year: object, key: str = "point") -> str:
-    """Name a point in a year; ``say`` is `Words` or its ``plain``."""
+def group_name(words: Words, point: object, year: object, key: str = "point") -> str:
+    """The name of a point in a year."""
     if pd.isna(year):  # type: ignore[call-overload]
-        return say(key, point=point)
-    return say(f"{key}_year", point=point, year=year)
+        return words.plain(key, point=point)
+    return words.plain(f"{key}_year", point=point, year=year)
 
 
 def answer(
@@ -135,8 +140,8 @@ def answer(
     points: pd.DataFrame,
     unlike: npt.NDArray[np.bool_],
     refused: Sequence[Refused],
-) -> str:
-    """Give the answer to a drop: each point with its vote, each photo with its own.
+) -> Markup:
+    """The answer to a drop: each point with its vote, each photo with its own.
 
     Parameters
     ----------
@@ -150,127 +155,161 @@ def answer(
         For each row of predictions, whether it is unlike anything in training.
     refused : sequence of Refused
     """
-    columns = column_names(classes)
-    ok = predictions["status"] == "ok"
-    parts = [f'<h2 tabindex="-1">{words("answer")}</h2>']
-    shown = predictions.assign(unlike=unlike)[ok]
+    is_read = predictions["status"] == "ok"
+    parts = [element("h2", words("answer"), tabindex=-1)]
+    shown = predictions.assign(unlike=unlike)[is_read]
     for group, photos in shown.groupby(
         shown["group"].where(shown["group"] >= 0, -1 - np.arange(len(shown))), sort=False
     ):
-        one = len(photos) == 1
-        cards = "".join(
-            _card(words, classes, columns, row, one) for row in photos.to_dict("records")
-        )
-        if int(group) < 0 or one:
-            parts.append(f"<section>{cards}</section>")
-            continue
-        point = points.iloc[int(group)]
-        name = group_name(words, point["point_id"], point["year"])
-        of = int(point["n_photos"])
-        agree = words("agree", n=round(point["agreement"] * of), of=of)
-        seen = f'<p class="warn">{words("seen")}</p>' if (photos["split"] == "train").any() else ""
-        parts.append(
-            f'<section aria-label="{name}"><h3>{name}: {escape(str(point["predicted"]))}</h3>'
-            f'<p class="soft">{agree}</p>{_bars(classes, point[columns])}{seen}'
-            f'<div class="photos">{cards}</div><p class="soft">{words("directions")}</p></section>'
-        )
+        is_single = len(photos) == 1
+        cards = joined(_card(words, classes, row, is_single) for row in photos.to_dict("records"))
+        if int(group) < 0 or is_single:
+            parts.append(element("section", cards))
+        else:
+            parts.append(_point(words, classes, points.iloc[int(group)], photos, cards))
     bad = [
         *refused,
         *(
             Refused(os.path.basename(path), "no heic" if error == NO_HEIC else status)
-            for path, status, error in predictions.loc[~ok, ["path", "status", "error"]].itertuples(
-                index=False
-            )
+            for path, status, error in predictions.loc[
+                ~is_read, ["path", "status", "error"]
+            ].itertuples(index=False)
         ),
     ]
     if bad:
-        items = "".join(f"<li>{escape(r.name)}: {words(r.why)}</li>" for r in bad[:20])
-        more = f"<li>+ {len(bad) - 20}</li>" if len(bad) > 20 else ""
-        none = "" if ok.any() else f"<p>{words('nothing')}</p>"
-        parts.append(
-            f'<section class="bad" role="alert"><h3>{words("refused")}</h3>{none}'
-            f"<ul>{items}{more}</ul></section>"
-        )
-    return f'<div class="lh" lang="{words.language}">{"".join(parts)}</div>'
+        parts.append(_refused(words, bad, nothing=not is_read.any()))
+    return framed(*parts, language=words.language)
 
 
-def _card(
-    words: Words, classes: Sequence[str], columns: list[str], row: Mapping[Any, Any], one: bool
-) -> str:
-    """Give one photo: picture, class, probabilities, and what to beware of."""
-    path = str(row["path"])
-    name = escape(os.path.basename(path))
-    direction = "" if pd.isna(row["direction"]) else f"{row['direction']}: "
-    alone = words("photo_says", habitat=row["predicted"])
-    notes = [
-        f'<p class="warn">{words(key)}</p>'
-        for key, holds in [
-            ("unlike", row["unlike"]),
-            ("closeup", row["direction"] == "C" and not one),
-            ("seen", one and row["split"] == "train"),
-        ]
-        if holds
-    ]
-    kind = ' class="one"' if one else ""
-    return (
-        f'<figure{kind}><img src="{picture(path, 420 if one else 240)}" alt="{name}">'
-        f"<div><figcaption>{direction}{name}<br><b>{alone}</b></figcaption>"
-        f"{_bars(classes, [row[c] for c in columns])}{''.join(notes)}</div></figure>"
+def _point(
+    words: Words,
+    classes: Sequence[str],
+    point: pd.Series,
+    photos: pd.DataFrame,
+    cards: Markup,
+) -> Markup:
+    """A point: its class, how its photos agree, its probabilities, and the photos."""
+    name = group_name(words, point["point_id"], point["year"])
+    n = int(point["n_photos"])
+    agree = words("agree", n=round(point["agreement"] * n), of=n)
+    was_trained_on = (photos["split"] == "train").any()
+    return element(
+        "section",
+        element("h3", f"{name}: {point['predicted']}"),
+        paragraph(agree, kind="soft"),
+        _bars(classes, point[column_names(classes)]),
+        paragraph(words("seen"), kind="warn") if was_trained_on else "",
+        element("div", cards, class_="photos"),
+        paragraph(words("directions"), kind="soft"),
+        aria_label=name,
     )
 
 
-def _bars(classes: Sequence[str], shares: Iterable[object]) -> str:
+def _refused(words: Words, bad: Sequence[Refused], *, nothing: bool) -> Markup:
+    """The files that could not be used, with the reason of each."""
+    items: list[object] = [f"{r.name}: {words.plain(r.why)}" for r in bad[:20]]
+    if len(bad) > 20:
+        items.append(f"+ {len(bad) - 20}")
+    return element(
+        "section",
+        element("h3", words("refused")),
+        paragraph(words("nothing")) if nothing else "",
+        bullets(items),
+        class_="bad",
+        role="alert",
+    )
+
+
+def _card(words: Words, classes: Sequence[str], row: Mapping[Any, Any], is_single: bool) -> Markup:
+    """One photo: picture, class, probabilities, and what to beware of."""
+    path = str(row["path"])
+    name = os.path.basename(path)
+    direction = "" if pd.isna(row["direction"]) else f"{row['direction']}: "
+    warnings = [
+        paragraph(words(key), kind="warn")
+        for key, holds in [
+            ("unlike", row["unlike"]),
+            ("closeup", row["direction"] == "C" and not is_single),
+            ("seen", is_single and row["split"] == "train"),
+        ]
+        if holds
+    ]
+    says = element("b", words("photo_says", habitat=row["predicted"]))
+    return element(
+        "figure",
+        element("img", src=picture(path, 420 if is_single else 240), alt=name),
+        element(
+            "div",
+            element("figcaption", direction + name, element("br"), says),
+            _bars(classes, [row[c] for c in column_names(classes)]),
+            *warnings,
+        ),
+        class_="one" if is_single else None,
+    )
+
+
+def _bars(classes: Sequence[str], shares: Iterable[object]) -> Markup:
+    """The classes' probabilities as bars."""
     colours = class_colours(classes)
     items = []
     for habitat, share in zip(classes, shares, strict=True):
         percent = f"{100 * float(share):.0f}"  # type: ignore[arg-type]
+        bar = element("span", style=f"width:{percent}%;background:{colours[habitat]}")
         items.append(
-            f'<li><span>{escape(habitat)}</span><span class="track" aria-hidden="true"><span '
-            f'style="width:{percent}%;background:{colours[habitat]}"></span></span>'
-            f'<span class="share">{percent} %</span></li>'
+            joined(
+                [
+                    element("span", habitat),
+                    element("span", bar, class_="track", aria_hidden="true"),
+                    element("span", f"{percent} %", class_="share"),
+                ]
+            )
         )
-    return f'<ul class="bars">{"".join(items)}</ul>'
+    return bullets(items, kind="bars")
 
 
-def closer(words: Words, photos: Sequence[Closer], cut: bool) -> str:
-    """Give for each photo where the model looked, beside the training photos most like it.
+def closer(words: Words, photos: Sequence[Closer], is_cut: bool) -> Markup:
+    """For each photo where the model looked, beside the training photos most like it.
 
-    ``cut`` says that there were more photos than are shown.
+    ``is_cut`` says that there were more photos than are shown.
     """
-    parts = [f'<p class="soft">{words("looked_how")} {words("similar_how")}</p>']
+    parts = [paragraph(joined([words("looked_how"), words("similar_how")], " "), kind="soft")]
     if any(photo.map is None for photo in photos):
-        parts.append(f'<p class="warn">{words("no_map")}</p>')
+        parts.append(paragraph(words("no_map"), kind="warn"))
     if all(photo.similar["path"].isna().all() for photo in photos):
-        parts.append(f'<p class="soft">{words("similar_none")}</p>')
-    if cut:
-        parts.append(f'<p class="soft">{words("at_most", n=len(photos))}</p>')
+        parts.append(paragraph(words("similar_none"), kind="soft"))
+    if is_cut:
+        parts.append(paragraph(words("at_most", n=len(photos)), kind="soft"))
     for photo in photos:
         figures = []
         if photo.map is not None:
-            what = words("looked", habitat=photo.habitat)
-            figures.append(_figure(photo.map, what, ""))
+            figures.append(_figure(photo.map, words.plain("looked", habitat=photo.habitat), ""))
         for row in photo.similar.to_dict("records"):
             here = "" if pd.isna(row["path"]) else picture(str(row["path"]), 260)
-            what = words("similar", habitat=row["habitat"], distance=f"{row['distance']:.2f}")
+            distance = f"{row['distance']:.2f}"
+            what = words.plain("similar", habitat=row["habitat"], distance=distance)
             figures.append(_figure(here, what, str(row["photo"])))
         parts.append(
-            f'<section><h3>{escape(photo.name)}</h3><div class="photos">{"".join(figures)}</div>'
-            "</section>"
+            element(
+                "section",
+                element("h3", photo.name),
+                element("div", *figures, class_="photos"),
+            )
         )
-    return f'<div class="lh" lang="{words.language}">{"".join(parts)}</div>'
+    return framed(*parts, language=words.language)
 
 
-def _figure(source: str, what: str, name: str) -> str:
-    image = f'<img src="{source}" alt="{what}">' if source else ""
+def _figure(source: str, what: str, name: str) -> Markup:
+    """A picture with what it shows, and its file's name."""
+    image = element("img", src=source, alt=what) if source else None
     # A long name breaks between its parts first.
-    below = f"<br>{escape(name)}".replace("_", "_<wbr>") if name else ""
-    return f"<figure>{image}<figcaption><b>{what}</b>{below}</figcaption></figure>"
+    breaking = joined(name.split("_"), Markup("_<wbr>"))
+    return figure(image, element("b", what), *([element("br"), breaking] if name else []))
 
 
 def picture(path: str, side: int) -> str:
-    """Give a small upright copy of a photo as text for ``src``; empty if it cannot be read."""
+    """A small upright copy of a photo as text for ``src``; empty if it cannot be read."""
     try:
-        return _source(Image.fromarray(thumbnail(path, side)))
+        return jpeg_uri(Image.fromarray(thumbnail(path, side)))
     except PhotoError:  # a training photo that is no longer what it was
         return ""
 
@@ -288,13 +327,7 @@ def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, si
     light = Image.fromarray(values).resize((width, seen), Image.Resampling.BICUBIC)
     shade = np.zeros((height, width, 1))
     shade[:seen, :, 0] = np.asarray(light).clip(0, 1)
-    return _source(Image.fromarray((image * (0.3 + 0.7 * shade)).astype(np.uint8)))
-
-
-def _source(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return jpeg_uri(Image.fromarray((image * (0.3 + 0.7 * shade)).astype(np.uint8)))
 
 
 def grey_photo(path: str | os.PathLike[str]) -> None:

@@ -1,0 +1,309 @@
+"""The desk behind the page: what is done with dropped photos, tab by tab; no server, no Gradio."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .._base import words
+from ..classifier import predictions_of, target_for
+from ..corrections import add_corrections
+from ..errors import InputError, LucasError
+from ..features import extract_features
+from ..model import HabitatModel, p_of, trained_on
+from ..photos import DIRECTIONS, landscape, list_photos
+from ..voting import vote
+from . import page
+from .explain import activation_map, similar_photos, unlike_training
+from .uploads import Refused, take_uploads
+
+__all__ = ["Desk"]
+
+#: So many photos of a point are looked at closer; a point has six at most, close-up included.
+_MOST_LOOKED_AT = 6
+_SIMILAR = 3
+
+
+@dataclass
+class _Drop:
+    """What one tab has dropped last, and what the model says of it."""
+
+    folder: Path
+    predictions: pd.DataFrame
+    points: pd.DataFrame
+    features: npt.NDArray[np.float32]
+    unlike: npt.NDArray[np.bool_]
+    refused: list[Refused] = field(default_factory=list)
+
+
+class Desk:
+    """Takes photos, says what the model says, shows why, keeps corrections.
+
+    Parameters
+    ----------
+    model : HabitatModel
+    folder : path
+        Where uploads are kept while their tab is open.
+    corrections : path
+        The review table, ``.csv``; it is made with the first correction.
+    photos : path, optional
+        The training photos, to show similar ones and to know test points.
+
+    Raises
+    ------
+    InputError
+        If the review table is no .csv, or the training photos cannot be listed.
+    """
+
+    def __init__(
+        self,
+        model: HabitatModel,
+        folder: Path,
+        corrections: str | os.PathLike[str],
+        photos: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.model = model
+        self.corrections = Path(os.path.abspath(os.path.expanduser(corrections)))
+        if self.corrections.suffix.lower() != ".csv":
+            raise InputError(
+                f"{words.arg('corrections')} must name a .csv file; got {corrections}."
+            )
+        self._folder = folder
+        self._target = target_for(model, "auto", None)
+        self._know_photos(photos)
+        self._drops: dict[str, _Drop] = {}
+        # What each open tab is being served last: an answer that comes too late is thrown away.
+        self._served: dict[str, object] = {}
+        self._lock = threading.Lock()
+
+    # ---- what the page asks for ----
+
+    def take(self, tab: str, files: Sequence[str]) -> None:
+        """Classify what was dropped; it takes the place of what the tab dropped before.
+
+        If the tab is closed, or drops again, before the answer is there, nothing of this drop stays.
+        """
+        folder = self._folder / "tabs" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        turn = object()
+        with self._lock:
+            self._served[tab] = turn
+        try:
+            refused = take_uploads(files, folder)
+            photos = list_photos(folder, labels=False) if _any_photo(folder) else None
+            drop = self._classified(photos, folder, refused)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            for file in files:  # those that were not moved yet
+                with suppress(OSError):
+                    os.unlink(file)
+            raise
+        with self._lock:
+            is_awaited = self._served.get(tab) is turn
+            before = self._drops.pop(tab, None) if is_awaited else drop
+            if is_awaited:
+                self._drops[tab] = drop
+        if before is not None:
+            shutil.rmtree(before.folder, ignore_errors=True)
+
+    def forget(self, tab: str) -> None:
+        """Delete what a tab dropped, and what is still being classified for it once that ends."""
+        with self._lock:
+            self._served.pop(tab, None)
+            drop = self._drops.pop(tab, None)
+        if drop is not None:
+            shutil.rmtree(drop.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Forget all tabs."""
+        for tab in {*self._drops, *self._served}:
+            self.forget(tab)
+
+    def answer(self, tab: str, say: page.Words) -> str:
+        """Say what the model says."""
+        drop = self._drops.get(tab)
+        if drop is None:
+            return ""
+        return page.answer(
+            say,
+            self.model.classes,
+            drop.predictions,
+            drop.points,
+            drop.unlike,
+            drop.refused,
+        )
+
+    def choices(self, tab: str, say: page.Words) -> list[tuple[str, str]]:
+        """List what can be looked at closer or corrected: whole points first, then single photos."""
+        drop = self._drops.get(tab)
+        if drop is None:
+            return []
+        points, photos = [], []
+        sizes = drop.predictions["group"].value_counts()
+        for i, point in enumerate(drop.points.itertuples()):
+            if sizes.get(i, 0) > 1:
+                points.append((page.group_name(say, point.point_id, point.year, "all_of"), f"g{i}"))
+        for i, row in enumerate(drop.predictions.itertuples()):
+            if row.status == "ok":
+                photos.append((os.path.basename(str(row.path)), f"p{i}"))
+        return points + photos
+
+    def look(self, tab: str, choice: str | None, say: page.Words) -> str:
+        """Show where the model looked in the chosen photos, and what they are like."""
+        drop, rows = self._chosen(tab, choice)
+        if drop is None:
+            return page.message("bad", say("gone"))
+        shown = rows[:_MOST_LOOKED_AT]
+        near = similar_photos(drop.features[shown], self.model, k=_SIMILAR)
+        near["path"] = [
+            self._training_paths.get(exact, self._training_paths.get(rough))
+            for exact, rough in _identities(near["photo"], near)
+        ]
+        photos = []
+        for i, row in enumerate(drop.predictions.iloc[shown].itertuples()):
+            path, habitat = str(row.path), str(row.predicted)
+            try:
+                values = activation_map(path, self.model, habitat)
+                lit = page.spotlight(path, values, self.model.preprocessing, 260)
+            except InputError:  # a vision transformer, for example
+                lit = None
+            like = near[near["row"] == i]
+            photos.append(page.Closer(os.path.basename(path), habitat, lit, like))
+        return page.closer(say, photos, len(rows) > len(shown))
+
+    def correct(self, tab: str, choice: str | None, habitat: str | None, say: page.Words) -> str:
+        """Keep the chosen photos with their right class."""
+        drop, rows = self._chosen(tab, choice)
+        if drop is None or choice is None:
+            return page.message("bad", say("gone"))
+        if habitat not in self.model.classes:
+            return page.message("bad", say("choose_class"))
+        photos = drop.predictions.iloc[rows]
+        try:
+            add_corrections(self.corrections, photos, habitat)
+        except (LucasError, OSError) as error:
+            return page.message("bad", say("failed", reason=error))
+        if choice.startswith("p"):
+            name = os.path.basename(photos["path"].iloc[0])
+            return page.message("good", say("saved_one", name=name, habitat=habitat))
+        name = photos["point_id"].iloc[0]
+        return page.message("good", say("saved", n=len(photos), name=name, habitat=habitat))
+
+    # ---- how it is done ----
+
+    def _chosen(self, tab: str, choice: str | None) -> tuple[_Drop | None, list[int]]:
+        """A tab's drop and the rows of what was chosen of it; None if the choice is not of it."""
+        drop = self._drops.get(tab)
+        if drop is None or choice is None:
+            return None, []
+        if choice not in {key for _, key in self.choices(tab, page.Words("en"))}:
+            return None, []
+        if choice.startswith("p"):
+            return drop, [int(choice[1:])]
+        table = drop.predictions
+        is_chosen = (table["group"] == int(choice[1:])) & (table["status"] == "ok")
+        return drop, np.flatnonzero(is_chosen).tolist()
+
+    def _classified(
+        self, photos: pd.DataFrame | None, folder: Path, refused: list[Refused]
+    ) -> _Drop:
+        """What the model says of photos and of their points."""
+        if photos is None:
+            empty = pd.DataFrame(columns=["path", "status", "error", "group"])
+            return _Drop(
+                folder, empty, empty, np.empty((0, 0), np.float32), np.empty(0, bool), refused
+            )
+        photos = photos.sort_values(
+            "direction",
+            key=lambda d: d.map({name: i for i, name in enumerate(DIRECTIONS)}),
+            kind="stable",
+        ).reset_index(drop=True)
+        # Nothing of an upload may stay, so its features are not cached either.
+        features = extract_features(
+            photos["path"].tolist(),
+            self.model.backbone,
+            self.model.preprocessing,
+            self._target,
+            cache=False,
+            progress=False,
+        )
+        p = p_of(self.model, features)
+        table = predictions_of(photos, self.model, p, features.status, features.error, self._target)
+        table["split"] = table["split"].mask(trained_on(self.model, photos), "train")
+        table["split"] = table["split"].mask(table["point_id"].isin(self._test_points), "test")
+        votes = (table["status"] == "ok") & landscape(table) & table["point_id"].notna()
+        points = vote(table[votes]) if votes.any() else pd.DataFrame(columns=["point_id", "year"])
+        keys = {
+            (p, y): i
+            for i, (p, y) in enumerate(
+                zip(points["point_id"], points["year"].fillna(-1), strict=True)
+            )
+        }
+        table["group"] = [
+            keys.get(key, -1)
+            for key in zip(table["point_id"], table["year"].fillna(-1), strict=True)
+        ]
+        unlike = np.zeros(len(table), dtype=bool)
+        unlike[features.ok] = unlike_training(features.values[features.ok], self.model)
+        return _Drop(folder, table, points, features.values, unlike, refused)
+
+    def _know_photos(self, photos: str | os.PathLike[str] | None) -> None:
+        """Remember where training photos are and which points are for testing."""
+        self._training_paths: dict[tuple[str, ...] | None, str | None] = {}
+        self._test_points: set[str] = set()
+        if photos is not None:
+            table = list_photos(photos)
+            names = table["path"].map(os.path.basename)
+            for path, keys in zip(table["path"], _identities(names, table), strict=True):
+                for key in filter(None, keys):  # no picture rather than perhaps the wrong one
+                    self._training_paths[key] = None if key in self._training_paths else path
+            self._test_points = set(table.loc[table["split"] == "test", "point_id"].dropna())
+
+    def warm_up(self) -> None:
+        """Compile the network and prepare the training features before the first photo comes."""
+        self._folder.mkdir(exist_ok=True)
+        grey = self._folder / "grey.png"
+        page.grey_photo(grey)
+        features = extract_features(
+            [str(grey)],
+            self.model.backbone,
+            self.model.preprocessing,
+            self._target,
+            cache=False,
+            progress=False,
+        )
+        unlike_training(features.values, self.model)
+        with suppress(InputError):  # no map; looking closer says so
+            activation_map(grey, self.model)
+        grey.unlink()
+
+
+def _identities(
+    names: pd.Series, photos: pd.DataFrame
+) -> Sequence[tuple[tuple[str, ...], tuple[str, ...] | None]]:
+    """Tell what a photo is known by: with its label, and, if it has a point, without it.
+
+    A model keeps no paths, and file names alone come again: in each year of the survey, and as a
+    camera's IMG_1.jpg in each class. With a point and a year the label may have been corrected
+    since, or not be known where the photos are.
+    """
+    identities: list[tuple[tuple[str, ...], tuple[str, ...] | None]] = []
+    columns = [photos[c].astype("object") for c in ("point_id", "year", "habitat")]
+    for name, *facts in zip(names, *columns, strict=True):
+        point, year, habitat = ("" if pd.isna(value) else str(value) for value in facts)
+        identities.append(((name, point, year, habitat), (name, point, year) if point else None))
+    return identities
+
+
+def _any_photo(folder: Path) -> bool:
+    return any(p.is_file() for p in folder.rglob("*"))

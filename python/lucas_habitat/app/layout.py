@@ -1,0 +1,249 @@
+"""What the page is made of, in Gradio, and how it is wired to the desk."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from markupsafe import Markup
+
+from .._base import words as names
+from .._base.choices import LANGUAGES
+from ..errors import DependencyError
+from ..pages.html import element, joined, paragraph
+from . import page
+from .desk import Desk
+from .uploads import MAX_PHOTO_BYTES, MAX_PHOTOS
+
+__all__ = ["import_gradio", "lay_out", "theme"]
+
+
+def import_gradio() -> Any:
+    """Import Gradio with everything off that would leave this computer."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["GRADIO_SHARE"] = "False"
+    # Gradio asks its own page whether it is there, which a company's proxy would not know.
+    for name in ("NO_PROXY", "no_proxy"):
+        if "127.0.0.1" not in os.environ.get(name, ""):
+            hosts = filter(None, [os.environ.get(name), "127.0.0.1,localhost"])
+            os.environ[name] = ",".join(hosts)
+    try:
+        import gradio
+    except ImportError as error:
+        raise DependencyError(
+            f"The page needs Gradio, which cannot be imported ({error}): "
+            + names.either("pip install 'lucas-habitat[app]'", "lucas_install(app = TRUE)")
+            + "."
+        ) from error
+    return gradio
+
+
+def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
+    """Lay the page out, and wire it to the desk.
+
+    Its order is the order in which the keyboard goes through it.
+
+    Parameters
+    ----------
+    gr : module
+        Gradio, as `import_gradio` gives it.
+    desk : Desk
+    language : str
+        What the page speaks at first.
+    is_demo : bool
+        Whether to say that the model is the demo's.
+
+    Returns
+    -------
+    gradio.Blocks
+    """
+    heads = _Heads(desk, is_demo)
+    words = page.Words(language)
+
+    with gr.Blocks(
+        title=words("title"), analytics_enabled=False, delete_cache=(600, 3600)
+    ) as blocks:
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4):
+                head = gr.HTML(heads.intro(words))
+            with gr.Column(scale=1, min_width=230):
+                switch = gr.Radio(
+                    [(name, code) for code, name in LANGUAGES.items()],
+                    value=language,
+                    label=words("language"),
+                    elem_id="language",
+                )
+        files = gr.File(
+            file_count="multiple",
+            label=_upload_label(words),
+            height=150,
+            elem_id="upload",
+        )
+        answer = gr.HTML(elem_id="answer")
+        with gr.Column(visible=False) as more:
+            look_title = gr.HTML(heads.look(words))
+            choice = gr.Dropdown([], label=words("choose"), filterable=False, elem_id="choice")
+            show = gr.Button(words("show"), variant="primary", elem_id="show")
+            closer = gr.HTML(elem_id="closer")
+            correct_title = gr.HTML(heads.correct(words))
+            right = gr.Radio(list(desk.model.classes), label=words("right_class"), elem_id="right")
+            save = gr.Button(words("save"), variant="primary", elem_id="save")
+            saved = gr.HTML(elem_id="saved")
+
+        def dropped(paths: list[str] | None, code: str, request: gr.Request) -> list[Any]:
+            words, tab = page.Words(code), str(request.session_hash)
+            if paths:
+                desk.take(tab, paths)
+            options = desk.choices(tab, words)
+            return [
+                None,  # ready for the next drop; what was dropped is shown below
+                desk.answer(tab, words),
+                gr.Column(visible=bool(options)),
+                gr.Dropdown(options, value=options[0][1] if options else None),
+                "",
+                gr.Radio(value=None),
+                "",
+            ]
+
+        def switched(code: str, chosen: str | None, request: gr.Request) -> list[Any]:
+            words, tab = page.Words(code), str(request.session_hash)
+            return [
+                heads.intro(words),
+                gr.Radio(label=words("language")),
+                gr.File(label=_upload_label(words)),
+                desk.answer(tab, words),
+                heads.look(words),
+                gr.Dropdown(desk.choices(tab, words), value=chosen, label=words("choose")),
+                gr.Button(words("show")),
+                "",
+                heads.correct(words),
+                gr.Radio(label=words("right_class")),
+                gr.Button(words("save")),
+                "",
+            ]
+
+        def looked(chosen: str | None, code: str, request: gr.Request) -> str:
+            return desk.look(str(request.session_hash), chosen, page.Words(code))
+
+        def corrected(
+            chosen: str | None, habitat: str | None, code: str, request: gr.Request
+        ) -> str:
+            return desk.correct(str(request.session_hash), chosen, habitat, page.Words(code))
+
+        def left(request: gr.Request) -> None:
+            desk.forget(str(request.session_hash))
+
+        # Gradio hands the request to what asks for it by type, and must find the type itself.
+        for function in (dropped, switched, looked, corrected, left):
+            function.__annotations__["request"] = gr.Request
+        hidden = {"api_visibility": "private"}
+        files.upload(
+            dropped,
+            [files, switch],
+            [files, answer, more, choice, closer, right, saved],
+            show_progress_on=answer,
+            **hidden,
+        )
+        switch.change(
+            switched,
+            [switch, choice],
+            [head, switch, files, answer, look_title, choice, show, closer, correct_title,
+             right, save, saved],
+            js="(code, chosen) => {document.documentElement.lang = code; return [code, chosen]}",
+            **hidden,
+        )  # fmt: skip
+        show.click(looked, [choice, switch], closer, **hidden)
+        save.click(corrected, [choice, right, switch], saved, **hidden)
+        choice.change(lambda: ["", ""], None, [closer, saved], **hidden)
+        blocks.unload(left)
+        blocks.load(js=_START.replace("LANGUAGE", language), **hidden)
+    return blocks
+
+
+class _Heads:
+    """The texts above the parts of the page."""
+
+    def __init__(self, desk: Desk, is_demo: bool) -> None:
+        self._desk = desk
+        self._is_demo = is_demo
+
+    def intro(self, words: page.Words) -> Markup:
+        """What the page is, and which model it shows."""
+        model = self._desk.model
+        facts = [
+            words(
+                "model",
+                arch=model.backbone.spec["arch"],
+                n=model.training["n_photos"],
+                points=model.training["n_points"],
+            )
+        ]
+        if model.calibration is None:
+            facts.append(words("uncalibrated"))
+        return element(
+            "div",
+            element("h1", words("title")),
+            paragraph(words("intro")),
+            paragraph(joined(facts, " "), kind="soft"),
+            paragraph(words("demo"), kind="warn") if self._is_demo else "",
+            class_="lh",
+            data_drop=words.plain("drop"),
+        )
+
+    def look(self, words: page.Words) -> Markup:
+        """Above what the model looked at."""
+        return page.framed(element("h2", words("look")))
+
+    def correct(self, words: page.Words) -> Markup:
+        """Above the corrections."""
+        how = words("correct_how", file=self._desk.corrections.name)
+        return page.framed(element("h2", words("correct")), paragraph(how, kind="soft"))
+
+
+def _upload_label(words: page.Words) -> str:
+    return words.plain("upload", photos=MAX_PHOTOS, mb=MAX_PHOTO_BYTES // 10**6)
+
+
+# What changes is read out to those who cannot see it. Gradio's own words in the box for uploads come
+# in the browser's language and return with every upload; the page's take their place.
+_START = """() => {
+  document.documentElement.lang = "LANGUAGE";
+  for (const id of ["answer", "closer", "saved"])
+    document.getElementById(id)?.setAttribute("aria-live", "polite");
+  const name = () => {
+    const words = document.querySelector("[data-drop]")?.dataset.drop;
+    const box = document.querySelector("#upload button");
+    if (!words || !box || box.ariaLabel === words) return;
+    box.ariaLabel = words;
+    document.documentElement.style.setProperty("--lh-drop", JSON.stringify(words));
+  };
+  name();
+  new MutationObserver(name).observe(document.body, {subtree: true, childList: true});
+}"""
+
+
+def theme(gr: Any) -> Any:
+    """Use the system's own letters, and colours that can be read."""
+    letters = ["system-ui", "Segoe UI", "Arial", "sans-serif"]
+    colours = gr.themes.Base(
+        primary_hue="blue", neutral_hue="slate", font=letters, font_mono=["monospace"]
+    ).set(
+        button_primary_background_fill="#14508c",
+        button_primary_background_fill_hover="#0d3a68",
+        button_primary_text_color="#ffffff",
+        block_label_text_color="#1b1f24",
+        block_title_text_color="#1b1f24",
+        body_text_color="#1b1f24",
+        body_text_color_subdued="#4a5560",
+        checkbox_label_text_color="#1b1f24",
+        checkbox_label_text_color_selected="#1b1f24",
+        checkbox_background_color_selected="#14508c",
+        checkbox_border_color="#5b6670",
+        input_border_color="#5b6670",
+        block_border_color="#8a949e",
+    )
+    # Light, whatever the system's colours are: the contrast of one page is enough to look after.
+    for name in [name for name in vars(colours) if name.endswith("_dark")]:
+        setattr(colours, name, getattr(colours, name.removesuffix("_dark"), None))
+    return colours
