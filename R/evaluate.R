@@ -3,8 +3,8 @@
 #' @param predictions What [lucas_classify()] or [lucas_vote()] returned (or such a `.csv` or
 #'   `.parquet` file): `predicted` and the reference column, with `point_id` where photos have points.
 #' @param reference The column that holds the true class.
-#' @param n_boot Bootstrap samples; 0 gives no intervals. Whole points are drawn, because photos of
-#'   one point, and a point's years, are not independent.
+#' @param n_boot Bootstrap samples behind the interval of kappa; 0 gives no intervals. Whole points are
+#'   drawn, because photos of one point, and a point's years, are not independent.
 #' @param level Of the intervals.
 #' @param seed For the bootstrap.
 #'
@@ -14,7 +14,8 @@
 #'   `kappa_interval` (low, high), `confusion` (a table, **rows predicted, columns reference**),
 #'   `per_class` (a data.frame, also by `as.data.frame()`: `class`, `n_reference`, `n_predicted`,
 #'   `producers_accuracy` with `producers_low` and `producers_high`, `users_accuracy` with
-#'   `users_low` and `users_high`, `f1`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
+#'   `users_low` and `users_high`, `f1`, and `share`, of the rows, by reference, each with `*_low` and
+#'   `*_high`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
 #'   `n_unlabelled`, `n_unread`, `level`, `n_boot`, `seed` and `notes`, what to know before
 #'   quoting the numbers. A value that is undefined, such as the user's accuracy of a class never
 #'   predicted, is `NA` with a note.
@@ -24,12 +25,38 @@
 #' \eqn{p_o = \sum_i n_{ii} / n}; agreement by chance \eqn{p_e = \sum_i n_{i+} n_{+i} / n^2}; kappa
 #' \eqn{(p_o - p_e) / (1 - p_e)}; producer's accuracy (recall) \eqn{n_{jj} / n_{+j}}; user's accuracy
 #' (precision) \eqn{n_{ii} / n_{i+}}; F1 \eqn{2 n_{ii} / (n_{i+} + n_{+i})}.
+#' @section Intervals:
+#' Wilson's (1927), with what Brown, Cai and DasGupta (2001) changed of it close to 0 and 1, on the
+#' effective number of rows (Korn & Graubard 1998; Dean & Pagano 2015): rows over the design effect, that is,
+#' how much more a share varies between points than it would if their rows were independent. It is
+#' estimated by the jackknife over points, with a t quantile for the doubt in it, and lies between the number
+#' of points and that of rows. It is told by points with errors; where a class has few of those, its rows
+#' are taken to be as correlated as those of all classes, and where all have few, as copies of one. F1
+#' is a function of the share that is right of all rows that are or are called the class. The
+#' interval of kappa is Wilson's for the disagreement of the same relative variance, which the
+#' bootstrap over points tells.
+#'
+#' In simulations of 30 to 300 points with one row or five correlated photos and accuracies of 0.7 to
+#' 0.99, 93 to 97 % of 95 % intervals held the truth, and more where few errors are expected. Points are
+#' taken as drawn at random: points nearby that err together are worth less.
 #' @references
+#' Brown, L. D., Cai, T. T. & DasGupta, A. (2001). Interval estimation for a binomial proportion.
+#' Statistical Science 16, 101-133. \doi{10.1214/ss/1009213286}
+#'
 #' Cohen, J. (1960). A coefficient of agreement for nominal scales. Educational and Psychological
 #' Measurement 20, 37-46. \doi{10.1177/001316446002000104}
 #'
 #' Congalton, R. G. (1991). A review of assessing the accuracy of classifications of remotely sensed
 #' data. Remote Sensing of Environment 37, 35-46. \doi{10.1016/0034-4257(91)90048-B}
+#'
+#' Dean, N. & Pagano, M. (2015). Evaluating confidence interval methods for binomial proportions in
+#' clustered surveys. Journal of Survey Statistics and Methodology 3, 484-503. \doi{10.1093/jssam/smv024}
+#'
+#' Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number
+#' of positive counts estimated from survey data. Survey Methodology 24, 193-201.
+#'
+#' Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal
+#' of the American Statistical Association 22, 209-212. \doi{10.2307/2276774}
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   classes <- c("cropland", "grassland", "woody")

@@ -253,7 +253,10 @@ def test_every_undefined_value_has_its_note():
     assert note(result, "never predicted").endswith("user's accuracy is undefined: a, c")
     assert note(result, "absent from").endswith("producer's accuracy is undefined: b, c")
     assert note(result, "neither predicted").endswith("F1 is undefined: c")
-    assert rows.loc["c"].filter(regex="low|high").isna().all()
+    assert rows.loc["c"].filter(regex="(producers|users|f1)_(low|high)").isna().all()
+    # None of two points is c, which does not tell that no land is.
+    assert rows.loc["c", "share"] == rows.loc["c", "share_low"] == 0
+    assert 0.5 < rows.loc["c", "share_high"] < 1
 
 
 def test_kappa_of_one_class_is_noted():
@@ -273,13 +276,51 @@ def test_few_points_are_noted_where_there_are_intervals():
     assert evaluate(table, n_boot=0).notes == []
 
 
-def test_where_all_are_right_resampling_shows_no_doubt_and_an_exact_bound_does():
-    """Clopper and Pearson, 20 of 20 at 95 %: 0.025^(1/20) = exp(-3.6889 / 20) = 0.83."""
-    right = evaluate(photos("ab" * 10, "ab" * 10))
-    assert right.overall_accuracy_interval == (1.0, 1.0)
-    assert "with 20 points overall accuracy may be as low as 0.83" in right.notes[0]
+def test_where_all_are_right_doubt_is_left():
+    """Wilson's interval of 20 of 20 begins at 20 / (20 + 1.96^2) = 0.839; Clopper and Pearson's at 0.832."""
+    for n_photos in (1, 5):
+        # Five photos of a point are worth one where none of them is wrong.
+        right = evaluate(
+            photos("ab" * 10 * n_photos, "ab" * 10 * n_photos, point_id=[*range(20)] * n_photos)
+        )
+        assert right.overall_accuracy_interval == pytest.approx((20 / (20 + 1.959964**2), 1))
+        # Half of the rows agree by chance: the disagreement is twice as large a part of what it could be.
+        assert right.kappa_interval == pytest.approx((1 - 2 * (1 - 0.8388748), 1))
+        rows = right.per_class
+        assert rows["producers_low"].to_numpy() == pytest.approx(10 / (10 + 1.959964**2))
+        assert rows["users_low"].to_numpy() == pytest.approx(10 / (10 + 1.959964**2))
+        assert (rows["f1_low"] > rows["users_low"]).all()
+        assert (rows[["producers_high", "users_high", "f1_high"]] == 1).all(axis=None)
     wrong = evaluate(photos("ab" * 10, "ba" * 10))
-    assert "with 20 points overall accuracy may be as high as 0.17" in wrong.notes[0]
+    assert wrong.overall_accuracy_interval == pytest.approx((0, 1 - 20 / (20 + 1.959964**2)))
+    assert width(wrong.kappa_interval) > 0.3
+
+
+def test_no_interval_is_without_width():
+    """Whatever is right or wrong, of whichever class, doubt is left."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        n, accuracy = rng.choice([2, 3, 8, 40]), rng.choice([0, 0.1, 0.5, 0.9, 1])
+        table = random_photos(n, ["a", "b", "c"], seed, accuracy)
+        if seed % 2:
+            table["point_id"] = rng.integers(0, n, n)
+        result = evaluate(table, n_boot=100)
+        rows = result.per_class
+        widths = [
+            rows[f"{k}_high"] - rows[f"{k}_low"] for k in ("producers", "users", "f1", "share")
+        ]
+        widths = np.concatenate(widths)
+        assert (widths[~np.isnan(widths)] > 0).all()
+        assert width(result.overall_accuracy_interval) > 0
+        assert np.isnan(result.kappa) or width(result.kappa_interval) > 0
+        for name, value in (
+            ("producers", "producers_accuracy"),
+            ("users", "users_accuracy"),
+            ("f1", "f1"),
+        ):
+            is_defined = rows[value].notna()
+            assert (rows[f"{name}_low"] <= rows[value])[is_defined].all()
+            assert (rows[value] <= rows[f"{name}_high"])[is_defined].all()
 
 
 def test_rows_left_out_are_counted_and_noted():

@@ -1,0 +1,169 @@
+"""How often evaluate()'s 95 % intervals hold the truth, and how wide they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from common import Table
+from scipy import stats
+
+from lucas_habitat._base.bootstrap import alike, draws, percentile_interval
+from lucas_habitat._base.intervals import ratio_of, worth_of
+from lucas_habitat.evaluation import _intervals, measures
+
+LEVEL = 0.95
+SHARES = np.array([0.4, 0.3, 0.2, 0.1])  # of the classes
+HARDER = np.array([-0.5, 0.0, 0.5, 1.0])  # classes differ: by so much of the mean error rate
+K = len(SHARES)
+
+
+class Land(NamedTuple):
+    """Points as they are drawn: how many, their photos, and how alike the errors of these are."""
+
+    points: int
+    photos: int
+    #: Correlation of the normal variables behind the errors of a point's photos.
+    correlation: float
+    accuracy: float
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """Of the classes; their mean over the land is `accuracy`."""
+        error = (1 - self.accuracy) * (1 + HARDER)
+        return 1 - error * (1 - self.accuracy) / (SHARES @ error)
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Confusion matrices of the points."""
+        truth = rng.choice(K, self.points, p=SHARES)
+        shape = (self.points, self.photos)
+        noise = np.sqrt(self.correlation) * rng.normal(size=(self.points, 1)) + np.sqrt(
+            1 - self.correlation
+        ) * rng.normal(size=shape)
+        is_right = noise < stats.norm.ppf(self.accuracies[truth])[:, None]
+        # A point's errors are half of one wrong class, half of any.
+        alike = np.broadcast_to(rng.integers(1, K, (self.points, 1)), shape)
+        other = np.where(rng.random(shape) < 0.5, alike, rng.integers(1, K, shape))
+        guess = np.where(is_right, truth[:, None], (truth[:, None] + other) % K)
+        counts = np.zeros((self.points, K, K))
+        np.add.at(counts, (np.arange(self.points)[:, None], guess, truth[:, None]), 1.0)
+        return counts
+
+    def truth(self) -> np.ndarray:
+        """The confusion matrix in shares, of all land there is."""
+        accuracies = self.accuracies
+        confusion = np.tile(SHARES * (1 - accuracies) / (K - 1), (K, 1))
+        np.fill_diagonal(confusion, SHARES * accuracies)
+        return confusion
+
+
+def lands(quick: bool) -> Iterator[Land]:
+    """What is simulated."""
+    for photos, correlation in ((1, 0.0), (5, 0.3), (5, 0.6)):
+        for points in (30, 100) if quick else (30, 100, 300):
+            for accuracy in (0.7, 0.97) if quick else (0.7, 0.8, 0.9, 0.95, 0.97, 0.99):
+                yield Land(points, photos, correlation, accuracy)
+
+
+def exact_width(counts: np.ndarray) -> tuple[float, float, float]:
+    """The Clopper-Pearson interval of overall accuracy on the same effective number, and its width."""
+    right = np.einsum("pcc->p", counts)[:, None]
+    ratio = ratio_of(right, counts.sum(axis=(1, 2))[:, None])
+    n = 1 / worth_of(ratio, len(counts), LEVEL).inverse
+    x = ratio.value[0] * n
+    low = stats.beta.ppf((1 - LEVEL) / 2, x, n - x + 1) if x > 0 else 0.0
+    high = stats.beta.ppf((1 + LEVEL) / 2, x + 1, n - x) if x < n else 1.0
+    return low, high, high - low
+
+
+def judged(land: Land, repeats: int, seed: int) -> dict[str, object]:
+    """Coverage of each measure's interval, and widths of that of overall accuracy."""
+    rng = np.random.default_rng(seed)
+    truth = {**measures(land.truth())._asdict(), "share": SHARES}
+    held: dict[str, list[np.ndarray]] = {name: [] for name in (*truth, "exact")}
+    widths, exact_widths = [], []
+    for i in range(repeats):
+        counts = land.drawn(rng)
+        intervals = _intervals(counts, 100, LEVEL, i)
+        for name, (low, high) in intervals._asdict().items():
+            is_held = (low <= truth[name]) & (truth[name] <= high)
+            held[name].append(np.where(np.isnan(low), np.nan, is_held).ravel())
+        low, high, width = exact_width(counts)
+        held["exact"].append(np.array([low <= truth["overall_accuracy"] <= high], dtype=float))
+        widths.append(intervals.overall_accuracy.high - intervals.overall_accuracy.low)
+        exact_widths.append(width)
+    coverage = {name: np.nanmean(np.concatenate(hits)) for name, hits in held.items()}
+    return {
+        "points": land.points,
+        "rows": "one" if land.photos == 1 else f"5, {land.correlation:g} alike",
+        "accuracy": land.accuracy,
+        "overall": f"{100 * coverage['overall_accuracy']:.1f}",
+        "width": f"{np.mean(widths):.3f}",
+        "exact": f"{100 * coverage['exact']:.1f}",
+        "its width": f"{np.mean(exact_widths):.3f}",
+        "kappa": f"{100 * coverage['kappa']:.1f}",
+        "producer's": f"{100 * coverage['producers_accuracy']:.1f}",
+        "user's": f"{100 * coverage['users_accuracy']:.1f}",
+        "F1": f"{100 * coverage['f1']:.1f}",
+        "share": f"{100 * coverage['share']:.1f}",
+    }
+
+
+def percentiles(land: Land, repeats: int, seed: int) -> dict[str, object]:
+    """Coverage of the percentile bootstrap of the same draws: what evaluate() gave before."""
+    rng = np.random.default_rng(seed)
+    truth = measures(land.truth())
+    names = ("overall_accuracy", "kappa", "producers_accuracy", "users_accuracy", "f1")
+    held: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    empty = []
+    for i in range(repeats):
+        counts = land.drawn(rng)
+        kinds, times = alike(counts.reshape(len(counts), -1))
+        (weights,) = draws(times, 500, np.random.default_rng(i))
+        samples = measures((weights @ kinds).reshape(-1, K, K))
+        for name in names:
+            low, high = percentile_interval(getattr(samples, name), LEVEL)
+            is_held = (low <= getattr(truth, name)) & (getattr(truth, name) <= high)
+            held[name].append(np.where(np.isnan(low), np.nan, is_held).ravel())
+            if name == "producers_accuracy":
+                empty.append(np.mean(high == low))
+    coverage = [f"{100 * np.nanmean(np.concatenate(hits)):.1f}" for hits in held.values()]
+    shown = ("overall", "kappa", "producer's", "user's", "F1")
+    return {
+        "points": land.points,
+        "rows": "one" if land.photos == 1 else f"5, {land.correlation:g} alike",
+        "accuracy": land.accuracy,
+        **dict(zip(shown, coverage, strict=True)),
+        "without width": f"{100 * np.mean(empty):.0f} %",
+    }
+
+
+def tables(quick: bool) -> list[Table]:
+    """What docs/trust.md shows."""
+    repeats = 150 if quick else 1000
+    world = (
+        "Four classes with shares of 0.4, 0.3, 0.2 and 0.1; the rarer a class, the likelier its "
+        "errors (at an accuracy of 0.7 from 0.85 to 0.40). A point has one row, or five photos whose "
+        "errors stem from normal variables that correlate by so much. "
+    )
+    before = [
+        Land(n, photos, c, 0.97) for photos, c in ((1, 0.0), (5, 0.3)) for n in (30, 100, 300)
+    ]
+    return [
+        Table(
+            "How many of 95 % intervals hold the truth",
+            f"{world}{repeats} samples a row. In per cent; for classes the mean over the four. "
+            "`exact` is the Clopper-Pearson interval on the same effective number of rows. Where few "
+            "errors are expected, coverage lies above 97 because numbers of errors are whole: an "
+            "interval that leaves out the next number holds less than 93.",
+            pd.DataFrame([judged(land, repeats, i) for i, land in enumerate(lands(quick))]),
+        ),
+        Table(
+            "The percentile bootstrap on the same samples",
+            f"{world}{repeats // 2} samples a row. `without width`: classes whose interval of "
+            "producer's accuracy was one number, such as [1.000, 1.000].",
+            pd.DataFrame([percentiles(land, repeats // 2, i) for i, land in enumerate(before)]),
+        ),
+    ]
