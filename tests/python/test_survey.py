@@ -128,9 +128,9 @@ def test_ids_are_8_digits_of_text(tmp_path, given, point):
 
 
 def test_repairs_are_those_of_the_years_asked_for(tmp_path):
-    rows = [{"point_id": f"941{i}768", "year": year} for i, year in enumerate(["2015", "2018"])]
+    rows = [{"point_id": f"941{i}768", "year": year} for i, year in [(1, "2015"), (2, "2018")]]
     found = read(tmp_path, *rows, years=2018)
-    assert found["point_id"].tolist() == ["09411768"]
+    assert found["point_id"].tolist() == ["09412768"]
     assert found.attrs["repairs"]["ids_padded"] == 1
 
 
