@@ -8,6 +8,7 @@ from conftest import colour_photo, write_photos
 
 from lucas_habitat import calibrate, classify, list_photos, train, training
 from lucas_habitat.errors import CalibrationError, InputError, LucasMessage, LucasWarning
+from lucas_habitat.networks import fitting
 from lucas_habitat.networks.backbones import make_head
 
 LITE0 = {"arch": "efficientnet_lite0", "progress": False}
@@ -270,8 +271,7 @@ def test_the_heads_gradients_are_autograds():
     rng = np.random.default_rng(1)
     x = torch.from_numpy(rng.normal(size=(64, 20)).astype(np.float32))
     y = rng.integers(0, 3, 64)
-    settings = {"dropout": 0.3, "learning_rate": 0.01}
-    step = training._head_step(head, x, y, settings)
+    step = fitting._head_step(head, x, y, dropout=0.3, learning_rate=0.01)
     optimizer = torch.optim.Adam(other.parameters(), lr=0.01, eps=1e-7)
     for i in range(5):
         chosen = torch.from_numpy(rng.permutation(64)[:32])

@@ -1,0 +1,287 @@
+"""How a head learns on frozen features, and a whole network on photos: steps, epochs, history."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.metrics import cohen_kappa_score
+from torch import nn
+
+from .._base import words
+from .._base.progress import Progress, report
+from ..errors import InputError
+from .arrays import arrays_sha256
+from .backbones import Backbone, HabitatNet, arrays_of, make_head
+
+#: In fine-tuning the backbone takes steps this much smaller than the head's.
+BACKBONE_STEP = 0.02
+# Keras' epsilon; torch's own (1e-8) takes visibly other steps at first.
+_ADAM_EPSILON = 1e-7
+# Photos that are evaluated at a time.
+_AT_A_TIME = 32
+
+#: Takes the rows of a batch, trains on them, and gives their mean loss and how many were right.
+Step = Callable[[torch.Tensor], tuple[float, int]]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a recipe says, with what was asked for otherwise."""
+
+    recipe: str
+    freeze_backbone: bool
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+class LabelledRows(NamedTuple):
+    """Which rows of a photo table to fit and to validate on, and the number of every row's class."""
+
+    fit: npt.NDArray[np.intp]
+    validate: npt.NDArray[np.intp]
+    labels: npt.NDArray[np.int64]
+    classes: list[str]
+
+
+class Fitted(NamedTuple):
+    """A backbone, the head on it, and how they came to it, one row an epoch."""
+
+    backbone: Backbone
+    head: nn.Sequential
+    history: pd.DataFrame
+
+
+def fit_head(
+    features: npt.NDArray[np.float32],
+    rows: LabelledRows,
+    backbone: Backbone,
+    settings: TrainingSettings,
+    progress: Progress,
+) -> Fitted:
+    """Train a head on the features that a frozen backbone gave."""
+    head = make_head(features.shape[1], len(rows.classes), settings.dropout, settings.seed)
+    step = _head_step(
+        head,
+        torch.from_numpy(features[rows.fit]),
+        rows.labels[rows.fit],
+        settings.dropout,
+        settings.learning_rate,
+    )
+
+    def validation_logits() -> torch.Tensor:
+        with torch.inference_mode():
+            logits: torch.Tensor = head.eval()(torch.from_numpy(features[rows.validate]))
+        return logits
+
+    with _small_steps():
+        history = _run_epochs(step, rows, validation_logits, settings, progress)
+    return Fitted(backbone, head.eval(), history)
+
+
+def fit_network(
+    load: Callable[[npt.NDArray[np.intp]], torch.Tensor],
+    rows: LabelledRows,
+    backbone: Backbone,
+    size: int,
+    device: str,
+    settings: TrainingSettings,
+    progress: Progress,
+) -> Fitted:
+    """Train a copy of a backbone and a head end to end.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the photos of some rows as uint8, shape (n, 3, size, size).
+    """
+    network = HabitatNet(
+        copy.deepcopy(backbone),
+        make_head(
+            backbone.spec["num_features"], len(rows.classes), settings.dropout, settings.seed
+        ),
+        frozen=False,
+    ).to(device)
+    step = _network_step(network, load, rows, size, settings.learning_rate)
+
+    def validation_logits() -> torch.Tensor:
+        network.eval()
+        parts = range(0, len(rows.validate), _AT_A_TIME)
+        with torch.inference_mode():
+            return torch.cat(
+                [network(load(rows.validate[i : i + _AT_A_TIME]).to(device)).cpu() for i in parts]
+            )
+
+    history = _run_epochs(step, rows, validation_logits, settings, progress)
+    tuned = network.cpu().eval().backbone
+    tuned.requires_grad_(False)
+    tuned.spec = {
+        **backbone.spec,
+        "weights": f"{backbone.spec['weights']}, fine-tuned",
+        "weights_sha256": arrays_sha256(arrays_of(tuned.network)),
+    }
+    return Fitted(tuned, network.head, history)
+
+
+def _run_epochs(
+    step: Step,
+    rows: LabelledRows,
+    validation_logits: Callable[[], torch.Tensor],
+    settings: TrainingSettings,
+    progress: Progress,
+) -> pd.DataFrame:
+    """The training loop that both recipes share; gives the history."""
+    n = len(rows.fit)
+    batch = min(settings.batch_size, n)
+    n_steps = n // batch
+    history = []
+    with (
+        torch.random.fork_rng(),
+        report(progress, settings.epochs * n_steps, "training") as advance,
+    ):
+        torch.manual_seed(settings.seed)  # dropout and augmentation draw from the global generator
+        for epoch in range(1, settings.epochs + 1):
+            order = torch.randperm(n)
+            total_loss, n_right = 0.0, 0
+            for chosen in torch.split(order[: n_steps * batch], batch):
+                loss, n_right_of_batch = step(chosen)
+                total_loss += loss
+                n_right += n_right_of_batch
+                advance(1)
+            if not np.isfinite(total_loss):
+                raise InputError(
+                    f"Training diverged in epoch {epoch}: the loss is {total_loss}. Lower "
+                    f"{words.arg('learning_rate')}, which is {settings.learning_rate:g}."
+                )
+            scores = {"loss": total_loss / n_steps, "accuracy": n_right / (n_steps * batch)}
+            if len(rows.validate):
+                scores |= _validation_scores(validation_logits(), rows.labels[rows.validate])
+            history.append({"epoch": epoch, **scores})
+    return pd.DataFrame(history)
+
+
+def _validation_scores(logits: torch.Tensor, labels: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Loss, accuracy and kappa of the photos validated on."""
+    logits = logits.cpu()
+    predicted = logits.argmax(1).numpy()
+    return {
+        "val_loss": float(nn.functional.cross_entropy(logits, torch.from_numpy(labels))),
+        "val_accuracy": float((predicted == labels).mean()),
+        "val_kappa": float(cohen_kappa_score(labels, predicted)),
+    }
+
+
+def _head_step(
+    head: nn.Sequential,
+    features: torch.Tensor,
+    labels: npt.NDArray[np.int64],
+    dropout: float,
+    learning_rate: float,
+) -> Step:
+    """One step of training the head, with its four gradients written out.
+
+    Autograd comes to the same numbers, but takes fresh memory for every gradient, of which the
+    first layer's has 8 MB: that costs a quarter of the time.
+    """
+    hidden, output = cast(nn.Linear, head[0]), cast(nn.Linear, head[3])
+    y, keep = torch.from_numpy(labels), 1 - dropout
+    parameters = list(head.parameters())
+    gradients = [torch.empty_like(p) for p in parameters]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate, eps=_ADAM_EPSILON, fused=True)
+
+    @torch.no_grad()
+    def step(chosen: torch.Tensor) -> tuple[float, int]:
+        below, truth = features[chosen], y[chosen]
+        active = torch.addmm(hidden.bias, below, hidden.weight.t()).clamp_min_(0)
+        mask = torch.empty_like(active).bernoulli_(keep).div_(keep)
+        active *= mask
+        out = torch.addmm(output.bias, active, output.weight.t())
+        chances = out.log_softmax(1)
+        loss = float(nn.functional.nll_loss(chances, truth))
+        error = chances.exp_()
+        error[torch.arange(len(truth)), truth] -= 1
+        error /= len(truth)
+        back = (error @ output.weight).mul_(mask).mul_(active > 0)
+        for delta, given, weight, bias in (
+            (back, below, *gradients[:2]),
+            (error, active, *gradients[2:]),
+        ):
+            torch.mm(delta.t(), given, out=weight)
+            torch.sum(delta, 0, out=bias)
+        optimizer.step()
+        return loss, int((out.argmax(1) == truth).sum())
+
+    return step
+
+
+def _network_step(
+    network: HabitatNet,
+    load: Callable[[npt.NDArray[np.intp]], torch.Tensor],
+    rows: LabelledRows,
+    size: int,
+    learning_rate: float,
+) -> Step:
+    """One step of training a whole network on photos that are changed a little each time."""
+    from torchvision.transforms import v2
+
+    device = next(network.parameters()).device
+    parts: list[dict[str, Any]] = [
+        {"params": network.head.parameters()},
+        {"params": network.backbone.parameters(), "lr": learning_rate * BACKBONE_STEP},
+    ]
+    optimizer = torch.optim.Adam(parts, lr=learning_rate, eps=_ADAM_EPSILON)
+    augment = v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomResizedCrop(size, scale=(0.7, 1.0), ratio=(0.9, 1.1), antialias=True),
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+        ]
+    )
+    loss_of = nn.CrossEntropyLoss()
+    y = torch.from_numpy(rows.labels[rows.fit])
+
+    def step(chosen: torch.Tensor) -> tuple[float, int]:
+        network.train()
+        # BatchNorm keeps ImageNet's statistics: batches of 32 are too few to find better ones.
+        network.backbone.eval()
+        batch = torch.stack([augment(photo) for photo in load(rows.fit[chosen.numpy()])])
+        logits = network(batch.to(device))
+        truth = y[chosen].to(device)
+        loss = loss_of(logits, truth)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach()), int((logits.argmax(1) == truth).sum())
+
+    return step
+
+
+@contextmanager
+def _small_steps() -> Iterator[None]:
+    """Compute on one thread, and take denormal numbers for zero.
+
+    Steps this small are hardly quicker on several threads, far slower where these wait for other
+    work, and one thread adds up in the same order on every machine. Adam's mean gradient of a
+    hidden unit that died halves until it is denormal, which tripled the time of its steps.
+    """
+    threads = torch.get_num_threads()
+    flushed = float(torch.tensor(1e-38) * 0.1) == 0
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(flushed)
