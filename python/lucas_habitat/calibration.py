@@ -15,11 +15,12 @@ from sklearn.frozen import FrozenEstimator
 
 from ._base.cards import CalibrationCard, PointCalibrationCard
 from ._base.progress import Progress
+from ._base.types import Photos
 from .classifier import target_for
 from .errors import CalibrationError, some, warn
 from .features import extract_features
 from .images.heic import warn_of_heic
-from .model import HabitatModel, logits_of, probabilities_of, trained_on
+from .model import HabitatModel, Model, logits_of, probabilities_of, trained_on
 from .photos import as_photos, groups_of, landscape, leave_out_closeups
 from .point_calibration import fit_point_calibration, to_card
 from .saved_models import as_model
@@ -29,8 +30,8 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    model: HabitatModel | str | os.PathLike[str],
-    photos: Any,
+    model: Model,
+    photos: Photos,
     *,
     closeups: bool = False,
     device: str = "auto",

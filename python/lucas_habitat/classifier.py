@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +16,12 @@ from ._base.choices import PRECISIONS
 from ._base.classes import column_names
 from ._base.progress import Progress
 from ._base.tables import count_lines
+from ._base.types import Photos
 from .engines import Target, choose_target
 from .errors import DeviceError, InputError, inform
 from .features import iter_features
 from .images.heic import warn_of_heic
-from .model import HabitatModel, p_of, trained_on
+from .model import HabitatModel, Model, p_of, trained_on
 from .photos import as_photos, check_labels
 from .point_calibration import COLUMN as VOTE_CALIBRATION
 from .point_calibration import from_card, to_text
@@ -32,8 +31,8 @@ __all__ = ["classify"]
 
 
 def classify(
-    photos: Any,
-    model: HabitatModel | str | os.PathLike[str],
+    photos: Photos,
+    model: Model,
     *,
     batch_size: int | None = None,
     device: str = "auto",

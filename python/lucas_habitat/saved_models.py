@@ -21,7 +21,7 @@ from ._base.version import __version__
 from .engines import Target
 from .errors import InputError, LucasError, ModelError, inform
 from .images.decode import preprocessing_from
-from .model import FORMAT, FORMAT_VERSION, HabitatModel
+from .model import FORMAT, FORMAT_VERSION, HabitatModel, Model
 from .networks.arrays import Arrays, check_head
 from .networks.stored import StoredBackbone
 
@@ -205,7 +205,7 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
         raise ModelError(f"The model {folder} cannot be used: {words.marked(error)}") from error
 
 
-def as_model(model: HabitatModel | str | os.PathLike[str]) -> HabitatModel:
+def as_model(model: Model) -> HabitatModel:
     """A model as it is given, or loaded from its folder.
 
     Raises

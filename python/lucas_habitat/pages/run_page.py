@@ -38,7 +38,7 @@ from .html import bullets, element, fact_list, figure, html_table, jpeg_uri, par
 from .page import Section, check_data_folder, write_page
 
 if TYPE_CHECKING:
-    from ..model import HabitatModel
+    from ..model import HabitatModel, Model
 
 __all__ = ["report"]
 
@@ -64,7 +64,7 @@ def report(
     predictions: pd.DataFrame | str | os.PathLike[str],
     out: str | os.PathLike[str] = "report.html",
     *,
-    model: HabitatModel | str | os.PathLike[str] | None = None,
+    model: Model | None = None,
     points: pd.DataFrame | str | os.PathLike[str] | None = None,
     title: str | None = None,
 ) -> Path:

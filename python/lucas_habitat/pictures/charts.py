@@ -40,13 +40,13 @@ from .tables import confusion_table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..model import HabitatModel
+    from ..model import Model
 
 __all__ = ["plot_confusion", "plot_history", "plot_reliability", "plot_votes"]
 
 
 def plot_history(
-    model: HabitatModel | str | os.PathLike[str],
+    model: Model,
     *,
     width: Width = "double",
     out: str | os.PathLike[str] | None = None,
