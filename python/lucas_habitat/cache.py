@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -38,6 +40,11 @@ _DEFAULT_GB = 20.0
 _FORMAT = 2
 #: Rows are written this often, so that an interrupted run loses little.
 _SEGMENT = 512
+#: Segments are merged once so many are of about one size, which differ by this factor: so few files
+#: stay, and a row is written again only as often as the logarithm of all rows.
+_FAN = 8
+#: Bytes that one call merges at most, and above which a segment stays as it is.
+_MERGED_BYTES = 64_000_000
 # A file younger than this may change again within the resolution of its own times.
 _SETTLED_NS = 3_000_000_000
 
@@ -57,10 +64,12 @@ def content_key(data: bytes) -> bytes:
 
 
 class _Rows:
-    """Rows found by a key of 16 bytes, in files that are only ever added.
+    """Rows looked up by a key of 16 bytes, in files that appear whole and never change.
 
     Each file appears under a new name and complete, so processes can share the folder and none
-    sees half a file; none is kept open, because Windows locks what is mapped.
+    sees half a file; none is kept open, because Windows locks what is mapped. Small files are merged
+    into larger ones: a row may then stand in two files for a while, or for good if a process is killed
+    in between or Windows keeps a file that is mapped; the next merge takes one of the two.
     """
 
     def __init__(self, folder: Path, width: int, dtype: str) -> None:
@@ -76,10 +85,10 @@ class _Rows:
                     keys.append(segment.get_tensor("keys").view("<u8"))
                     self._files.append(file)
         self._starts = np.cumsum([0, *map(len, keys)])
-        found = np.concatenate(keys) if keys else np.empty((0, 2), "<u8")
+        stored = np.concatenate(keys) if keys else np.empty((0, 2), "<u8")
         # Sorted by the first half; the second tells whether it is really the one.
-        order = np.argsort(found[:, 0], kind="stable")
-        self._keys, self._order = found[order], order
+        order = np.argsort(stored[:, 0], kind="stable")
+        self._keys, self._order = stored[order], order
 
     def find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
         """For keys of shape (n, 16): which are known, and their rows (n, width), zeros elsewhere."""
@@ -123,30 +132,83 @@ class _Rows:
             return
         keys = np.frombuffer(b"".join(self._new), np.uint8).reshape(-1, 16)
         rows = np.stack(list(self._new.values())).astype(self._dtype, copy=False)
-        name = uuid.uuid4().hex
-        tmp = self._folder / f".{name}.tmp"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            save_file({"keys": keys, "rows": np.ascontiguousarray(rows)}, tmp)
-            os.replace(tmp, self._folder / f"{name}.safetensors")
+            self._write(keys, rows)
             self.wrote = True
         except (OSError, SafetensorError) as error:
             self._writable = False
-            with contextlib.suppress(OSError):
-                tmp.unlink()
             warn(
                 f"Features cannot be cached in {self._folder} ({error}); the next run computes them "
                 f"again. {CACHE_FOLDER} names another folder."
             )
         self._new = {}
 
+    def merge(self) -> None:
+        """Put small files together, a bounded number of bytes; another process that does so goes first."""
+        with (
+            contextlib.suppress(OSError, SafetensorError, Timeout),
+            FileLock(self._folder / ".merge.lock", timeout=0),
+        ):
+            budget = _MERGED_BYTES
+            while files := self._alike(budget):
+                budget -= sum(file.stat().st_size for file in files)
+                self._merge(files)
+
+    def _alike(self, budget: int) -> list[Path]:
+        """Files of about one size, enough of them to be merged; the smallest such size first."""
+        row = 16 + self._width * self._dtype.itemsize
+        sizes: dict[int, list[tuple[int, Path]]] = {}
+        for file in self._folder.glob("*.safetensors"):
+            size = file.stat().st_size
+            if size < _MERGED_BYTES:
+                sizes.setdefault(int(math.log(max(size / row, 1), _FAN)), []).append((size, file))
+        for _, files in sorted(sizes.items()):
+            chosen, total = [], 0
+            for size, file in sorted(files):
+                if total + size <= budget:
+                    chosen.append(file)
+                    total += size
+            if len(chosen) >= _FAN:
+                return chosen
+        return []
+
+    def _merge(self, files: list[Path]) -> None:
+        """Write the rows of some files into one, then delete them."""
+        keys, rows = [], []
+        for file in files:
+            # A damaged file, or one of another width, has nothing to be kept.
+            with contextlib.suppress(OSError, SafetensorError), safe_open(file, "np") as segment:
+                if segment.get_slice("rows").get_shape()[1:] == [self._width]:
+                    keys.append(segment.get_tensor("keys"))
+                    rows.append(segment.get_tensor("rows"))
+        if keys:
+            stored = np.concatenate(keys)
+            _, first = np.unique(stored.view("<u8"), axis=0, return_index=True)
+            self._write(stored[first], np.concatenate(rows)[first])
+        for file in files:
+            with contextlib.suppress(OSError):  # mapped by another process on Windows
+                file.unlink()
+
+    def _write(self, keys: Keys, rows: npt.NDArray[Any]) -> None:
+        """Add a file, whole or not at all."""
+        name = uuid.uuid4().hex
+        tmp = self._folder / f".{name}.tmp"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_file({"keys": keys, "rows": np.ascontiguousarray(rows)}, tmp)
+            os.replace(tmp, self._folder / f"{name}.safetensors")
+        except BaseException:
+            with contextlib.suppress(OSError):
+                tmp.unlink()
+            raise
+
 
 def _rows_of(segment: Any, places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     """Some of a file's rows; the file is mapped, so others are not read where these are few."""
     stored, first, last = segment.get_slice("rows"), int(places.min()), int(places.max())
     if last - first < 8 * len(places):
-        found: npt.NDArray[Any] = stored[first : last + 1][places - first]
-        return found
+        rows: npt.NDArray[Any] = stored[first : last + 1][places - first]
+        return rows
     return np.concatenate([stored[i : i + 1] for i in places.tolist()])
 
 
@@ -223,6 +285,8 @@ class FeatureCache:
         for rows in (self._features, self._files):
             rows.touch()
             rows.flush()
+            if rows.wrote:
+                rows.merge()
         if self._features.wrote:
             with contextlib.suppress(OSError):
                 text = json.dumps(self._spec, sort_keys=True, indent=1)
@@ -273,14 +337,14 @@ _ALL = (*_LIMITED, "app-demo")
 
 def _files(parts: Sequence[str] = _ALL) -> list[tuple[float, int, Path]]:
     """Time of last use, size and path of what is kept."""
-    found = []
+    files = []
     for part in parts:
         for file in (cache_folder() / part).rglob("*"):
             with contextlib.suppress(OSError):
                 s = file.stat()
                 if file.is_file():
-                    found.append((s.st_mtime, s.st_size, file))
-    return found
+                    files.append((s.st_mtime, s.st_size, file))
+    return files
 
 
 def _keep_below(limit: float) -> None:

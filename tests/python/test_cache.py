@@ -228,3 +228,153 @@ def test_a_cache_that_cannot_be_written_still_makes_the_network(tmp_path, monkey
 def test_the_content_key_is_the_contents():
     assert content_key(b"a") == content_key(b"a") != content_key(b"b")
     assert len(content_key(b"")) == 16
+
+
+# Small files are merged
+
+
+def segments(cache):
+    return [*cache.rglob("features/*/*.safetensors")], [*cache.glob("files/*.safetensors")]
+
+
+def numbers(rows):
+    known, features = rows
+    return known.all() and (features == np.arange(len(features))[:, None]).all()
+
+
+def ask(n, width=8):
+    keys = np.frombuffer(b"".join(map(key, range(n))), np.uint8).reshape(-1, 16)
+    return FeatureCache(SPEC, width)._features.find(keys)
+
+
+def test_many_small_calls_leave_few_files(cache, tmp_path, old_enough):
+    photos = [settled(tmp_path / f"{i}.jpg", bytes([i % 256, i // 256])) for i in range(300)]
+    counts = []
+    for i, path in enumerate(photos):
+        store = FeatureCache(SPEC, 8)
+        store.add(key(i), np.full(8, i, np.float32), file_key(path))
+        store.close()
+        counts.append(max(map(len, segments(cache))))
+    # At most seven of each size, and sizes grow eightfold.
+    assert max(counts[:40]) <= 2 * 7
+    assert max(counts) <= 3 * 7
+    assert numbers(ask(300))
+    known, features = FeatureCache(SPEC, 8).find(photos)
+    assert numbers((known, features))
+
+
+def test_a_row_that_stands_twice_is_kept_once(cache):
+    for _ in range(module._FAN):
+        fill(3)
+    features, _ = segments(cache)
+    assert len(features) == 1
+    with module.safe_open(features[0], "np") as segment:
+        assert segment.get_slice("rows").get_shape() == [3, 8]
+    assert numbers(ask(3))
+
+
+def test_large_files_stay_as_they_are(cache, monkeypatch):
+    monkeypatch.setattr(module, "_MERGED_BYTES", 2000)
+    fill(100)
+    (large,), _ = segments(cache)
+    for i in range(40):
+        fill(1, start=100 + i)
+    features, _ = segments(cache)
+    assert large in features
+    assert numbers(ask(140))
+
+
+@pytest.mark.parametrize("step", ["before the new file", "before the old files go"])
+def test_a_merge_killed_at_any_moment_loses_nothing(cache, monkeypatch, step):
+    fill(module._FAN - 1)
+    for i in range(module._FAN - 2):
+        fill(1, start=module._FAN - 1 + i)
+
+    class KillError(BaseException):
+        pass
+
+    def die(*given):
+        raise KillError
+
+    n = 2 * module._FAN - 3
+    rows = FeatureCache(SPEC, 8)._features
+    files = [*rows._folder.glob("*.safetensors")]
+    with monkeypatch.context() as patch:
+        if step == "before the new file":
+            patch.setattr(module.os, "replace", die)
+        else:
+            patch.setattr(module.Path, "unlink", die)
+        with pytest.raises(KillError):
+            rows._merge(files)
+    assert numbers(ask(n))
+    for i in range(20):  # and later merges go on
+        fill(1, start=n + i)
+    assert numbers(ask(n + 20))
+
+
+def test_files_that_windows_holds_stay_and_do_no_harm(cache, monkeypatch):
+    unlink = module.Path.unlink
+    held = set()
+
+    def stubborn(path, missing_ok=False):
+        if path.suffix == ".safetensors" and len(held | {path}) <= 5:
+            held.add(path)
+        if path in held:
+            raise PermissionError
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(module.Path, "unlink", stubborn)
+    for i in range(100):
+        fill(1, start=i)
+    assert len(held) == 5
+    assert all(path.is_file() for path in held)
+    assert numbers(ask(100))
+    assert len(segments(cache)[0]) <= 2 * 7 + 5 + module._FAN
+
+
+def test_readers_go_on_while_others_merge(cache):
+    for i in range(module._FAN - 1):
+        fill(1, start=i)
+    reader = FeatureCache(SPEC, 8)
+    fill(1, start=module._FAN - 1)  # merges what the reader knows of
+    keys = np.frombuffer(b"".join(map(key, range(module._FAN))), np.uint8).reshape(-1, 16)
+    known, features = reader._features.find(keys)
+    # What went is computed again; what is said to be known is right.
+    assert (features[known] == np.flatnonzero(known)[:, None]).all()
+    assert numbers(ask(module._FAN))
+
+
+def test_processes_that_merge_at_once_lose_nothing(cache):
+    code = (
+        "import sys, numpy as np; from lucas_habitat.cache import FeatureCache\n"
+        f"spec = {SPEC!r}\n"
+        "for i in range(int(sys.argv[1]), 120, 4):\n"
+        "    store = FeatureCache(spec, 8)\n"
+        "    store.add(i.to_bytes(16, 'little'), np.full(8, i, np.float32)); store.close()\n"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", code, str(k)]) for k in range(4)
+    ]
+    assert [p.wait(timeout=300) for p in running] == [0] * 4
+    assert numbers(ask(120))
+    assert len(segments(cache)[0]) < 60
+
+
+def test_a_cache_of_the_version_before_is_read(cache):
+    """Its layout, written in plain steps: format 2, a folder a spec, one file a run."""
+    import hashlib
+    import json
+
+    from safetensors.numpy import save_file
+
+    text = json.dumps({"format": 2, **SPEC}, sort_keys=True)
+    folder = cache / "features" / hashlib.sha256(text.encode()).hexdigest()[:24]
+    folder.mkdir(parents=True)
+    for start in (0, 5):
+        keys = b"".join(map(key, range(start, start + 5)))
+        rows = np.repeat(np.arange(start, start + 5, dtype=np.float32)[:, None], 8, axis=1)
+        save_file(
+            {"keys": np.frombuffer(keys, np.uint8).reshape(-1, 16), "rows": rows},
+            folder / f"{start:032x}.safetensors",
+        )
+    assert numbers(ask(10))
