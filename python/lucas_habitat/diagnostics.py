@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
+from ._base.bootstrap import Interval, percentile_interval
 from ._base.checks import check_number, check_seed
-from ._base.classes import confidence_of, labelled_rows, probabilities, probability_columns
-from ._base.types import Table
+from ._base.classes import Predictions, labelled, read_predictions
+from ._base.types import Floats, Table
 from .errors import InputError, inform
-from .evaluation import measures
+from .evaluation import Measures, measures
 from .photos import as_photos, leave_out_closeups
 from .voting import commonest
 
@@ -51,77 +56,142 @@ def vote_gain(predictions: Table, *, n_draws: int = 500, seed: int = 1) -> pd.Da
     InputError
         If there are no labels, or points do not have several photos.
     """
+    return votes_table(predictions, words.call("vote_gain"), n_draws=n_draws, seed=seed)
+
+
+def votes_table(
+    predictions: Table | Predictions, what: str, *, n_draws: int = 500, seed: int = 1
+) -> pd.DataFrame:
+    """What `vote_gain` returns; ``what`` is the function that errors speak of."""
     check_number("n_draws", n_draws, 20, whole=True)
     rng = np.random.default_rng(check_seed(seed))
-    table, _, classes = probabilities(predictions, words.call("vote_gain"))
-    table = leave_out_closeups(as_photos(table), closeups=False)
-    p = table[probability_columns(table)].to_numpy(dtype=np.float64)
-    usable = labelled_rows(table, words.call("vote_gain")) & table["point_id"].notna()
-    usable &= np.isfinite(p).all(axis=1) & ~table["path"].duplicated()
-    p, table = p[usable.to_numpy()], table[usable].reset_index(drop=True)
-    group = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup().to_numpy()
-    sizes = np.bincount(group) if len(group) else np.zeros(0, dtype=int)
+    voters = _voters(read_predictions(predictions, what), what)
+    points = _side_by_side(voters, what)
+    plain, resampled = _drawn(points, int(n_draws), rng)
+    n = len(points.reference)
+    table = pd.DataFrame({"n_photos": np.arange(1, points.most + 1)})
+    for name, values, samples in zip(_Scores._fields, plain, resampled, strict=True):
+        interval = percentile_interval(samples, 0.95)
+        table[name] = np.ma.masked_invalid(values).mean(axis=0).filled(np.nan)
+        table[f"{name}_low"], table[f"{name}_high"] = interval.low, interval.high
+    table["n_points"] = n
+    if n < points.n_all:
+        inform(
+            f"{points.n_all - n} of {points.n_all} points have fewer than {points.most} readable "
+            "photos or no clear label, and are left out of the vote gain."
+        )
+    return table
+
+
+def _voters(predictions: Predictions, what: str) -> Predictions:
+    """The photos that vote: labelled, readable, of a point, no close-ups, each once."""
+    photos = as_photos(predictions.table).reset_index(drop=True)
+    is_open = photos.index.isin(leave_out_closeups(photos, closeups=False).index)
+    voters = labelled(replace(predictions, table=photos).chosen(is_open), what)
+    is_usable = voters.table["point_id"].notna() & ~voters.table["path"].duplicated()
+    return voters.chosen(is_usable.to_numpy() & np.isfinite(voters.p).all(axis=1))
+
+
+class _Points(NamedTuple):
+    """Points with enough photos, the photos of each side by side, the first places filled."""
+
+    p: Floats  # (points, places, classes), 0 where there is no photo
+    votes: Floats  # (points, places, classes), 1 for the class of each photo
+    is_empty: npt.NDArray[np.bool_]  # (points, places)
+    reference: npt.NDArray[np.intp]  # (points,), numbers of labels
+    n_labels: int  # the model's classes, and labels that it does not know
+    most: int  # photos that vote in the end
+    n_all: int  # points, with those that have too few photos or no clear label
+
+
+def _side_by_side(voters: Predictions, what: str) -> _Points:
+    """The points that have at least as many photos as most points have."""
+    table, p, classes = voters.table, voters.p, voters.classes
+    point = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup().to_numpy()
+    sizes = np.bincount(point) if len(point) else np.zeros(0, dtype=int)
     most = min(_MOST_PHOTOS, int(np.bincount(sizes).argmax())) if len(sizes) else 0
     if most < 2:
         raise InputError(
-            f"{words.call('vote_gain')} needs points with several labelled, readable photos; of "
+            f"{what} needs points with several labelled, readable photos; of "
             f"{len(sizes)} points most have {most}. Does the table lack the column point_id?"
         )
-    truth = commonest(table["habitat"], group, len(sizes))
-    kept = (sizes >= most) & truth.notna().to_numpy()
-    labels = classes + sorted(set(truth.dropna()) - set(classes))
-    reference = pd.Categorical(truth[kept], categories=labels).codes.astype(np.intp)
-    n, k = int(kept.sum()), len(labels)
-
-    # Photos of a point side by side; points with fewer than others are padded.
-    place = table.groupby(group, sort=False).cumcount().to_numpy()
-    row = np.full(len(sizes), -1)
-    row[kept] = np.arange(n)
-    mine = kept[group]
-    padded = np.zeros((n, sizes[kept].max(), len(classes)))
-    padded[row[group[mine]], place[mine]] = p[mine]
-    votes = np.zeros_like(padded)
-    votes[row[group[mine]], place[mine], p[mine].argmax(axis=1)] = 1
-    empty = np.arange(padded.shape[1]) >= sizes[kept][:, None]
-
-    plain, drawn = np.empty((n_draws, most, 2)), np.empty((n_draws, most, 2))
-    cells = np.arange(most) * k * k
-    for i in range(int(n_draws)):
-        order = np.where(empty, 2.0, rng.random(empty.shape)).argsort(axis=1)[:, :most, None]
-        mean = np.take_along_axis(padded, order, axis=1).cumsum(axis=1)
-        mean /= mean.sum(axis=2, keepdims=True)
-        share = np.take_along_axis(votes, order, axis=1).cumsum(axis=1)
-        tied = share == share.max(axis=2, keepdims=True)
-        winner = np.where(tied, mean, -1.0).round(12).argmax(axis=2)
-        cell = (cells + winner * k + reference[:, None]).ravel()
-        for found, weights in (
-            (plain, np.ones(n)),
-            (drawn, rng.multinomial(n, np.full(n, 1 / n)).astype(np.float64)),
-        ):
-            counts = np.bincount(cell, np.repeat(weights, most), minlength=most * k * k).astype(
-                float
-            )
-            found[i] = np.column_stack(measures(counts.reshape(most, k, k))[:2])
-    out = pd.DataFrame({"n_photos": np.arange(1, most + 1)})
-    # accuracy, kappa, and what kappa gained
-    plain, drawn = (
-        np.concatenate([found, np.diff(found[..., 1:], axis=1, prepend=np.nan)], axis=2)
-        for found in (plain, drawn)
-    )
-    for j, name in enumerate(("accuracy", "kappa", "kappa_gain")):
-        samples = drawn[..., j]
-        out[name] = np.ma.masked_invalid(plain[..., j]).mean(axis=0).filled(np.nan)
-        undefined = np.isnan(samples).all(axis=0)
-        low, high = np.nanquantile(np.where(undefined, 0.0, samples), [0.025, 0.975], axis=0)
-        out[f"{name}_low"] = np.where(undefined, np.nan, low)
-        out[f"{name}_high"] = np.where(undefined, np.nan, high)
-    out["n_points"] = n
-    if n < len(sizes):
-        inform(
-            f"{len(sizes) - n} of {len(sizes)} points have fewer than {most} readable photos or no "
-            "clear label, and are left out of the vote gain."
+    truth = commonest(table["habitat"], point, len(sizes))
+    is_judged = (sizes >= most) & truth.notna().to_numpy()
+    if not is_judged.any():
+        raise InputError(
+            f"{what} compares with reference classes, but none of {len(sizes)} points with {most} or "
+            "more photos has a clear one: as many photos of each carry one label as another."
         )
-    return out
+    labels = classes + sorted(set(truth.dropna()) - set(classes))
+
+    row = np.cumsum(is_judged) - 1  # of each point that is judged
+    place = table.groupby(point, sort=False).cumcount().to_numpy()
+    mine = is_judged[point]
+    at = row[point[mine]], place[mine]
+    side_by_side = np.zeros((int(is_judged.sum()), sizes[is_judged].max(), len(classes)))
+    votes = np.zeros_like(side_by_side)
+    side_by_side[at] = p[mine]
+    votes[*at, p[mine].argmax(axis=1)] = 1
+    return _Points(
+        p=side_by_side,
+        votes=votes,
+        is_empty=np.arange(side_by_side.shape[1]) >= sizes[is_judged][:, None],
+        reference=pd.Categorical(truth[is_judged], categories=labels).codes.astype(np.intp),
+        n_labels=len(labels),
+        most=most,
+        n_all=len(sizes),
+    )
+
+
+class _Scores(NamedTuple):
+    """Scores of every draw with every number of photos, each of shape (draws, photos)."""
+
+    accuracy: Floats
+    kappa: Floats
+    kappa_gain: Floats
+
+
+def _drawn(points: _Points, n_draws: int, rng: np.random.Generator) -> tuple[_Scores, _Scores]:
+    """Scores of draws of photos, on all points and on points drawn with replacement."""
+    n = len(points.reference)
+    plain, resampled = [], []
+    for _ in range(n_draws):
+        winners = _winners(points, rng)
+        times = rng.multinomial(n, np.full(n, 1 / n)).astype(np.float64)
+        plain.append(_measured(points, winners, np.ones(n)))
+        resampled.append(_measured(points, winners, times))
+    return _scores(plain), _scores(resampled)
+
+
+def _winners(points: _Points, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """The class of each point with the first 1, 2, ... of its photos in random order."""
+    # Empty places come last.
+    lots = np.where(points.is_empty, 2.0, rng.random(points.is_empty.shape))
+    order = lots.argsort(axis=1)[:, : points.most, None]
+    mean = np.take_along_axis(points.p, order, axis=1).cumsum(axis=1)
+    mean /= mean.sum(axis=2, keepdims=True)
+    votes = np.take_along_axis(points.votes, order, axis=1).cumsum(axis=1)
+    is_tied = votes == votes.max(axis=2, keepdims=True)
+    winners: npt.NDArray[np.intp] = np.where(is_tied, mean, -1.0).round(12).argmax(axis=2)
+    return winners
+
+
+def _measured(points: _Points, winners: npt.NDArray[np.intp], times: Floats) -> Measures:
+    """Measures with each number of photos, where a point counts so many times."""
+    k, most = points.n_labels, points.most
+    cells = np.arange(most) * k * k + winners * k + points.reference[:, None]
+    counts = np.bincount(cells.ravel(), np.repeat(times, most), minlength=most * k * k)
+    return measures(counts.reshape(most, k, k).astype(np.float64))
+
+
+def _scores(draws: list[Measures]) -> _Scores:
+    """The measures of all draws together, and what each further photo gained."""
+    kappa = np.array([draw.kappa for draw in draws])
+    return _Scores(
+        accuracy=np.array([draw.overall_accuracy for draw in draws]),
+        kappa=kappa,
+        kappa_gain=np.diff(kappa, axis=1, prepend=np.nan),
+    )
 
 
 def reliability(predictions: Table) -> pd.DataFrame:
@@ -155,37 +225,48 @@ def reliability(predictions: Table) -> pd.DataFrame:
     Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference.
     Journal of the American Statistical Association 22, 209-212, doi 10.2307/2276774.
     """
-    table, p, classes = probabilities(predictions, words.call("reliability"))
-    sure = confidence_of(table, p, classes)
-    kept = labelled_rows(table, words.call("reliability")).to_numpy() & np.isfinite(sure)
-    table, sure = table[kept].reset_index(drop=True), sure[kept]
-    right = (table["predicted"].astype("str") == table["habitat"].astype("str")).to_numpy()
+    return reliability_table(predictions, words.call("reliability"))
+
+
+def reliability_table(predictions: Table | Predictions, what: str) -> pd.DataFrame:
+    """What `reliability` returns; ``what`` is the function that errors speak of."""
+    compared = labelled(read_predictions(predictions, what), what)
+    compared = compared.chosen(np.isfinite(compared.confidence))
+    table, confidence = compared.table, compared.confidence
+    is_right = (table["predicted"].astype("str") == table["habitat"].astype("str")).to_numpy()
     point = (
         table["point_id"].where(table["point_id"].notna(), pd.Series(table.index).astype("str"))
         if "point_id" in table
         else pd.Series(table.index)
     )
-    number = np.clip((sure * N_BINS).astype(int), 0, N_BINS - 1)
+    number = np.clip((confidence * N_BINS).astype(int), 0, N_BINS - 1)
     n = np.bincount(number, minlength=N_BINS)
-    points = point.groupby(number).nunique().reindex(range(N_BINS), fill_value=0).to_numpy()
+    n_points = point.groupby(number).nunique().reindex(range(N_BINS), fill_value=0).to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
-        confidence = np.bincount(number, sure, minlength=N_BINS) / n
-        accuracy = np.bincount(number, right, minlength=N_BINS) / n
-        middle = (accuracy + _Z**2 / (2 * points)) / (1 + _Z**2 / points)
-        half = np.sqrt(accuracy * (1 - accuracy) / points + _Z**2 / (4 * points**2))
-        half *= _Z / (1 + _Z**2 / points)
-    out = pd.DataFrame(
+        mean = np.bincount(number, confidence, minlength=N_BINS) / n
+        accuracy = np.bincount(number, is_right, minlength=N_BINS) / n
+    interval = _wilson(accuracy, n_points.astype(np.float64))
+    bins = pd.DataFrame(
         {
             "low": np.arange(N_BINS) / N_BINS,
             "high": np.arange(1, N_BINS + 1) / N_BINS,
             "n": n,
-            "n_points": points,
-            "confidence": confidence,
+            "n_points": n_points,
+            "confidence": mean,
             "accuracy": accuracy,
-            "accuracy_low": middle - half,
-            "accuracy_high": middle + half,
+            "accuracy_low": interval.low,
+            "accuracy_high": interval.high,
         }
     )
-    gap = (out["accuracy"] - out["confidence"]).abs() * out["n"]
-    out.attrs["ece"] = float(gap.sum() / out["n"].sum())
-    return out
+    gap = (bins["accuracy"] - bins["confidence"]).abs() * bins["n"]
+    bins.attrs["ece"] = float(gap.sum() / bins["n"].sum())
+    return bins
+
+
+def _wilson(share: Floats, n: Floats) -> Interval:
+    """Wilson's 95 % interval of shares of so many independent cases; NaN of none."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+        half = np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+        half *= _Z / (1 + _Z**2 / n)
+    return Interval(middle - half, middle + half)

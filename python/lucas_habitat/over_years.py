@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +40,14 @@ _HIDDEN = (
 )
 
 
+class _Campaigns(NamedTuple):
+    """Two years, and the pairs of visits that are of them."""
+
+    year_from: int
+    year_to: int
+    pairs: npt.NDArray[np.intp]
+
+
 class _Visits(NamedTuple):
     """Classified rows of points, and which two of them are a point's consecutive visits."""
 
@@ -53,12 +62,12 @@ class _Visits(NamedTuple):
         """The labels of the classes."""
         return self.predictions.classes
 
-    def by_campaigns(self) -> Iterator[tuple[int, int, npt.NDArray[np.intp]]]:
-        """The two years, and which pairs are of them, in the order of the years."""
+    def by_campaigns(self) -> Iterator[_Campaigns]:
+        """The pairs of each two years, in the order of the years."""
         years = self.predictions.table["year"].to_numpy(dtype=np.int64)
-        spans = np.column_stack([years[self.first], years[self.second]])
-        for span in np.unique(spans, axis=0):
-            yield int(span[0]), int(span[1]), np.flatnonzero((spans == span).all(axis=1))
+        year_from, year_to = years[self.first], years[self.second]
+        for a, b in np.unique(np.column_stack([year_from, year_to]), axis=0):
+            yield _Campaigns(int(a), int(b), np.flatnonzero((year_from == a) & (year_to == b)))
 
     def joint(self, pairs: npt.NDArray[np.intp]) -> Floats:
         """Likelihoods of pairs of visits, (pairs, classes²), the class of the first slowest."""
@@ -146,17 +155,21 @@ def changes(
     """
     check_number("sure", sure, 0.5, 1, open_low=True)
     visits = _visits(points, years, class_shares, labelled, words.call("changes"))
+    return _changes(visits, _likeliest_shares(visits), sure)
+
+
+def _changes(visits: _Visits, shares: list[Floats], sure: float) -> pd.DataFrame:
+    """What `changes` returns, from the likeliest shares of each two campaigns."""
     table, classes, k = visits.predictions.table, visits.classes, len(visits.classes)
     n = len(visits.first)
     p_changed, likeliest = np.full(n, np.nan), np.full(n, -1)
-    for _, _, pairs in visits.by_campaigns():
-        if len(pairs) >= FEWEST:
-            joint = visits.joint(pairs)
-            posterior = joint * _shares(joint)
+    for campaigns, of_all in zip(visits.by_campaigns(), shares, strict=True):
+        if len(campaigns.pairs) >= FEWEST:
+            posterior = visits.joint(campaigns.pairs) * of_all
             posterior /= posterior.sum(axis=1, keepdims=True)
-            likeliest[pairs] = posterior.argmax(axis=1)
+            likeliest[campaigns.pairs] = posterior.argmax(axis=1)
             posterior[:, :: k + 1] = 0  # without the diagonal
-            p_changed[pairs] = posterior.sum(axis=1)
+            p_changed[campaigns.pairs] = posterior.sum(axis=1)
     ends = {"from": table.iloc[visits.first], "to": table.iloc[visits.second]}
     sides = {end: rows.reset_index(drop=True) for end, rows in ends.items()}
     visit_pairs = pd.DataFrame({"point_id": sides["to"]["point_id"]})
@@ -261,19 +274,26 @@ def transitions(
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     rng = np.random.default_rng(check_seed(seed))
     visits = _visits(points, years, class_shares, labelled, words.call("transitions"))
+    return _transitions(visits, _likeliest_shares(visits), int(n_boot), level, rng)
+
+
+def _transitions(
+    visits: _Visits, shares: list[Floats], n_boot: int, level: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """What `transitions` returns, from the likeliest shares of each two campaigns."""
     classes, k = visits.classes, len(visits.classes)
     codes = visits.predictions.codes
     cells = codes[visits.first] * k + codes[visits.second]
     parts = []
-    for year_from, year_to, pairs in visits.by_campaigns():
-        n = len(pairs)
-        counts = np.bincount(cells[pairs], minlength=k * k)
-        estimate = _estimate(visits.joint(pairs), k, int(n_boot), level, rng)
+    for campaigns, of_all in zip(visits.by_campaigns(), shares, strict=True):
+        n = len(campaigns.pairs)
+        counts = np.bincount(cells[campaigns.pairs], minlength=k * k)
+        estimate = _estimate(visits.joint(campaigns.pairs), of_all, n_boot, level, rng)
         parts.append(
             pd.DataFrame(
                 {
-                    "year_from": pd.array([year_from] * k * k, dtype="Int64"),
-                    "year_to": pd.array([year_to] * k * k, dtype="Int64"),
+                    "year_from": pd.array([campaigns.year_from] * k * k, dtype="Int64"),
+                    "year_to": pd.array([campaigns.year_to] * k * k, dtype="Int64"),
                     "class_from": pd.Categorical(np.repeat(classes, k), categories=classes),
                     "class_to": pd.Categorical(classes * k, categories=classes),
                     "n_predicted": counts,
@@ -292,6 +312,23 @@ def transitions(
     table = pd.concat(parts, ignore_index=True)
     table.attrs = {"sharpness": visits.sharpness}
     return table
+
+
+class OverYears(NamedTuple):
+    """What `transitions` and `changes` return of the same points."""
+
+    transitions: pd.DataFrame
+    changes: pd.DataFrame
+
+
+def over_years(points: Table | Predictions, class_shares: ClassShares, what: str) -> OverYears:
+    """`transitions` and `changes` with their defaults; ``what`` is the function messages speak of."""
+    visits = _visits(points, None, class_shares, None, what)
+    shares = _likeliest_shares(visits)
+    return OverYears(
+        _transitions(visits, shares, 2000, 0.95, np.random.default_rng(1)),
+        _changes(visits, shares, 0.9),
+    )
 
 
 def describe_transitions(table: pd.DataFrame) -> list[str]:
@@ -342,7 +379,7 @@ def largest_transitions(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _visits(
-    points: Table,
+    points: Table | Predictions,
     years: list[int] | None,
     class_shares: ClassShares,
     labelled: Table | None,
@@ -373,7 +410,7 @@ def _visits(
     sharpness = _sharpness(predictions, shares, labelled, what)
     likelihood = np.exp(sharpness * _evidence(predictions.p, shares))
     visits = _Visits(predictions, likelihood, first, second, sharpness)
-    sizes = {f"{a} and {b}": len(pairs) for a, b, pairs in visits.by_campaigns()}
+    sizes = {f"{c.year_from} and {c.year_to}": len(c.pairs) for c in visits.by_campaigns()}
     few = [f"{n} in {name}" for name, n in sizes.items() if n < _FEW]
     if few:
         warn(
@@ -555,6 +592,15 @@ def _likeliest_sharpness(evidence: Floats, truth: npt.NDArray[np.intp]) -> float
 # ---- the likeliest shares ------------------------------------------------------------------------
 
 
+def _likeliest_shares(visits: _Visits) -> list[Floats]:
+    """The likeliest shares of each two campaigns' transitions; NaN with too few points."""
+    nothing = np.full(len(visits.classes) ** 2, np.nan)
+    return [
+        _shares(visits.joint(campaigns.pairs)) if len(campaigns.pairs) >= FEWEST else nothing
+        for campaigns in visits.by_campaigns()
+    ]
+
+
 def _shares(joint: Floats) -> Floats:
     """The likeliest shares of transitions, (classes²,), of likelihoods (points, classes²)."""
     n, m = joint.shape
@@ -628,16 +674,13 @@ def _is_change(k: int) -> npt.NDArray[np.bool_]:
 
 
 def _estimate(
-    joint: Floats, k: int, n_boot: int, level: float, rng: np.random.Generator
+    joint: Floats, shares: Floats, n_boot: int, level: float, rng: np.random.Generator
 ) -> _Estimate:
     """The likeliest shares of two campaigns' transitions, with intervals by bootstrap over points."""
-    if len(joint) < FEWEST:
-        nothing = np.full(k * k, np.nan)
-        return _Estimate(_Share(nothing, nothing, nothing), _Share(np.nan, np.nan, np.nan))
-    shares, is_change = _shares(joint), _is_change(k)
+    is_change = _is_change(math.isqrt(len(shares)))
     changed = shares[is_change].sum()
-    if not n_boot:
-        nothing = np.full(k * k, np.nan)
+    if not n_boot or len(joint) < FEWEST:
+        nothing = np.full(len(shares), np.nan)
         return _Estimate(_Share(shares, nothing, nothing), _Share(changed, np.nan, np.nan))
     samples = _resampled(joint, shares, n_boot, rng)
     of_shares = _intervals(samples, shares, level, len(joint))

@@ -5,6 +5,7 @@ import hashlib
 import html.parser
 import json
 import re
+import sys
 import warnings
 from collections import Counter
 
@@ -13,15 +14,27 @@ import pytest
 from test_over_years import simulated
 from test_plots import HARD, made
 
-from lucas_habitat import classify, evaluate, report, save_model, vote
+from lucas_habitat import (
+    classify,
+    diagnostics,
+    evaluate,
+    evaluation,
+    over_years,
+    report,
+    save_model,
+    vote,
+    voting,
+)
+from lucas_habitat._base import classes
+from lucas_habitat._base.classes import Predictions
 from lucas_habitat._base.tables import write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, ModelError
-from lucas_habitat.pages import run_page
+from lucas_habitat.pages import results, sections
 from lucas_habitat.pages.html import paragraph
 from lucas_habitat.pages.page import Section, write_page
-from lucas_habitat.pages.run_page import _telling_point
-from lucas_habitat.pictures import charts, maps
+from lucas_habitat.pages.sections import _telling_point
+from lucas_habitat.pictures import tables
 
 EVIL = "<script>alert('x')</script>"
 
@@ -169,24 +182,51 @@ def test_numbers_lie_beside_it(run, predictions, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["my report.html", "my report_data"]
 
 
-def test_each_table_is_made_once(predictions, tmp_path, monkeypatch):
+def test_each_table_is_made_once(monkeypatch, tmp_path):
+    """What a section needs is asked for once, however many sections need it."""
     calls = Counter()
 
-    def counted(name, make):
-        def count(*given, **options):
-            calls[name] += 1
+    def count_calls(home, name):
+        make = getattr(home, name)
+
+        def counted(*given, **options):
+            # Predictions that are prepared already are not read again.
+            calls[name] += not (name == "read_predictions" and isinstance(given[0], Predictions))
             return make(*given, **options)
 
-        return count
+        # Each module has the function under a name of its own.
+        for path, module in list(sys.modules.items()):
+            if path.startswith("lucas_habitat") and vars(module).get(name) is make:
+                monkeypatch.setattr(module, name, counted)
 
-    # Each module has the functions under names of its own.
-    for name in ("vote_gain", "reliability", "map_table"):
-        make = getattr(run_page, name)
-        for module in (run_page, charts, maps):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, counted(name, make))
-    report(predictions, tmp_path / "r.html")
-    assert calls == {"vote_gain": 1, "reliability": 1, "map_table": 1}
+    count_calls(classes, "read_predictions")
+    count_calls(voting, "vote")
+    for name in ("_visits", "_shares"):
+        count_calls(over_years, name)
+    for name in ("votes_table", "reliability_table"):
+        count_calls(diagnostics, name)
+    for name in ("map_table", "confusion_table"):
+        count_calls(tables, name)
+    count_calls(evaluation, "evaluate")
+    points, _ = simulated(60)
+    # Photos of both campaigns: the points are voted here.
+    photos = points.assign(
+        path=[f"{i}.jpg" for i in range(len(points))], habitat=points["predicted"].astype("str")
+    )
+    page = Page(report(photos, tmp_path / "r.html"))
+    assert "Points whose class changed" in page.text
+    assert calls == {
+        # of photos and of points
+        "read_predictions": 2,
+        "evaluate": 2,
+        "confusion_table": 2,
+        "vote": 1,
+        "_visits": 1,
+        "_shares": 1,
+        "votes_table": 1,
+        "reliability_table": 1,
+        "map_table": 1,
+    }
 
 
 def test_the_telling_point_is_chosen_by_photos_that_vote():
@@ -239,7 +279,7 @@ def test_its_errors_speak_of_it(predictions, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
-@pytest.mark.parametrize("where", ["vote", "transitions"])
+@pytest.mark.parametrize("where", ["vote", "over_years"])
 def test_warnings_of_other_libraries_are_not_hidden(where, tmp_path, monkeypatch):
     points, _ = simulated(60)
     table = made()
@@ -248,8 +288,9 @@ def test_warnings_of_other_libraries_are_not_hidden(where, tmp_path, monkeypatch
         warnings.warn("a library is out of date", FutureWarning, stacklevel=1)
         return ours(*given, **options)
 
-    ours = getattr(run_page, where)
-    monkeypatch.setattr(run_page, where, warned)
+    module = results if where == "vote" else sections
+    ours = getattr(module, where)
+    monkeypatch.setattr(module, where, warned)
     with pytest.warns(FutureWarning, match="a library is out of date"):
         page = report(table, tmp_path / "r.html", points=None if where == "vote" else points)
     assert "out of date" not in Page(page).text

@@ -7,7 +7,6 @@ from typing import Any
 
 import lucas_habitat
 
-from .._base import words
 from .models import restore_model
 
 __all__ = ["FOR_R"]
@@ -46,22 +45,19 @@ def _class_styles(classes: list[str]) -> Any:
 
 def _point_picture(predictions: Any, point_id: str, year: int | None = None) -> dict[str, Any]:
     """A point's photos, for R to draw."""
-    from .._base.classes import probabilities
     from ..pictures.tables import point_table
 
-    rows = point_table(predictions, point_id, year)
-    return _with_thumbnails(rows, probabilities(predictions, words.call("plot_point"))[2])
+    return _with_thumbnails(point_table(predictions, point_id, year))
 
 
 def _photos_picture(predictions: Any, **options: Any) -> dict[str, Any]:
     """Photos right or wrong, for R to draw."""
     from ..pictures.tables import examples_table
 
-    rows = examples_table(predictions, **options)
-    return _with_thumbnails(rows, rows["predicted"].cat.categories.tolist())
+    return _with_thumbnails(examples_table(predictions, **options))
 
 
-def _with_thumbnails(rows: Any, classes: list[str]) -> dict[str, Any]:
+def _with_thumbnails(rows: Any) -> dict[str, Any]:
     """Rows with their photos, each as its height and its bytes by row, or the reason for none."""
     from ..errors import PhotoError
     from ..images.decode import thumbnail
@@ -73,6 +69,7 @@ def _with_thumbnails(rows: Any, classes: list[str]) -> dict[str, Any]:
             photos.append({"height": pixels.shape[0], "rgb": bytearray(pixels.tobytes())})
         except PhotoError as error:
             photos.append({"status": error.status})
+    classes = rows["predicted"].cat.categories.tolist()
     return {"rows": rows, "classes": classes, "photos": photos}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .._base import words
-from .._base.classes import probabilities
+from .._base.classes import read_predictions
 from .._base.types import Table
-from ..diagnostics import reliability, vote_gain
+from ..diagnostics import reliability_table, votes_table
 from ..errors import InputError
 from ..evaluation import Evaluation
 from .canvas import (
@@ -72,35 +72,51 @@ def plot_history(
     InputError
         If the model has no history.
     """
-    from ..model import HabitatModel
-    from ..saved_models import load_model
+    from ..saved_models import as_model  # asked for a model's sake only: it imports engines
 
-    if not isinstance(model, HabitatModel):
-        model = load_model(model)
-    history = model.history
+    history = as_model(model).history
+    mm, out = check_size(width, out)
+    return finished(draw_history(history, mm), out)
+
+
+class _Curve(NamedTuple):
+    """A column of a model's history, and how it is drawn."""
+
+    column: str
+    label: str
+    colour: str
+    dash: Literal["-", "--", ":"]
+
+
+_CURVES = {
+    "loss": [
+        _Curve("loss", "training", INK, "-"),
+        _Curve("val_loss", "validation", BLUE, "--"),
+    ],
+    "accuracy, kappa": [
+        _Curve("accuracy", "training", INK, "-"),
+        _Curve("val_accuracy", "validation", BLUE, "--"),
+        _Curve("val_kappa", "validation, kappa", BLUE, ":"),
+    ],
+}
+
+
+def draw_history(history: pd.DataFrame, mm: float) -> Figure:
+    """The picture of a model's history."""
     if history.empty:
         raise InputError("The model has no history to draw: it was trained for no epoch.")
-    mm, out = check_size(width, out)
     wide = mm >= 120
     figure = new_figure(mm, 62 if wide else 100)
     axes: Any = figure.subplots(1 if wide else 2, 2 if wide else 1)
-    lines = {
-        "loss": [("loss", "training", INK, "-"), ("val_loss", "validation", BLUE, "--")],
-        "accuracy": [
-            ("accuracy", "training", INK, "-"),
-            ("val_accuracy", "validation", BLUE, "--"),
-            ("val_kappa", "validation, kappa", BLUE, ":"),
-        ],
-    }
-    for ax, (name, drawn) in zip(axes, lines.items(), strict=True):
-        style_axes(ax, "epoch", name if name == "loss" else "accuracy, kappa")
-        there = [d for d in drawn if d[0] in history and history[d[0]].notna().any()]
-        for column, _, colour, dash in there:
+    for ax, (name, curves) in zip(axes, _CURVES.items(), strict=True):
+        style_axes(ax, "epoch", name)
+        drawn = [c for c in curves if c.column in history and history[c.column].notna().any()]
+        for curve in drawn:
             ax.plot(
                 history["epoch"],
-                history[column],
-                color=colour,
-                linestyle=dash,
+                history[curve.column],
+                color=curve.colour,
+                linestyle=curve.dash,
                 linewidth=1.2,
                 marker="o",
                 markersize=2.5 if len(history) > 1 else 4,
@@ -108,15 +124,15 @@ def plot_history(
         if name == "loss":
             ax.set_ylim(0, None)
         else:
-            least = float(history[[d[0] for d in there]].min().min())
+            least = float(history[[curve.column for curve in drawn]].min().min())
             ax.set_ylim(min(0.0, least - 0.02), 1.02)
         ax.xaxis.get_major_locator().set_params(integer=True)
         handles = [
-            Line2D([], [], color=c, ls=cast(Any, s), marker="o", markersize=2.5)
-            for _, _, c, s in there
+            Line2D([], [], color=curve.colour, ls=curve.dash, marker="o", markersize=2.5)
+            for curve in drawn
         ]
-        draw_legend(ax, handles, [d[1] for d in there], loc="best")
-    return finished(figure, out)
+        draw_legend(ax, handles, [curve.label for curve in drawn], loc="best")
+    return figure
 
 
 def plot_confusion(
@@ -152,7 +168,12 @@ def plot_confusion(
     """
     cells = confusion_table(evaluation)
     mm, out = check_size(width, out)
-    classes = evaluation.confusion.columns.tolist()
+    return finished(draw_confusion(cells, mm), out)
+
+
+def draw_confusion(cells: pd.DataFrame, mm: float) -> Figure:
+    """The picture of what `confusion_table` returned."""
+    classes = cells["predicted"].unique().tolist()
     k = len(classes)
     for labels in ([_label(c) for c in classes], [shortened(c, 20) for c in classes]):
         longest = max(len(line) for label in labels for line in label.split("\n"))
@@ -166,21 +187,10 @@ def plot_confusion(
     style_axes(ax, "reference", "predicted")
     ax.tick_params(length=0)
     ax.set_aspect("equal")
-    shade = colormaps["Blues"]
-    counts = evaluation.confusion.to_numpy()
-    share = np.nan_to_num(cells["share_of_reference"].to_numpy().reshape(k, k))
-    ax.imshow(share, cmap=shade, vmin=0, vmax=1.15)
-    room = cell - 1.5
-    digits = max(len(str(int(counts.max()))), 1)
-    for i in range(k):
-        for j in range(k):
-            text = str(int(counts[i, j])) if digits * WIDE <= room else ""
-            if room >= max(2 * LINE, 5 * WIDE) and counts[:, j].sum():
-                text += f"\n{100 * share[i, j]:.0f} %"
-            if counts[i, j] == 0 and i != j:
-                text = "·" if room >= LINE else ""
-            ink = "#FFFFFF" if share[i, j] > 0.6 else INK
-            ax.text(j, i, text, ha="center", va="center", fontsize=POINTS, color=ink)
+    counts = cells["n"].to_numpy().reshape(k, k)
+    shares = np.nan_to_num(cells["share_of_reference"].to_numpy().reshape(k, k))
+    ax.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1.15)
+    _write_cells(ax, counts, shares, cell - 1.5)
     plain: dict[str, Any] = {"fontsize": POINTS, "parse_math": False, "color": INK}
     ax.set_xticks(range(k), labels, rotation=90 if turned else 0, **plain)
     ax.set_yticks(range(k), labels, **plain)
@@ -190,7 +200,21 @@ def plot_confusion(
     ax.set_yticks(np.arange(0.5, k - 1), minor=True)
     ax.grid(which="minor", color="#FFFFFF", linewidth=1.2)
     ax.tick_params(which="minor", length=0)
-    return finished(figure, out)
+    return figure
+
+
+def _write_cells(ax: Axes, counts: Any, shares: Any, room: float) -> None:
+    """Write counts and shares into the cells of a matrix, as far as there is room in millimetres."""
+    digits = len(str(counts.max()))
+    has_room_for_shares = room >= max(2 * LINE, 5 * WIDE)
+    for (i, j), n in np.ndenumerate(counts):
+        text = str(n) if digits * WIDE <= room else ""
+        if has_room_for_shares and counts[:, j].sum():
+            text += f"\n{100 * shares[i, j]:.0f} %"
+        if n == 0 and i != j:
+            text = "·" if room >= LINE else ""
+        ink = "#FFFFFF" if shares[i, j] > 0.6 else INK
+        ax.text(j, i, text, ha="center", va="center", fontsize=POINTS, color=ink)
 
 
 def plot_votes(
@@ -224,7 +248,8 @@ def plot_votes(
         If there are no labels, or points do not have several photos.
     """
     mm, out = check_size(width, out)
-    return finished(draw_votes(vote_gain(predictions, seed=seed), mm), out)
+    table = votes_table(predictions, words.call("plot_votes"), seed=seed)
+    return finished(draw_votes(table, mm), out)
 
 
 def draw_votes(table: pd.DataFrame, mm: float) -> Figure:
@@ -288,22 +313,21 @@ def plot_reliability(
         If there are no labels or no probabilities.
     """
     mm, out = check_size(width, out)
-    unit = (
-        "points"
-        if "n_photos" in probabilities(predictions, words.call("plot_reliability"))[0]
-        else "photos"
-    )
-    return finished(draw_reliability(reliability(predictions), mm, unit), out)
+    what = words.call("plot_reliability")
+    prepared = read_predictions(predictions, what)
+    table = reliability_table(prepared, what)
+    return finished(draw_reliability(table, mm, f"{prepared.unit}s"), out)
 
 
 def draw_reliability(table: pd.DataFrame, mm: float, unit: str) -> Figure:
     """The picture of what `reliability` returned for so many photos or points, the unit."""
-    seen = table[table["n"] > 0]
+    bins = table[table["n"] > 0]
+    middle = (bins["low"] + bins["high"]) / 2
     figure = new_figure(mm, min(mm, 110) * 1.2)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     style_axes(top, "", "share that is right")
     top.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle="--")
-    _bars(top, seen["confidence"].to_numpy(), seen, "accuracy", BLUE, "o")
+    _bars(top, bins["confidence"].to_numpy(), bins, "accuracy", BLUE, "o")
     top.set_ylim(-0.02, 1.04)
     top.set_xlim(-0.02, 1.02)
     top.text(
@@ -316,10 +340,10 @@ def draw_reliability(table: pd.DataFrame, mm: float, unit: str) -> Figure:
         color=INK,
     )
     style_axes(bottom, "probability of the predicted class", unit)
-    bottom.bar((seen["low"] + seen["high"]) / 2, seen["n"], width=0.094, color=PALE, edgecolor=SOFT)
-    bottom.set_ylim(0, 1.35 * seen["n"].max())
-    for middle, n in zip((seen["low"] + seen["high"]) / 2, seen["n"], strict=True):
-        bottom.text(middle, n, f"{n}", ha="center", va="bottom", fontsize=POINTS, color=INK)
+    bottom.bar(middle, bins["n"], width=0.094, color=PALE, edgecolor=SOFT)
+    bottom.set_ylim(0, 1.35 * bins["n"].max())
+    for x, n in zip(middle, bins["n"], strict=True):
+        bottom.text(x, n, f"{n}", ha="center", va="bottom", fontsize=POINTS, color=INK)
     bottom.yaxis.get_major_locator().set_params(integer=True, nbins=3)
     return figure
 
@@ -327,7 +351,7 @@ def draw_reliability(table: pd.DataFrame, mm: float, unit: str) -> Figure:
 def _bars(
     ax: Axes, x: Any, table: pd.DataFrame, name: str, colour: str, mark: str, line: bool = True
 ) -> None:
-    """Values with their intervals."""
+    """Draw values of a table with their intervals, and a line from one to the next if asked for."""
     y, low, high = (table[f"{name}{end}"].to_numpy() for end in ("", "_low", "_high"))
     ax.errorbar(
         x,

@@ -25,12 +25,14 @@ from .canvas import (
     style_axes,
 )
 from .colours import class_styles
-from .tables import coastline, extent, map_table
+from .tables import Extent, coastline, extent, map_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_map"]
+
+_KEY = (0.4, 0.7, 1.0)  # probabilities whose signs the legend shows
 
 
 def plot_map(
@@ -70,64 +72,74 @@ def plot_map(
 def draw_map(table: pd.DataFrame, mm: float) -> Figure:
     """The picture of what `map_table` returned."""
     classes = table["predicted"].cat.categories.tolist()
-    styles = class_styles(classes)
-    colours = dict(zip(styles["class"], styles["colour"], strict=True))
-    markers = dict(zip(styles["class"], styles["marker"], strict=True))
-    west, east, south, north = extent(table)
-    seen = [c for c in classes if (table["predicted"] == c).any()]
-    sizes = (0.4, 0.7, 1.0)
-    names = [*seen, *(f"p = {s}" for s in sizes)]
-    per_row = max(1, int((mm - 6) // (8 + WIDE * max(len(n) for n in names[: len(seen)]))))
-    rows = -(-len(seen) // per_row) + 1
-    figure = new_figure(mm, (mm - 4) * (north - south) / (east - west) + 6 + 5 * rows)
+    styles = class_styles(classes).set_index("class")
+    shown = [c for c in classes if (table["predicted"] == c).any()]
+    per_row = max(1, int((mm - 6) // (8 + WIDE * max(len(c) for c in shown))))
+    rows = -(-len(shown) // per_row) + 1
+    area = extent(table)
+    height = (mm - 4) * (area.north - area.south) / (area.east - area.west) + 6 + 5 * rows
+    figure = new_figure(mm, height)
     ax = figure.subplots()
+    _draw_land(ax, area)
+    crowd = float(np.clip((400 / len(table)) ** 0.5, 0.35, 1))
+    _draw_points(ax, table, styles, crowd)
+    _draw_scale_bar(ax, area)
+    handles = [
+        _sign(styles["marker"][c], styles["colour"][c], float(_area(np.array(1.0)))) for c in shown
+    ]
+    draw_legend(figure, handles, shown, loc="outside lower left", ncols=per_row)
+    handles = [_sign("o", "#FFFFFF", float(_area(np.array(p))) * crowd) for p in _KEY]
+    draw_legend(ax, handles, [f"p = {p}" for p in _KEY], loc="upper right", framed=True)
+    return figure
+
+
+def _draw_land(ax: Axes, area: Extent) -> None:
+    """Frame what the map shows, and draw the coast within it."""
     style_axes(ax, "", "")
     ax.set_aspect("equal")
-    ax.set_xlim(west, east)
-    ax.set_ylim(south, north)
+    ax.set_xlim(area.west, area.east)
+    ax.set_ylim(area.south, area.north)
     ax.set_xticks([])
     ax.set_yticks([])
     for side in ax.spines.values():
         side.set_visible(True)
         side.set_color(PALE)
-    coast = coastline()
-    for _, line in coast.groupby("line"):
+    for _, line in coastline().groupby("line"):
         if (
-            line["x"].max() > west
-            and line["x"].min() < east
-            and line["y"].max() > south
-            and line["y"].min() < north
+            line["x"].max() > area.west
+            and line["x"].min() < area.east
+            and line["y"].max() > area.south
+            and line["y"].min() < area.north
         ):
             ax.plot(line["x"], line["y"], color="#A8A8A8", linewidth=0.6, zorder=1)
-    crowd = float(np.clip((400 / len(table)) ** 0.5, 0.35, 1))
+
+
+def _draw_points(ax: Axes, table: pd.DataFrame, styles: pd.DataFrame, crowd: float) -> None:
+    """Draw each point's sign; ``crowd`` shrinks signs where there are many."""
     # Small signs last, whatever their class, so that no larger one covers them.
     drawn = table.sort_values("confidence", ascending=False, kind="stable")
     signs = ax.scatter(
         drawn["x"],
         drawn["y"],
         s=_area(drawn["confidence"].to_numpy()) * crowd,
-        c=[colours[c] for c in drawn["predicted"]],
+        c=[styles["colour"][c] for c in drawn["predicted"]],
         edgecolors=INK,
         linewidths=0.4,
         zorder=2,
     )
     # scatter() itself takes one shape for all.
-    shapes = {c: MarkerStyle(m) for c, m in markers.items()}
+    shapes = {c: MarkerStyle(marker) for c, marker in styles["marker"].items()}
     paths = {c: s.get_path().transformed(s.get_transform()) for c, s in shapes.items()}
     signs.set_paths([paths[c] for c in drawn["predicted"]])
-    _scale_bar(ax, west, east, south, north)
-    handles = [_sign(markers[c], colours[c], float(_area(np.array(1.0)))) for c in seen]
-    draw_legend(figure, handles, seen, loc="outside lower left", ncols=per_row)
-    handles = [_sign("o", "#FFFFFF", float(_area(np.array(s))) * crowd) for s in sizes]
-    draw_legend(ax, handles, names[len(seen) :], loc="upper right", framed=True)
-    return figure
 
 
 def _area(confidence: Any) -> Any:
+    """The area of a sign, in square points, by the probability."""
     return 6 + 26 * np.clip(confidence, 0, 1) ** 2
 
 
 def _sign(marker: str, colour: str, area: float) -> Line2D:
+    """A sign for a legend."""
     return Line2D(
         [],
         [],
@@ -146,10 +158,11 @@ def _bar_length(span: float) -> float:
     return float(power * max(f for f in (1, 2, 5) if f * power <= span / 4))
 
 
-def _scale_bar(ax: Axes, west: float, east: float, south: float, north: float) -> None:
-    length = _bar_length(east - west)
-    x, y = west + 0.03 * (east - west), south + 0.03 * (north - south)
-    tick = 0.008 * (north - south)
+def _draw_scale_bar(ax: Axes, area: Extent) -> None:
+    """Draw a bar of a round length into the lower left corner."""
+    wide, tall = area.east - area.west, area.north - area.south
+    length = _bar_length(wide)
+    x, y, tick = area.west + 0.03 * wide, area.south + 0.03 * tall, 0.008 * tall
     ax.plot([x, x, x + length, x + length], [y + tick, y, y, y + tick], color=INK, linewidth=1)
     text = f"{length / 1000:g} km"
     ax.text(x + length / 2, y + tick, text, ha="center", va="bottom", fontsize=POINTS, color=INK)

@@ -1,20 +1,20 @@
-"""Photos with what was said of them."""
+"""Photos with their classes and probabilities."""
 
 from __future__ import annotations
 
 import os
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .._base import words
-from .._base.classes import confidence_of, probabilities, probability_columns
-from .._base.types import Table
+from .._base.classes import probability_columns
+from .._base.types import Floats, Table
 from ..errors import PhotoError
 from ..images.decode import thumbnail
 from ..photos import landscape
@@ -79,41 +79,56 @@ def plot_point(
         If the point, or its year, is not in the table.
     """
     mm, out = check_size(width, out)
-    rows = point_table(predictions, point_id, year)
-    # The whole table knows all classes, also where it went through a CSV file.
-    classes = probabilities(predictions, words.call("plot_point"))[2]
+    return finished(draw_point(point_table(predictions, point_id, year), mm), out)
+
+
+class _Box(NamedTuple):
+    """A place on a sheet: millimetres from its upper left corner, and its size."""
+
+    x: float
+    y: float
+    wide: float
+    tall: float
+
+
+def draw_point(rows: pd.DataFrame, mm: float) -> Figure:
+    """The picture of what `point_table` returned."""
+    classes = rows["predicted"].cat.categories.tolist()
+    styles = class_styles(classes)
     p = rows[probability_columns(rows)].to_numpy(dtype=np.float64)
-    title = textwrap.wrap(_point_title(rows, p, classes), int(mm / WIDE))
-    keys = _key_rows(classes, mm)
-    tall, wide = (15.0, 20.0) if mm >= 120 else (11.25, 15.0)
+    predicted = rows["predicted"].cat.codes.to_numpy()
+    is_classified = np.isfinite(p).all(axis=1) & (predicted >= 0)
+    is_voting = _voting(rows, p)
+    has_mean = is_voting.sum() > 1
+    title = textwrap.wrap(_point_title(rows, p[is_voting], classes), int(mm / WIDE))
+    keys = _keys(classes, mm)
+    wide, tall = (20.0, 15.0) if mm >= 120 else (15.0, 11.25)
     step, top = tall + 2.5, LINE * len(title) + 5
-    shown = np.isfinite(p).all(axis=1)
-    voting = _voting(rows, p)
-    height = top + step * len(rows) + (step if voting.sum() > 1 else 0) + 5 * len(keys) + 3
-    figure, ax = blank_sheet(mm, height)
+    left = 21 + wide  # of the bars
+    below = top + step * (len(rows) + has_mean)
+    figure, ax = blank_sheet(mm, below + 5 * _n_rows(keys) + 3)
     for i, line in enumerate(title):
         put_text(ax, 3, 4 + i * LINE, line)
-    left, right = 21 + wide, mm - 3
-    styles = class_styles(classes)
     row: Any
     for i, row in enumerate(rows.itertuples(index=False)):
         y = top + step * i
         put_text(ax, 3, y + tall / 2, _SIDES.get(row.direction, "photo"))
-        _photo(ax, row.path, (18, y, wide, tall))
-        if shown[i]:
-            said = f"{shortened(row.predicted)} {confidence_of(rows, p, classes)[i]:.2f}"
-            put_text(ax, left, y + tall / 2 - 4.2, said)
-            _stack(ax, p[i], styles, (left, y + tall / 2 - 1.8, right - left, 6))
+        _photo(ax, row.path, _Box(18, y, wide, tall))
+        if is_classified[i]:
+            label = f"{shortened(row.predicted)} {p[i, predicted[i]]:.2f}"
+            put_text(ax, left, y + tall / 2 - 4.2, label)
+            _stack(ax, p[i], styles, _Box(left, y + tall / 2 - 1.8, mm - 3 - left, 6))
         else:
             status = getattr(row, "status", "") or "no probabilities"
             put_text(ax, left, y + tall / 2, f"not classified: {status}", colour=SOFT)
-    if voting.sum() > 1:
+    if has_mean:
         y = top + step * len(rows)
-        said = "mean of the photos" if (voting == shown).all() else "mean, no close-ups"
-        put_text(ax, 3, y + tall / 2, said, bold=True)
-        _stack(ax, p[voting].mean(axis=0), styles, (left, y + tall / 2 - 3, right - left, 6))
-    _keys(ax, keys, styles, height - 5 * len(keys) + 0.5)
-    return finished(figure, out)
+        label = "mean of the photos" if (is_voting == is_classified).all() else "mean, no close-ups"
+        put_text(ax, 3, y + tall / 2, label, bold=True)
+        mean = p[is_voting].mean(axis=0)
+        _stack(ax, mean, styles, _Box(left, y + tall / 2 - 3, mm - 3 - left, 6))
+    _draw_keys(ax, keys, styles, below + 3.5)
+    return figure
 
 
 def plot_photos(
@@ -157,33 +172,33 @@ def plot_photos(
     classes = table["predicted"].cat.categories.tolist()
     styles = class_styles(classes)
     p = table[probability_columns(table)].to_numpy(dtype=np.float64)
-    columns = max(1, min(len(table), int((mm - 3) // 40)))
-    wide = (mm - 3) / max(columns, int((mm - 3) // 40)) - 3
+    fitting = int((mm - 3) // 40)
+    columns = max(1, min(len(table), fitting))
+    wide = (mm - 3) / max(columns, fitting) - 3
     tall = wide * 0.75
-    lines = 1 if right else 2
-    step = tall + LINE * lines + 8
-    keys = _key_rows(classes, mm)
-    height = 3 + step * -(-len(table) // columns) + 5 * len(keys)
-    figure, ax = blank_sheet(mm, height)
+    step = tall + LINE * (1 if right else 2) + 8
+    keys = _keys(classes, mm)
+    below = 3 + step * -(-len(table) // columns)
+    figure, ax = blank_sheet(mm, below + 5 * _n_rows(keys))
+    room = int((wide - 5 * WIDE) / WIDE)  # letters of a label
     row: Any
     for i, row in enumerate(table.itertuples(index=False)):
         x, y = 3 + (i % columns) * (wide + 3), 3 + (i // columns) * step
-        _photo(ax, row.path, (x, y, wide, tall))
-        _stack(ax, p[i], styles, (x, y + tall + 1, wide, 2), numbers=False)
-        room = int((wide - 5 * WIDE) / WIDE)
-        said = f"{shortened(row.predicted, room)} {row.confidence:.2f}"
-        put_text(ax, x, y + tall + 5.5, said)
+        _photo(ax, row.path, _Box(x, y, wide, tall))
+        _stack(ax, p[i], styles, _Box(x, y + tall + 1, wide, 2), numbers=False)
+        label = f"{shortened(row.predicted, room)} {row.confidence:.2f}"
+        put_text(ax, x, y + tall + 5.5, label)
         if not right:
-            known = pd.notna(row.reference_probability)
-            chance = f" {row.reference_probability:.2f}" if known else ""
-            said = f"is {shortened(row.habitat, room - 3)}{chance}"
-            put_text(ax, x, y + tall + 5.5 + LINE, said, colour=SOFT)
-    _keys(ax, keys, styles, height - 5 * len(keys) + 0.5)
+            is_known = pd.notna(row.reference_probability)
+            probability = f" {row.reference_probability:.2f}" if is_known else ""
+            label = f"is {shortened(row.habitat, room - 3)}{probability}"
+            put_text(ax, x, y + tall + 5.5 + LINE, label, colour=SOFT)
+    _draw_keys(ax, keys, styles, below + 0.5)
     return finished(figure, out)
 
 
-def _photo(ax: Axes, path: Any, box: tuple[float, float, float, float]) -> None:
-    """A photo, its proportions kept, or a grey field that says why there is none."""
+def _photo(ax: Axes, path: Any, box: _Box) -> None:
+    """Draw a photo, its proportions kept, or a grey field that says why there is none."""
     x, y, wide, tall = box
     try:
         pixels = thumbnail(path, _THUMB)
@@ -210,14 +225,8 @@ def _photo(ax: Axes, path: Any, box: tuple[float, float, float, float]) -> None:
     ax.set_ylim(limits[1])
 
 
-def _stack(
-    ax: Axes,
-    p: Any,
-    styles: pd.DataFrame,
-    box: tuple[float, float, float, float],
-    numbers: bool = True,
-) -> None:
-    """Probabilities as one bar, with numbers where there is room for them."""
+def _stack(ax: Axes, p: Floats, styles: pd.DataFrame, box: _Box, *, numbers: bool = True) -> None:
+    """Draw probabilities as one bar, with numbers where there is room for them."""
     x, y, wide, tall = box
     start = x
     for share, colour, ink in zip(p, styles["colour"], styles["ink"], strict=True):
@@ -238,41 +247,52 @@ def _stack(
         start += length
 
 
-def _key_rows(classes: Sequence[str], mm: float) -> list[list[tuple[int, float]]]:
-    """Where the key of each class stands: rows of class number and millimetres from the left."""
-    rows: list[list[tuple[int, float]]] = [[]]
-    x = 3.0
-    for i, label in enumerate(classes):
+class _Key(NamedTuple):
+    """Where the key of a class stands: its row, and millimetres from the left."""
+
+    row: int
+    x: float
+
+
+def _keys(classes: Sequence[str], mm: float) -> list[_Key]:
+    """Place the keys of all classes side by side, on as many rows as they need."""
+    keys = []
+    row, x = 0, 3.0
+    for label in classes:
         wide = 9 + WIDE * len(shortened(label))
-        if x + wide > mm and rows[-1]:
-            rows.append([])
-            x = 3.0
-        rows[-1].append((i, x))
+        if x + wide > mm and x > 3.0:
+            row, x = row + 1, 3.0
+        keys.append(_Key(row, x))
         x += wide
-    return rows
+    return keys
 
 
-def _keys(ax: Axes, rows: list[list[tuple[int, float]]], styles: pd.DataFrame, y: float) -> None:
-    for i, row in enumerate(rows):
-        for number, x in row:
-            colour = styles["colour"].iloc[number]
-            ax.add_patch(Rectangle((x, y + 5 * i), 3, 3, facecolor=colour, edgecolor="none"))
-            put_text(ax, x + 4.2, y + 5 * i + 1.5, shortened(styles["class"].iloc[number]))
+def _n_rows(keys: list[_Key]) -> int:
+    return keys[-1].row + 1
 
 
-def _voting(rows: pd.DataFrame, p: Any) -> Any:
-    """Which photos of a point vote by default: readable ones that are no close-ups."""
-    return np.isfinite(p).all(axis=1) & landscape(rows).to_numpy(dtype=bool)
+def _draw_keys(ax: Axes, keys: list[_Key], styles: pd.DataFrame, top: float) -> None:
+    """Draw the colour and label of each class."""
+    for key, label, colour in zip(keys, styles["class"], styles["colour"], strict=True):
+        y = top + 5 * key.row
+        ax.add_patch(Rectangle((key.x, y), 3, 3, facecolor=colour, edgecolor="none"))
+        put_text(ax, key.x + 4.2, y + 1.5, shortened(label))
 
 
-def _point_title(rows: pd.DataFrame, p: Any, classes: Sequence[str]) -> str:
+def _voting(rows: pd.DataFrame, p: Floats) -> npt.NDArray[np.bool_]:
+    """Mark the photos of a point that vote by default: readable ones that are no close-ups."""
+    is_voting: npt.NDArray[np.bool_] = np.isfinite(p).all(axis=1) & landscape(rows).to_numpy(bool)
+    return is_voting
+
+
+def _point_title(rows: pd.DataFrame, p: Floats, classes: Sequence[str]) -> str:
+    """The point and year, how its photos vote by their probabilities, and the reference class."""
     year = f", {rows.attrs['year']}" if "year" in rows.attrs else ""
     title = f"Point {rows.attrs['point_id']}{year}"
-    votes = p[_voting(rows, p)].argmax(axis=1)
-    if len(votes):
-        counts = pd.Series(votes).value_counts()
+    if len(p):
+        counts = pd.Series(p.argmax(axis=1)).value_counts()
         title += ": " + ", ".join(
-            f"{n} of {len(votes)} photos {shortened(classes[i])}"
+            f"{n} of {len(p)} photos {shortened(classes[i])}"
             for i, n in zip(counts.index.tolist(), counts, strict=True)
         )
     labels = rows["habitat"].dropna().unique()

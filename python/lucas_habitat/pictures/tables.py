@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number, check_seed
-from .._base.classes import confidence_of, labelled_rows, probabilities, probability_columns
+from .._base.classes import Predictions, labelled, read_predictions
 from .._base.places import point_ids, to_metres
 from .._base.tables import require_columns
-from .._base.types import Table
+from .._base.types import Floats, Table
 from ..errors import InputError, inform, some
 from ..evaluation import Evaluation
 from ..photos import DIRECTIONS, as_photos
@@ -61,30 +63,24 @@ def confusion_table(evaluation: Evaluation) -> pd.DataFrame:
     )
 
 
-def point_table(predictions: Table, point_id: object, year: int | None = None) -> pd.DataFrame:
+def point_table(
+    predictions: Table | Predictions, point_id: object, year: int | None = None
+) -> pd.DataFrame:
     """The photos of one point in one year, in the order P N E S W C.
 
     Returns
     -------
     pandas.DataFrame
-        The rows of the predictions. ``attrs`` has ``point_id``, and ``year`` where it is known.
+        The rows of the predictions; ``predicted`` knows all classes, also where the table went
+        through a CSV file. ``attrs`` has ``point_id``, and ``year`` where it is known.
     """
-    table, _, _ = probabilities(predictions, words.call("plot_point"))
-    table = as_photos(table)
+    photos = as_photos(read_predictions(predictions, words.call("plot_point")).table)
     wanted = point_ids(pd.Series([point_id])).iloc[0]
-    rows: pd.DataFrame = table[table["point_id"].notna() & (table["point_id"] == wanted)]
+    rows: pd.DataFrame = photos[photos["point_id"].notna() & (photos["point_id"] == wanted)]
     if rows.empty:
-        known = table["point_id"].dropna().unique().tolist()
-        raise InputError(f"There is no point {point_id!r} in the table; it has {some(known)}.")
-    years = sorted(rows["year"].dropna().unique().tolist())
-    if pd.notna(year):
-        rows = rows[(rows["year"] == year).fillna(False)]
-        if rows.empty:
-            raise InputError(
-                f"The point {wanted} has no photo of {year}; it has {some(years) or 'no year'}."
-            )
-    elif years:
-        rows = rows[(rows["year"] == years[-1]).fillna(False)]
+        there = photos["point_id"].dropna().unique().tolist()
+        raise InputError(f"There is no point {point_id!r} in the table; it has {some(there)}.")
+    rows = _of_year(rows, wanted, year)
     order = {d: i for i, d in enumerate(DIRECTIONS)}
     rows = rows.sort_values(
         "direction", key=lambda d: d.map(order).fillna(len(order)), kind="stable"
@@ -95,7 +91,21 @@ def point_table(predictions: Table, point_id: object, year: int | None = None) -
     return rows
 
 
-def map_table(points: Table, what: str = words.call("plot_map")) -> pd.DataFrame:
+def _of_year(rows: pd.DataFrame, point: object, year: int | None) -> pd.DataFrame:
+    """The rows of a point in one year, the latest unless one is asked for."""
+    years = sorted(rows["year"].dropna().unique().tolist())
+    if pd.isna(year) and not years:
+        return rows
+    wanted = years[-1] if pd.isna(year) else year
+    of_year = rows[(rows["year"] == wanted).fillna(False)]
+    if of_year.empty:
+        raise InputError(
+            f"The point {point} has no photo of {year}; it has {some(years) or 'no year'}."
+        )
+    return of_year
+
+
+def map_table(points: Table | Predictions, what: str = words.call("plot_map")) -> pd.DataFrame:
     """Where points are and what they are; of a point with several years, the latest.
 
     ``what`` is the function that errors speak of.
@@ -106,52 +116,70 @@ def map_table(points: Table, what: str = words.call("plot_map")) -> pd.DataFrame
         One row a point: ``point_id``, ``year``, ``x``, ``y`` (EPSG:3035, metres), ``predicted``,
         ``confidence`` (the probability of the predicted class).
     """
-    table, p, classes = probabilities(points, what)
+    voted = read_predictions(points, what)
+    table = voted.table
     require_columns(table, ["point_id"], what, f"Give what {words.call('vote')} returned.")
-    found = pd.DataFrame(
+    xy = _coordinates(table)
+    places = pd.DataFrame(
         {
             "point_id": point_ids(table["point_id"]),
             "year": table.get("year", pd.NA),
-            "x": table.get("x", np.nan),
-            "y": table.get("y", np.nan),
-            "predicted": pd.Categorical(table["predicted"].astype("str"), categories=classes),
-            "confidence": confidence_of(table, p, classes),
+            "x": xy["x"],
+            "y": xy["y"],
+            "predicted": table["predicted"],
+            "confidence": voted.confidence,
         }
     )
-    if {"lon", "lat"} <= set(table.columns):
-        here = found["x"].isna() | found["y"].isna()
-        lon, lat = (table.loc[here, name].to_numpy(dtype=np.float64) for name in ("lon", "lat"))
-        found.loc[here, ["x", "y"]] = np.column_stack(to_metres(lon, lat))
-    placed = np.isfinite(found[["x", "y"]].to_numpy(dtype=np.float64)).all(axis=1)
-    seen = found["predicted"].notna().to_numpy()
-    if not (placed & seen).any():
+    is_placed = np.isfinite(places[["x", "y"]].to_numpy(dtype=np.float64)).all(axis=1)
+    is_classified = places["predicted"].notna().to_numpy()
+    is_drawn = is_placed & is_classified
+    if not is_drawn.any():
         raise InputError(
-            f"None of {len(found)} points can be drawn: {int(placed.sum())} have coordinates (x and "
-            f"y in EPSG:3035, or lon and lat), {int(seen.sum())} have a predicted class."
+            f"None of {len(places)} points can be drawn: {int(is_placed.sum())} have coordinates (x "
+            f"and y in EPSG:3035, or lon and lat), {int(is_classified.sum())} have a predicted class."
         )
-    if not (placed & seen).all():
+    if not is_drawn.all():
         inform(
-            f"{int((~(placed & seen)).sum())} of {len(found)} points have no coordinates or no class "
-            "and are not on the map."
+            f"{int((~is_drawn).sum())} of {len(places)} points have no coordinates or no class and "
+            "are not on the map."
         )
-    found = found[placed & seen].sort_values("year", kind="stable", na_position="first")
-    latest: pd.DataFrame = found.drop_duplicates("point_id", keep="last").sort_index()
+    places = places[is_drawn].sort_values("year", kind="stable", na_position="first")
+    latest: pd.DataFrame = places.drop_duplicates("point_id", keep="last").sort_index()
     return latest.reset_index(drop=True)
 
 
-def extent(points: pd.DataFrame) -> tuple[float, float, float, float]:
-    """What a map shows: west, east, south and north, from 4:5 to 9:5, at least 40 km."""
+def _coordinates(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns x and y of all rows, from degrees where only these are known."""
+    xy = table.reindex(columns=["x", "y"]).astype("float64")
+    if {"lon", "lat"} <= set(table.columns):
+        is_missing = xy.isna().any(axis=1)
+        degrees = table.loc[is_missing, ["lon", "lat"]].to_numpy(dtype=np.float64)
+        xy.loc[is_missing] = np.column_stack(to_metres(*degrees.T))
+    return xy
+
+
+class Extent(NamedTuple):
+    """What a map shows, in metres."""
+
+    west: float
+    east: float
+    south: float
+    north: float
+
+
+def extent(points: pd.DataFrame) -> Extent:
+    """What a map of points shows: from 4:5 to 9:5, at least 40 km."""
     low, high = points[["x", "y"]].min().to_numpy(), points[["x", "y"]].max().to_numpy()
     middle = (low + high) / 2
     span = np.maximum((high - low) * 1.16, 40_000.0)
     span = np.maximum(span, span[::-1] * np.array([1 / 1.25, 1 / 1.8]))
     west, south = middle - span / 2
     east, north = middle + span / 2
-    return float(west), float(east), float(south), float(north)
+    return Extent(float(west), float(east), float(south), float(north))
 
 
 def examples_table(
-    predictions: Table,
+    predictions: Table | Predictions,
     right: bool = True,
     n: int = 12,
     seed: int = 1,
@@ -175,36 +203,51 @@ def examples_table(
             f"{words.arg('right')} must be {words.value(True)} or {words.value(False)}; "
             f"got {words.value(right)} instead."
         )
-    table, p, classes = probabilities(predictions, what)
-    require_columns(table, ["path"], what, f"Give what {words.call('classify')} returned.")
-    kept = labelled_rows(table, what).to_numpy()
-    table, p = table[kept].reset_index(drop=True), p[kept]
-    guess, truth = table["predicted"].astype("str"), table["habitat"].astype("str")
-    chosen = np.flatnonzero((guess == truth).to_numpy() == bool(right))
+    photos = read_predictions(predictions, what)
+    require_columns(photos.table, ["path"], what, f"Give what {words.call('classify')} returned.")
+    photos = labelled(photos, what)
+    is_right = (
+        photos.table["predicted"].astype("str") == photos.table["habitat"].astype("str")
+    ).to_numpy()
+    shown = photos.chosen(
+        _some_there(photos.table["path"], is_right == bool(right), int(n), right, rng)
+    )
+    first = ["path", "point_id", "year", "direction", "habitat", "predicted", "confidence"]
+    table = shown.table.assign(
+        confidence=shown.confidence, reference_probability=_reference_probability(shown)
+    ).reindex(columns=[*first, "reference_probability", *shown.columns])
+    return table.sort_values(["habitat", "path"]).reset_index(drop=True)
+
+
+def _some_there(
+    paths: pd.Series,
+    is_wanted: npt.NDArray[np.bool_],
+    n: int,
+    right: bool,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.bool_]:
+    """Mark at most n photos of those wanted, drawn at random among those whose files are there."""
     kind = "right" if right else "wrong"
-    if not len(chosen):
+    wanted = np.flatnonzero(is_wanted)
+    if not len(wanted):
         raise InputError(
-            f"None of {len(table)} photos was classified {kind}: there is none to show."
+            f"None of {len(paths)} photos was classified {kind}: there is none to show."
         )
     there: list[int] = []
-    for i in rng.permutation(chosen):
-        path = table["path"].iloc[i]
-        if isinstance(path, str) and os.path.isfile(path):
+    for i in rng.permutation(wanted):
+        if isinstance(paths.iloc[i], str) and os.path.isfile(paths.iloc[i]):
             there.append(int(i))
-        if len(there) == int(n):
+        if len(there) == n:
             break
     if not there:
         raise InputError(
-            f"None of the {len(chosen)} photos that were classified {kind} is there any more; the "
-            f"first was {table['path'].iloc[chosen[0]]}."
+            f"None of the {len(wanted)} photos that were classified {kind} is there any more; the "
+            f"first was {paths.iloc[wanted[0]]}."
         )
-    codes = pd.Categorical(truth, categories=classes).codes
-    columns = probability_columns(table)
-    table = table.assign(
-        predicted=pd.Categorical(guess, categories=classes),
-        confidence=confidence_of(table, p, classes),
-        reference_probability=np.where(codes >= 0, p[np.arange(len(table)), codes], np.nan),
-    )
-    first = ["path", "point_id", "year", "direction", "habitat", "predicted", "confidence"]
-    table = table.reindex(columns=[*first, "reference_probability", *columns]).iloc[there]
-    return table.sort_values(["habitat", "path"]).reset_index(drop=True)
+    return np.isin(np.arange(len(paths)), there)
+
+
+def _reference_probability(photos: Predictions) -> Floats:
+    """The probability of each photo's reference class; NaN where the model does not know it."""
+    codes = pd.Categorical(photos.table["habitat"].astype("str"), categories=photos.classes).codes
+    return np.where(codes >= 0, photos.p[np.arange(len(codes)), codes], np.nan)

@@ -1,0 +1,106 @@
+"""What a run gave, asked for once and shared by all sections of its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .._base import words
+from .._base.classes import Predictions, column_names, read_predictions
+from .._base.tables import as_table, require_columns
+from .._base.types import Table
+from ..evaluation import Evaluation, evaluate
+from ..images.drawn import DRAWN
+from ..photos import as_photos
+from ..voting import vote
+
+if TYPE_CHECKING:
+    from ..model import HabitatModel
+
+__all__ = ["REPORT", "Results", "results_of"]
+
+#: The function that errors on the page speak of.
+REPORT = words.call("report")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A run, prepared for its page.
+
+    Attributes
+    ----------
+    photos : Predictions
+        The photos, each column with its type.
+    points : pandas.DataFrame
+        What `vote` made of them, or the caller.
+    evaluations : dict of str to Evaluation
+        Per ``"photo"`` and per ``"point"``, where there is something to compare.
+    model : HabitatModel or None
+    is_drawn : bool
+        Whether the demo drew the photos.
+    """
+
+    photos: Predictions
+    points: pd.DataFrame
+    evaluations: dict[str, Evaluation]
+    model: HabitatModel | None
+    is_drawn: bool
+
+    @cached_property
+    def voted(self) -> Predictions:
+        """The points with their probabilities.
+
+        Raises
+        ------
+        InputError
+            If they have none, which points of the caller's own may.
+        """
+        return read_predictions(self.points, REPORT)
+
+
+def results_of(predictions: Table, model: HabitatModel | None, points: Table | None) -> Results:
+    """Prepare a run; arguments as for `report`, the model loaded."""
+    photos = _photos(predictions, model)
+    voted = vote(photos.table) if points is None else as_table(points)
+    require_columns(
+        voted,
+        ["predicted"],
+        words.arg("points"),
+        f"Give the table that {words.call('vote')} made.",
+    )
+    paths = photos.table["path"].dropna().head()
+    return Results(
+        photos=photos,
+        points=voted,
+        evaluations=_evaluations(photos.table, voted),
+        model=model,
+        # The demo leaves a note beside the folders of the photos it draws.
+        is_drawn=any((Path(p).parent.parent / DRAWN).is_file() for p in paths),
+    )
+
+
+def _photos(given: Table, model: HabitatModel | None) -> Predictions:
+    """The photos, with the labels of all classes, also those that only the model knows."""
+    photos = read_predictions(given, REPORT)
+    require_columns(
+        photos.table, ["path"], REPORT, f"Give the table that {words.call('classify')} made."
+    )
+    table, classes = photos.table, photos.classes
+    # A label that no photo got is lost in a CSV file.
+    if model is not None and column_names(model.classes) == column_names(classes):
+        classes = list(model.classes)
+        table = table.assign(predicted=pd.Categorical(table["predicted"], categories=classes))
+    return replace(photos, table=as_photos(table), classes=classes)
+
+
+def _evaluations(photos: pd.DataFrame, points: pd.DataFrame) -> dict[str, Evaluation]:
+    """Evaluations per photo and per point, where there is something to compare."""
+    return {
+        unit: evaluate(rows)
+        for unit, rows in (("photo", photos), ("point", points))
+        if "habitat" in rows and (rows["habitat"].notna() & rows["predicted"].notna()).any()
+    }
