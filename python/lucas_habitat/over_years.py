@@ -321,7 +321,9 @@ class OverYears(NamedTuple):
     changes: pd.DataFrame
 
 
-def over_years(points: Table | Predictions, class_shares: ClassShares, what: str) -> OverYears:
+def transitions_and_changes(
+    points: Table | Predictions, class_shares: ClassShares, what: str
+) -> OverYears:
     """`transitions` and `changes` with their defaults; ``what`` is the function messages speak of."""
     visits = _visits(points, None, class_shares, None, what)
     shares = _likeliest_shares(visits)

@@ -114,3 +114,15 @@ def model(parts):
     from lucas_habitat import train
 
     return train(parts[0], arch="efficientnet_lite0", progress=False)
+
+
+@pytest.fixture(scope="session")
+def predictions(parts, model):
+    import warnings
+
+    from lucas_habitat import classify
+    from lucas_habitat.errors import LucasMessage
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LucasMessage)
+        return classify(parts[1], model, progress=False)

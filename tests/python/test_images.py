@@ -16,6 +16,7 @@ from lucas_habitat.images.decode import (
     decode_photo,
     preprocessing_from,
     read_bytes,
+    thumbnail,
 )
 
 KEEP = Preprocessing(credit="keep")
@@ -469,3 +470,15 @@ def test_preprocessing_goes_through_a_card():
     assert preprocessing_from(how.as_dict()) == how
     with pytest.raises(InputError, match=r"Unknown preprocessing.*sharpen"):
         preprocessing_from({"size": 224, "sharpen": True})
+
+
+def test_a_thumbnail_is_upright_and_keeps_its_shape(tmp_path):
+    pixels = np.zeros((60, 120, 3), dtype=np.uint8)
+    pixels[:, :60] = (255, 0, 0)  # red on the left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: red comes on top
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    small = thumbnail(str(tmp_path / "a.jpg"), 80)
+    assert small.shape == (80, 40, 3)
+    assert small[10, 20, 0] > 200
+    assert small[70, 20, 0] < 50

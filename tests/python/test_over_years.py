@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import growth
+from pictures_support import HARD, cut_off, overlapping
 from scipy.optimize import minimize
-from test_plots import HARD, cut_off, overlapping
 
 from lucas_habitat import changes, plot_transitions, report, transitions, vote
 from lucas_habitat._base.classes import column_names
 from lucas_habitat._base.tables import write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
-from lucas_habitat.over_years import _climb
+from lucas_habitat.over_years import _climb, transitions_and_changes
 from lucas_habitat.pictures.colours import PILOT
 
 CASES = json.loads(
@@ -600,3 +600,12 @@ def test_labels_that_cannot_tell_the_sharpness_are_not_used(labels, told):
     assert found.attrs["sharpness"] == 1.0
     with pytest.raises(InputError, match=told):
         changes(mute.drop(columns="habitat"), labelled=labelled)
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasWarning")
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_transitions_and_changes_together_are_those_of_each():
+    points, _ = simulated(60)
+    together = transitions_and_changes(points, None, "report()")
+    pd.testing.assert_frame_equal(together.transitions, transitions(points))
+    pd.testing.assert_frame_equal(together.changes, changes(points))

@@ -5,17 +5,19 @@ import hashlib
 import html.parser
 import json
 import re
+import shutil
 import sys
 import warnings
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from pictures_support import HARD, made
 from test_over_years import simulated
-from test_plots import HARD, made
 
 from lucas_habitat import (
-    classify,
     diagnostics,
     evaluate,
     evaluation,
@@ -26,24 +28,18 @@ from lucas_habitat import (
     voting,
 )
 from lucas_habitat._base import classes
-from lucas_habitat._base.classes import Predictions
+from lucas_habitat._base.classes import Predictions, column_names
 from lucas_habitat._base.tables import write_table
 from lucas_habitat.cli import main
-from lucas_habitat.errors import InputError, LucasMessage, ModelError
+from lucas_habitat.errors import InputError, ModelError
 from lucas_habitat.pages import results, sections
-from lucas_habitat.pages.html import paragraph
+from lucas_habitat.pages.html import escape, paragraph
 from lucas_habitat.pages.page import Section, write_page
 from lucas_habitat.pages.sections import _telling_point
 from lucas_habitat.pictures import tables
+from lucas_habitat.pictures.colours import PILOT
 
 EVIL = "<script>alert('x')</script>"
-
-
-@pytest.fixture(scope="module")
-def predictions(parts, model):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LucasMessage)
-        return classify(parts[1], model, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -244,17 +240,76 @@ def test_the_telling_point_is_chosen_by_photos_that_vote():
     assert _telling_point(table[table["direction"] == "C"]) is None
 
 
-def test_hostile_names_are_only_text(tmp_path):
-    classes = [EVIL, '" onload="x', "a&b"]
-    table = made(classes, n_points=12)
+HOSTILE = [EVIL, '" onload="x', "a&b", "</section><b>"]
+
+
+def hostile_run(model):
+    """Photos, points and a model whose every text of somebody else's is hostile."""
+    points = simulated(60)[0].assign(habitat=lambda t: t["predicted"].astype("str"))
+    points = points.assign(x=4.3e6, y=3.5e6 + 1000 * np.arange(len(points)))
+    table = pd.concat([points, made(PILOT)], ignore_index=True)
+    names = dict(zip(PILOT, HOSTILE, strict=True))
+    columns = dict(zip(column_names(PILOT), column_names(HOSTILE), strict=True))
+
+    def renamed(rows):
+        rows = rows.rename(columns=columns)
+        for name in ("predicted", "habitat"):
+            rows[name] = rows[name].astype("str").map(names)
+        return rows.assign(predicted=pd.Categorical(rows["predicted"], categories=HOSTILE))
+
+    table = renamed(table)
     table["path"] = [f"{EVIL.replace('/', '')}{i}.jpg" for i in range(len(table))]
-    table.loc[0, ["predicted", "status", "error"]] = [None, "damaged", EVIL]
-    table.loc[0, [c for c in table if c.startswith("p_")]] = float("nan")
-    page = Page(report(table, tmp_path / "r.html", title=f"{EVIL}\x00"))
-    assert not page.all("script")
-    assert not [a for _, a in page.elements if "onload" in a]
-    assert EVIL in page.text
-    assert "\x00" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+    table["point_id"] = EVIL + table["point_id"]
+    table.loc[0, ["predicted", "status", "error"]] = [None, EVIL, EVIL]
+    table.loc[0, list(columns.values())] = float("nan")
+    training = {
+        **model.training,
+        "photos_per_class": dict.fromkeys(HOSTILE, 9),
+        "refused": {EVIL: 1},
+        "recipe": EVIL,
+        "years": [EVIL],
+    }
+    hostile = replace(model, classes=HOSTILE, training=training, versions={EVIL: EVIL})
+    return table, renamed(points.assign(point_id=EVIL + points["point_id"])), hostile
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_hostile_names_are_only_text_in_every_section(predictions, model, tmp_path):
+    table, points, hostile = hostile_run(model)
+    # Photos that are there are shown with their names.
+    there = tmp_path / "<img src=x onerror=a>.jpg"
+    shutil.copy(predictions["path"].iloc[0], there)
+    table.loc[[5, 6], "path"] = str(there)
+    table.loc[6, "predicted"] = next(c for c in HOSTILE if c != table.loc[6, "habitat"])
+    file = report(
+        table, tmp_path / "r.html", model=hostile, points=points, title=f"{EVIL}\x00</title>"
+    )
+    page = Page(file)
+    assert not page.all("script") + page.all("b")
+    assert not [a for _, a in page.elements if {"onload", "onerror"} & set(a)]
+    assert len(page.all("section")) == 13
+    assert "\x00" not in file.read_text(encoding="utf-8")
+    for text in (*HOSTILE, "<img src=x onerror=a>.jpg", f"{EVIL}\ufffd</title>"):
+        assert text in page.text
+    parts = re.findall(
+        r"<h2[^>]*>(.*?)</h2>(.*?)</section>", file.read_text(encoding="utf-8"), re.S
+    )
+    bodies = dict(parts)
+    for heading in HEADINGS_WITH_NAMES:
+        assert any(escape(text) in bodies[heading] for text in HOSTILE), heading
+
+
+#: Sections that show texts of somebody else's.
+HEADINGS_WITH_NAMES = (
+    "What was trained on what",
+    "Accuracy by class",
+    "Where the points are",
+    "Photos classified right",
+    "Photos classified wrong",
+    "The photos of one point",
+    "Photos refused",
+    "Versions, citation, licence",
+)
 
 
 def test_twelve_classes(tmp_path):
@@ -279,7 +334,7 @@ def test_its_errors_speak_of_it(predictions, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
-@pytest.mark.parametrize("where", ["vote", "over_years"])
+@pytest.mark.parametrize("where", ["vote", "transitions_and_changes"])
 def test_warnings_of_other_libraries_are_not_hidden(where, tmp_path, monkeypatch):
     points, _ = simulated(60)
     table = made()

@@ -258,7 +258,7 @@ def by_hand(source):
         'notes.append(f"rows that are NaN: {n}")',
         'warn("Set the index of sites.")',
         '_HINT = "calibrate() mends that."',
-        'probabilities(table, "vote()")',
+        'read_predictions(table, "vote()")',
         'try: f()\nexcept (OSError, InputError) as error: warn(f"No: {error}")',
         'warn("Give another folder, or --overwrite.")',
     ],

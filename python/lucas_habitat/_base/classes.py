@@ -196,28 +196,3 @@ def labelled(predictions: Predictions, what: str) -> Predictions:
             "a predicted class and a habitat. Classify labelled photos, or add the column habitat."
         )
     return predictions.chosen(rows)
-
-
-def probabilities(predictions: Table, what: str) -> tuple[pd.DataFrame, Floats, list[str]]:
-    """A table of predictions, its probabilities (rows, classes), and the labels of the classes."""
-    prepared = read_predictions(predictions, what)
-    return prepared.table, prepared.p, prepared.classes
-
-
-def confidence_of(table: pd.DataFrame, p: Floats, classes: list[str]) -> Floats:
-    """The probability of each row's predicted class; missing where there is none."""
-    codes = pd.Categorical(table["predicted"].astype("str"), categories=classes).codes
-    return np.where(codes >= 0, p[np.arange(len(table)), codes], np.nan)
-
-
-def labelled_rows(table: pd.DataFrame, what: str) -> pd.Series:
-    """Mark the rows that have both classes, or say that there are none."""
-    is_labelled = table["predicted"].notna() & (
-        table["habitat"].notna() if "habitat" in table else False
-    )
-    if not is_labelled.any():
-        raise InputError(
-            f"{what} compares with reference classes, but none of the {len(table)} rows has both "
-            "a predicted class and a habitat. Classify labelled photos, or add the column habitat."
-        )
-    return is_labelled

@@ -18,7 +18,7 @@ from ..diagnostics import reliability_table, votes_table
 from ..errors import InputError, LucasMessage, LucasWarning, PhotoError
 from ..evaluation import Evaluation
 from ..images.decode import STATUSES, thumbnail
-from ..over_years import FEWEST, over_years
+from ..over_years import FEWEST, transitions_and_changes
 from ..photos import landscape
 from ..pictures.charts import draw_confusion, draw_history, draw_reliability, draw_votes
 from ..pictures.maps import draw_map
@@ -315,7 +315,7 @@ def change(run: Results) -> Section | None:
     section = Section("Over the years")
     try:
         with _noted() as notes:
-            found = over_years(run.voted, run.model, REPORT)
+            found = transitions_and_changes(run.voted, run.model, REPORT)
     except InputError as error:
         section.parts.append(paragraph(error))
         return section

@@ -1,0 +1,86 @@
+"""What votes gain, and reliability: against numbers by hand and against vote() and evaluate()."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pictures_support import made
+
+from lucas_habitat import evaluate, reliability, vote, vote_gain
+from lucas_habitat.errors import InputError, LucasMessage
+
+
+def test_reliability_by_hand():
+    table = pd.DataFrame(
+        {
+            "point_id": ["1", "1", "2", "3"],
+            "habitat": ["a", "a", "a", "b"],
+            "predicted": ["a", "a", "b", "b"],
+            "p_a": [0.72, 0.78, 0.2, 0.0],
+            "p_b": [0.28, 0.22, 0.8, 1.0],
+        }
+    )
+    found = reliability(table)
+    assert found["n"].tolist() == [0, 0, 0, 0, 0, 0, 0, 2, 1, 1]
+    assert found["n_points"].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 1, 1]
+    assert found["confidence"].tolist()[7:] == pytest.approx([0.75, 0.8, 1.0])
+    assert found["accuracy"].tolist()[7:] == [1, 0, 1]
+    assert found.attrs["ece"] == pytest.approx((2 * 0.25 + 0.8 + 0) / 4)
+    # Wilson for 1 of 1: from 1 / (1 + z^2)
+    assert found["accuracy_low"].iloc[9] == pytest.approx(1 / (1 + 1.959964**2))
+    assert found["accuracy_high"].iloc[9] == pytest.approx(1)
+
+
+def test_vote_gain_ends_at_what_all_votes_give():
+    table = made(skill=1.2)
+    found = vote_gain(table, n_draws=100)
+    everyone = evaluate(vote(table), n_boot=0)
+    assert found["accuracy"].iloc[-1] == pytest.approx(everyone.overall_accuracy, abs=1e-12)
+    assert found["kappa"].iloc[-1] == pytest.approx(everyone.kappa, abs=1e-12)
+    # One photo drawn of five: on the mean, the accuracy of photos.
+    by_photo = evaluate(table, n_boot=0).overall_accuracy
+    assert found["accuracy"].iloc[0] == pytest.approx(by_photo, abs=0.02)
+    assert found["kappa_gain"].iloc[1:].tolist() == pytest.approx(np.diff(found["kappa"]).tolist())
+    assert (found["kappa_low"] < found["kappa"]).all()
+    assert (found["kappa"] < found["kappa_high"]).all()
+    assert found["n_photos"].tolist() == [1, 2, 3, 4, 5]
+    pd.testing.assert_frame_equal(found, vote_gain(table, n_draws=100))
+    assert not found.equals(vote_gain(table, n_draws=100, seed=2))
+
+
+def test_vote_gain_leaves_out_points_with_fewer_photos():
+    table = made()
+    with pytest.warns(LucasMessage, match="1 of 40 points have fewer than 5"):
+        found = vote_gain(table.drop(index=3), n_draws=20)
+    assert (found["n_points"] == 39).all()
+
+
+def test_vote_gain_needs_several_photos_and_labels():
+    with pytest.raises(InputError, match="most have 1"):
+        vote_gain(made(photos=1))
+    with pytest.raises(InputError, match="none of the 200 rows has both"):
+        vote_gain(made().drop(columns="habitat"))
+
+
+def test_vote_gain_needs_points_with_a_clear_label():
+    # Two photos a point, and each of them labelled differently.
+    table = made(photos=2).assign(habitat=["woody", "cropland"] * 40)
+    with pytest.raises(
+        InputError, match=r"none of 40 points with 2 or more photos has a clear one"
+    ):
+        vote_gain(table)
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_vote_gain_counts_each_photo_once_and_no_closeups():
+    table = made()
+    closeups = table[table["direction"] == "P"].assign(direction="C", habitat="woody")
+    closeups["path"] = "close/" + closeups["path"]
+    more = pd.concat([table, table.iloc[:7], closeups], ignore_index=True)
+    pd.testing.assert_frame_equal(vote_gain(more, n_draws=20), vote_gain(table, n_draws=20))
+
+
+def test_vote_gain_takes_votes_for_labels_that_the_model_does_not_know():
+    table = made(n_points=10, skill=9.0)
+    table.loc[:4, "habitat"] = "glacier"  # a whole point
+    gain = vote_gain(table, n_draws=20)
+    assert gain["accuracy"].tolist() == pytest.approx([0.9] * 5)
