@@ -101,15 +101,15 @@ def run(out, server, **options):
 def done(tmp_path_factory, server):
     before, pilot_steps.TABLES = pilot_steps.TABLES, f"{server.base}/tables"
     folder = tmp_path_factory.mktemp("kør på ø") / "dk 1"
-    found = run(folder, server, sample="all", test_size=0.4)
+    comparison = run(folder, server, sample="all", test_size=0.4)
     pilot_steps.TABLES = before
-    return folder, found
+    return folder, comparison
 
 
 def test_everything_is_in_the_folder(done):
-    folder, found = done
-    assert found.attrs == {"report": str(folder / "report.html"), "folder": str(folder)}
-    assert found["unit"].tolist() == ["photos", "points", "pilot"]
+    folder, comparison = done
+    assert comparison.attrs == {"report": str(folder / "report.html"), "folder": str(folder)}
+    assert comparison["unit"].tolist() == ["photos", "points", "pilot"]
     for name in (
         "survey.parquet", "selection.csv", "photos.csv", "model/card.json", "predictions.csv",
         "points.csv", "evaluation_photos.json", "evaluation_points.json", "comparison.csv",
@@ -126,18 +126,18 @@ def test_everything_is_in_the_folder(done):
 
 
 def test_the_numbers_are_those_of_the_steps(done):
-    folder, found = done
+    folder, comparison = done
     points = json.loads((folder / "evaluation_points.json").read_text(encoding="utf-8"))
-    row = found.set_index("unit").loc["points"]
+    row = comparison.set_index("unit").loc["points"]
     assert row["overall_accuracy"] == points["overall_accuracy"]
     assert [row["kappa_low"], row["kappa_high"]] == points["kappa_interval"]
     assert row["n"] == points["n"] == 16
-    pilots = found.set_index("unit").loc["pilot"]
+    pilots = comparison.set_index("unit").loc["pilot"]
     assert (pilots["overall_accuracy"], pilots["kappa"]) == (0.734, 0.650)
     assert pilots.drop(["overall_accuracy", "kappa"]).isna().all()
     predictions = pd.read_csv(folder / "predictions.csv", dtype={"point_id": "str"})
     again = lucas_habitat.evaluate(predictions)
-    assert again.kappa == found.set_index("unit").loc["photos", "kappa"]
+    assert again.kappa == comparison.set_index("unit").loc["photos", "kappa"]
 
 
 def test_the_page_says_it_all(done):
@@ -159,11 +159,11 @@ def test_the_page_says_it_all(done):
 
 
 def test_a_finished_run_is_not_done_again(done, server, quick):
-    folder, found = done
+    folder, comparison = done
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     again = run(folder, server, sample="all", test_size=0.4)
-    pd.testing.assert_frame_equal(again, found)
-    assert again.attrs == found.attrs
+    pd.testing.assert_frame_equal(again, comparison)
+    assert again.attrs == comparison.attrs
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
     assert not server.asked
 
@@ -394,11 +394,11 @@ def test_a_moved_folder_keeps_its_photos(done, tmp_path, server):
 
 
 def test_the_shell_goes_on_with_the_same_run(done, server):
-    """Defaults said aloud, the cache and a number written as R does are no other settings."""
-    folder, found = done
+    """Defaults spelt out, the cache and a number written as R does are no other settings."""
+    folder, comparison = done
     spelled = {"epochs": 4.0, "precision": "float32", "dropout": None, "cache": False}
     again = run(folder, server, sample="all", test_size=0.4, training=spelled)
-    pd.testing.assert_frame_equal(again, found)
+    pd.testing.assert_frame_equal(again, comparison)
     with pytest.raises(InputError, match=r"epochs was 4, is 5\."):
         run(folder, server, sample="all", test_size=0.4, training={**spelled, "epochs": 5})
 
@@ -438,10 +438,10 @@ def test_from_the_shell(tmp_path, server, quick, capsys):
         "--out", str(tmp_path / "dk"),
     ]  # fmt: skip
     assert main(["pilot", *arguments]) == 0
-    said = capsys.readouterr().out
-    assert "pilot" in said
-    assert "0.734" in said
-    assert f"Look at all of it in {tmp_path / 'dk' / 'report.html'}" in said
+    output = capsys.readouterr().out
+    assert "pilot" in output
+    assert "0.734" in output
+    assert f"Look at all of it in {tmp_path / 'dk' / 'report.html'}" in output
     assert main(["pilot", *arguments, "--country", "SE"]) == 1
     assert 'country was ["DK"], is ["SE"]' in capsys.readouterr().err
 
@@ -453,12 +453,12 @@ def test_a_model_of_elsewhere_is_tested_on_all_photos(done, tmp_path, server):
     moved = {p.replace("/DK/", "/SE/"): data for p, data in server.files.items()}
     server.files |= moved
     options = {"country": "SE", "table": table, "years": 2018, "sample": "all"}
-    found = run(tmp_path / "se", server, model=folder / "model", **options)
+    comparison = run(tmp_path / "se", server, model=folder / "model", **options)
     predictions = pd.read_csv(tmp_path / "se" / "predictions.csv")
     assert len(predictions) == 200
     assert predictions["split"].value_counts().to_dict() == {"train": 19 * 5}
     # Points the model was trained on do not count as tested.
-    assert found["n"].tolist()[:2] == [200 - 19 * 5, 40 - 19]
+    assert comparison["n"].tolist()[:2] == [200 - 19 * 5, 40 - 19]
     card = json.loads((tmp_path / "se" / "model" / "card.json").read_text(encoding="utf-8"))
     assert card["training"] == load_model(folder / "model").training
 
@@ -474,13 +474,13 @@ def test_the_real_rows_and_photos(shared, tmp_path, model):
     table = root / "lucas" / "lucas_harmo_uf_sample.csv"
     countries = pd.read_csv(table, dtype="str")["nuts0"].tolist()
     options = {"table": table, "base": running.base, "per_second": 1000, "progress": False}
-    found = pilot(tmp_path / "eu", country=countries, model=model, sample="all", **options)
+    comparison = pilot(tmp_path / "eu", country=countries, model=model, sample="all", **options)
     running.stop()
     # One was seen from 169 m, of another the server has one photo.
     points = pd.read_csv(tmp_path / "eu" / "points.csv", dtype={"point_id": "str"})
     assert points.set_index("point_id")["n_photos"].to_dict() == {
         "31603628": 5, "32362878": 5, "47282098": 1}  # fmt: skip
-    assert found["n"].tolist()[:2] == [11, 3]
+    assert comparison["n"].tolist()[:2] == [11, 3]
     page = (tmp_path / "eu" / "report.html").read_text(encoding="utf-8")
     assert "(c) European Union, LUCAS 2009, 2015, 2018, Eurostat" in page
     assert page.count("data:image/jpeg") >= 3

@@ -76,9 +76,9 @@ def problems(table):
 
 
 def test_the_four_real_rows(shared):
-    found = read_survey(shared / "data" / "lucas" / "lucas_harmo_uf_sample.csv")
-    assert list(found) == COLUMNS
-    row = found.set_index("point_id").loc["38023110"]
+    survey = read_survey(shared / "data" / "lucas" / "lucas_harmo_uf_sample.csv")
+    assert list(survey) == COLUMNS
+    row = survey.set_index("point_id").loc["38023110"]
     assert row["year"] == 2006
     assert row["nuts0"] == "BE"
     assert row["lc1"] == "B13"
@@ -90,26 +90,26 @@ def test_the_four_real_rows(shared):
     assert row["obs_type"] == "In situ > 100 m"
     assert row["obs_dist"] == 169.0933
     assert row["date"] == "2006-05-22"
-    assert list(found["date"]) == ["2009-07-02", "2015-06-09", "2018-09-18", "2006-05-22"]
-    assert list(found["lc1_perc_low"])[:3] == [0, 75, 75]
-    assert list(found["lc1_perc_high"])[:3] == [10, 100, 100]
-    assert found[[c for c in COLUMNS if c.startswith("photo_")]].all(axis=None)
+    assert list(survey["date"]) == ["2009-07-02", "2015-06-09", "2018-09-18", "2006-05-22"]
+    assert list(survey["lc1_perc_low"])[:3] == [0, 75, 75]
+    assert list(survey["lc1_perc_high"])[:3] == [10, 100, 100]
+    assert survey[[c for c in COLUMNS if c.startswith("photo_")]].all(axis=None)
     # The ids' places are the table's own to half a metre.
-    assert problems(found).empty
-    assert "moved" not in found.attrs["repairs"]
+    assert problems(survey).empty
+    assert "moved" not in survey.attrs["repairs"]
 
 
 def test_types_and_attrs(tmp_path):
-    found = read(tmp_path, {})
-    kinds = found.dtypes.astype(str).to_dict()
+    survey = read(tmp_path, {})
+    kinds = survey.dtypes.astype(str).to_dict()
     assert {kinds[c] for c in ("point_id", "nuts0", "lc1", "lu1", "obs_type", "date")} == {"str"}
     assert kinds["year"] == "Int64"
     assert {kinds[c] for c in ("x", "y", "lon", "lat", "obs_dist", "lc1_perc_low")} == {"float64"}
     assert kinds["photo_west"] == "boolean"
-    assert list(found.iloc[0][["photo_point", "photo_west"]]) == [True, False]
-    assert found.attrs["source"] == "lucas_harmo.csv"
-    json.dumps(found.attrs)  # plain values: Parquet keeps attrs only then
-    found.to_parquet(tmp_path / "tidy.parquet")
+    assert list(survey.iloc[0][["photo_point", "photo_west"]]) == [True, False]
+    assert survey.attrs["source"] == "lucas_harmo.csv"
+    json.dumps(survey.attrs)  # plain values: Parquet keeps attrs only then
+    survey.to_parquet(tmp_path / "tidy.parquet")
 
 
 # Each trap of the tables
@@ -121,17 +121,17 @@ def test_types_and_attrs(tmp_path):
      ("9412768", "09412768")],
 )  # fmt: skip
 def test_ids_are_8_digits_of_text(tmp_path, given, point):
-    found = read(tmp_path, {"point_id": given, "th_lat": "", "th_long": ""})
-    assert found["point_id"].tolist() == [point]
-    assert found["x"].tolist() == [int(point[:4]) * 1000]
-    assert found.attrs["repairs"].get("ids_padded", 0) == (given != point)
+    survey = read(tmp_path, {"point_id": given, "th_lat": "", "th_long": ""})
+    assert survey["point_id"].tolist() == [point]
+    assert survey["x"].tolist() == [int(point[:4]) * 1000]
+    assert survey.attrs["repairs"].get("ids_padded", 0) == (given != point)
 
 
 def test_repairs_are_those_of_the_years_asked_for(tmp_path):
     rows = [{"point_id": f"941{i}768", "year": year} for i, year in [(1, "2015"), (2, "2018")]]
-    found = read(tmp_path, *rows, years=2018)
-    assert found["point_id"].tolist() == ["09412768"]
-    assert found.attrs["repairs"]["ids_padded"] == 1
+    survey = read(tmp_path, *rows, years=2018)
+    assert survey["point_id"].tolist() == ["09412768"]
+    assert survey.attrs["repairs"]["ids_padded"] == 1
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_repairs_are_those_of_the_years_asked_for(tmp_path):
     ["", "NA", "3160362", "316036281", "abcdefgh", "00000000", "99993628", "3.16E+07", "-3160362"],
 )
 def test_an_id_that_names_no_place_is_a_problem(tmp_path, given):
-    found = read(tmp_path, {}, {"point_id": given})
-    assert len(found) == 1
-    assert problems(found).to_dict("records") == [
+    survey = read(tmp_path, {}, {"point_id": given})
+    assert len(survey) == 1
+    assert problems(survey).to_dict("records") == [
         {"row": 2, "point_id": given, "year": 2018,
          "problem": "the id names no place in Europe (8 digits: km east, km north)"}
     ]  # fmt: skip
@@ -149,9 +149,9 @@ def test_an_id_that_names_no_place_is_a_problem(tmp_path, given):
 
 @pytest.mark.parametrize("given", ["2017", "", "18", "2018.5", "x", "nan"])
 def test_a_year_without_campaign_is_a_problem(tmp_path, given):
-    found = read(tmp_path, {}, {"year": given})
-    assert len(found) == 1
-    assert problems(found)["problem"].str.startswith("the year is no campaign's").all()
+    survey = read(tmp_path, {}, {"year": given})
+    assert len(survey) == 1
+    assert problems(survey)["problem"].str.startswith("the year is no campaign's").all()
     assert read(tmp_path, {"year": "2018.0"})["year"].tolist() == [2018]
 
 
@@ -171,30 +171,30 @@ def test_longitudes_are_signed_by_their_letter(tmp_path):
         real | {"th_lat": "", "th_long": "", "year": y} | c
         for c, y in zip(changes, years, strict=True)
     ]
-    found = read(tmp_path, *changes, columns="gps_long")
-    assert found["gps_long"].round(5).tolist()[:5] == [
+    survey = read(tmp_path, *changes, columns="gps_long")
+    assert survey["gps_long"].round(5).tolist()[:5] == [
         -0.52995,
         -0.52995,
         0.52995,
         -0.52995,
         -0.52995,
     ]
-    assert pd.isna(found["gps_long"].iloc[5])
-    assert found.attrs["repairs"]["unsigned_longitudes"] == 3
-    assert found["lon"].iloc[0] == pytest.approx(-0.529947878, abs=1e-5)
+    assert pd.isna(survey["gps_long"].iloc[5])
+    assert survey.attrs["repairs"]["unsigned_longitudes"] == 3
+    assert survey["lon"].iloc[0] == pytest.approx(-0.529947878, abs=1e-5)
 
 
 def test_an_unsigned_theoretical_longitude_is_no_problem(tmp_path):
-    found = read(tmp_path, {"th_long": "8.108423"})
-    assert found["lon"].iloc[0] == pytest.approx(-8.108423, abs=1e-5)
-    assert found.attrs["repairs"]["unsigned_longitudes"] == 1
+    survey = read(tmp_path, {"th_long": "8.108423"})
+    assert survey["lon"].iloc[0] == pytest.approx(-8.108423, abs=1e-5)
+    assert survey.attrs["repairs"]["unsigned_longitudes"] == 1
 
 
 def test_swapped_metres_are_mended(tmp_path):
     # As about 12 rows of 2006: th_lat holds the easting.
-    found = read(tmp_path, {"th_lat": "3160000.0", "th_long": "3628000.0"})
-    assert found.attrs["repairs"] == {"not_relevant": 1, "swapped_metres": 1}
-    assert found["lat"].iloc[0] == pytest.approx(54.43857, abs=1e-5)
+    survey = read(tmp_path, {"th_lat": "3160000.0", "th_long": "3628000.0"})
+    assert survey.attrs["repairs"] == {"not_relevant": 1, "swapped_metres": 1}
+    assert survey["lat"].iloc[0] == pytest.approx(54.43857, abs=1e-5)
 
 
 def test_coordinates_are_checked_against_the_id(tmp_path):
@@ -204,11 +204,11 @@ def test_coordinates_are_checked_against_the_id(tmp_path):
         {"point_id": "31603628", "year": "2012", "th_lat": "54.7", "th_long": "-8.1"},
         {"point_id": "31603628", "year": "2009", "th_lat": "3628000", "th_long": "3160000"},
     ]
-    found = read(tmp_path, *changes)
-    assert found["year"].tolist() == [2018, 2015]
-    assert found.attrs["repairs"]["moved"] == 1  # 2.2 km off
-    assert found["lat"].nunique() == 1
-    text = problems(found)["problem"].tolist()
+    survey = read(tmp_path, *changes)
+    assert survey["year"].tolist() == [2018, 2015]
+    assert survey.attrs["repairs"]["moved"] == 1  # 2.2 km off
+    assert survey["lat"].nunique() == 1
+    text = problems(survey)["problem"].tolist()
     assert text[0] == "its coordinates lie 29 km from the place its id names"
     assert text[1].startswith("its coordinates lie 66")
 
@@ -228,19 +228,19 @@ SENTINELS = {
 @pytest.mark.parametrize("column", SENTINELS)
 def test_sentinels_become_missing(tmp_path, column):
     changes = [{column: value, "lc2": "B11"} | {column: value} for value in SENTINELS[column]]
-    found = read(tmp_path, *changes)
+    survey = read(tmp_path, *changes)
     name = {"lc1_perc": "lc1_perc_low", "survey_date": "date"}.get(column, column)
-    assert found[name].isna().all()
+    assert survey[name].isna().all()
     blank = sum(value.strip() in ("", "NA") for value in SENTINELS[column])
-    assert found.attrs["repairs"]["not_relevant"] == len(changes) - blank
+    assert survey.attrs["repairs"]["not_relevant"] == len(changes) - blank
 
 
 def test_8_and_88_metres_are_distances_in_the_field_only(tmp_path):
     desk = {"obs_type": "In office PI"}
-    found = read(tmp_path, {"obs_dist": "8"}, {"obs_dist": "88"}, {"obs_dist": "8"} | desk,
+    survey = read(tmp_path, {"obs_dist": "8"}, {"obs_dist": "88"}, {"obs_dist": "8"} | desk,
                  {"obs_dist": "88"} | desk)  # fmt: skip
-    assert found["obs_dist"].tolist()[:2] == [8, 88]
-    assert found["obs_dist"].isna().tolist() == [False, False, True, True]
+    assert survey["obs_dist"].tolist()[:2] == [8, 88]
+    assert survey["obs_dist"].isna().tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -253,12 +253,12 @@ def test_dates_are_iso(tmp_path, given, iso):
 
 
 def test_dates_that_cannot_be(tmp_path):
-    found = read(
+    survey = read(
         tmp_path, {"survey_date": "31/02/18"}, {"survey_date": "May"}, {"survey_date": "01/05/28"}
     )
-    assert found["date"].isna().all()
-    assert found.attrs["repairs"]["unreadable"] == 2
-    assert found.attrs["repairs"]["unlikely_dates"] == 1
+    assert survey["date"].isna().all()
+    assert survey.attrs["repairs"]["unreadable"] == 2
+    assert survey.attrs["repairs"]["unlikely_dates"] == 1
 
 
 @pytest.mark.parametrize(
@@ -267,24 +267,24 @@ def test_dates_that_cannot_be(tmp_path):
      ("<5%", 0, 5), ("100", 100, 100), ("8", 8, 8), ("88.0", 88, 88), ("33.5", 33.5, 33.5), ("0", 0, 0)],
 )  # fmt: skip
 def test_cover_is_a_range_in_percent(tmp_path, given, low, high):
-    found = read(tmp_path, {"lc1_perc": given})
-    assert (found["lc1_perc_low"].item(), found["lc1_perc_high"].item()) == (low, high)
+    survey = read(tmp_path, {"lc1_perc": given})
+    assert (survey["lc1_perc_low"].item(), survey["lc1_perc_high"].item()) == (low, high)
 
 
 def test_values_not_understood_are_counted(tmp_path):
-    found = read(tmp_path, {"lc1_perc": "most", "obs_dist": "-3", "photo_north": "perhaps"},
+    survey = read(tmp_path, {"lc1_perc": "most", "obs_dist": "-3", "photo_north": "perhaps"},
                  {"lc1_perc": "120", "obs_dist": "inf"})  # fmt: skip
-    assert found.attrs["repairs"]["unreadable"] == 5
-    assert found[["lc1_perc_low", "obs_dist"]].isna().all(axis=None)
+    assert survey.attrs["repairs"]["unreadable"] == 5
+    assert survey[["lc1_perc_low", "obs_dist"]].isna().all(axis=None)
 
 
 def test_codes_are_stripped_and_upper_case(tmp_path):
-    found = read(
+    survey = read(
         tmp_path, {"lc1": "E20 "}, {"lc1": "Bx1", "nuts0": "uk"}, {"nuts0": "GB"}, {"nuts0": "GR"}
     )
-    assert found["lc1"].tolist() == ["E20", "BX1", "D10", "D10"]
-    assert found["nuts0"].tolist() == ["UK", "UK", "UK", "EL"]
-    assert found.attrs["repairs"]["codes_tidied"] == 5
+    assert survey["lc1"].tolist() == ["E20", "BX1", "D10", "D10"]
+    assert survey["nuts0"].tolist() == ["UK", "UK", "UK", "EL"]
+    assert survey.attrs["repairs"]["codes_tidied"] == 5
 
 
 @pytest.mark.parametrize(
@@ -300,24 +300,24 @@ def test_obs_type_is_the_harmonised_tables_words(tmp_path, given, text):
 
 def test_photos_taken_in_every_spelling(tmp_path):
     spellings = ["Photo taken", "1", "1.0", "https://x/N.jpg", "Photo not taken", "2", "2.0", "8"]
-    found = read(tmp_path, *[{"photo_north": s} for s in spellings])["photo_north"]
-    assert found[:4].all()
-    assert not found[4:7].any()
-    assert found.isna().tolist() == [False] * 7 + [True]
+    survey = read(tmp_path, *[{"photo_north": s} for s in spellings])["photo_north"]
+    assert survey[:4].all()
+    assert not survey[4:7].any()
+    assert survey.isna().tolist() == [False] * 7 + [True]
 
 
 def test_rows_standing_twice(tmp_path):
     same = {"point_id": "31603628"}
     other = {"point_id": "31623628"}
     unlike = [other | {"lc1": "E20"}, other | {"lc1": "B11"}, other | {"year": "2015"}]
-    found = read(tmp_path, {}, same, same | {"year": "2015"}, *unlike)
+    survey = read(tmp_path, {}, same, same | {"year": "2015"}, *unlike)
     # One of the identical rows is kept, none of those that differ.
-    assert list(zip(found["point_id"], found["year"], strict=True)) == [
+    assert list(zip(survey["point_id"], survey["year"], strict=True)) == [
         ("31603628", 2018), ("31603628", 2015), ("31623628", 2015)
     ]  # fmt: skip
-    assert found.attrs["repairs"]["repeated_rows"] == 1
-    assert problems(found)["row"].tolist() == [4, 5]
-    assert (problems(found)["problem"] == "a different row has the same point and year").all()
+    assert survey.attrs["repairs"]["repeated_rows"] == 1
+    assert problems(survey)["row"].tolist() == [4, 5]
+    assert (problems(survey)["problem"] == "a different row has the same point and year").all()
 
 
 def test_repairs_and_problems_are_told(tmp_path):
@@ -348,26 +348,26 @@ RAW_2022 = {
 
 def test_the_raw_table_of_2018(tmp_path):
     pd.DataFrame([RAW_2018]).to_csv(tmp_path / "EU_2018_20200213.csv", index=False, quoting=1)
-    found = read_survey(tmp_path / "EU_2018_20200213.csv", columns="gps_long").iloc[0]
-    assert found["year"] == 2018
-    assert found["obs_type"] == "In situ < 100 m"
-    assert found["lc1_perc_low"] == found["lc1_perc_high"] == 100
-    assert list(found[["photo_south", "photo_west"]]) == [False, True]
-    assert found["gps_long"] == 3.813208
-    assert pd.isna(found["lc2"])
+    survey = read_survey(tmp_path / "EU_2018_20200213.csv", columns="gps_long").iloc[0]
+    assert survey["year"] == 2018
+    assert survey["obs_type"] == "In situ < 100 m"
+    assert survey["lc1_perc_low"] == survey["lc1_perc_high"] == 100
+    assert list(survey[["photo_south", "photo_west"]]) == [False, True]
+    assert survey["gps_long"] == 3.813208
+    assert pd.isna(survey["lc2"])
 
 
 @pytest.mark.parametrize("lon", ["POINT_LONG", "POINT_LON", "point_longitude", "Th_Long"])
 def test_the_raw_table_of_2022(tmp_path, lon):
     row = {lon if k == "POINT_LONG" else k: v for k, v in RAW_2022.items()}
     pd.DataFrame([row]).to_csv(tmp_path / "table.csv", index=False)
-    found = read_survey(tmp_path / "table.csv", columns="SURVEY_GPS_LONG").iloc[0]
-    assert found["year"] == 2022  # by its columns' names
-    assert found["obs_type"] == "In office PI"
-    assert found["lc1"] == "BX1"
-    assert found["SURVEY_GPS_LONG"] == "-8.1"
-    assert pd.isna(found["photo_north"])
-    assert found["date"] == "2022-07-12"
+    survey = read_survey(tmp_path / "table.csv", columns="SURVEY_GPS_LONG").iloc[0]
+    assert survey["year"] == 2022  # by its columns' names
+    assert survey["obs_type"] == "In office PI"
+    assert survey["lc1"] == "BX1"
+    assert survey["SURVEY_GPS_LONG"] == "-8.1"
+    assert pd.isna(survey["photo_north"])
+    assert survey["date"] == "2022-07-12"
     pd.DataFrame([row | {lon: "9.5"}]).to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(InputError, match="1, as its coordinates lie"):
         read_survey(tmp_path / "table.csv")
@@ -394,12 +394,12 @@ def test_columns_asked_for_are_kept(tmp_path):
         "Wm": "Not relevant",
         "gps_prec": "2.0",
     }
-    found = read(tmp_path, {}, base=base, columns=["lc1_spec", "GRAZING", "wm", "gps_prec", "lc1"])
-    assert list(found) == [*COLUMNS, "lc1_spec", "GRAZING", "wm", "gps_prec"]
-    assert found.iloc[0]["lc1_spec"] == "B11A"
-    assert found.iloc[0]["GRAZING"] == "Signs of grazing"
-    assert pd.isna(found.iloc[0]["wm"])
-    assert found["gps_prec"].tolist() == [2.0]
+    survey = read(tmp_path, {}, base=base, columns=["lc1_spec", "GRAZING", "wm", "gps_prec", "lc1"])
+    assert list(survey) == [*COLUMNS, "lc1_spec", "GRAZING", "wm", "gps_prec"]
+    assert survey.iloc[0]["lc1_spec"] == "B11A"
+    assert survey.iloc[0]["GRAZING"] == "Signs of grazing"
+    assert pd.isna(survey.iloc[0]["wm"])
+    assert survey["gps_prec"].tolist() == [2.0]
     with pytest.raises(InputError, match="no column grasing; did you mean grazing"):
         read(tmp_path, {}, base=base, columns="grasing")
 
@@ -411,10 +411,10 @@ def test_years_and_countries(tmp_path):
         for c in ("UK", "EL")
     ]
     unique = [c | {"point_id": p} for c, p in zip(changes, ids(6), strict=True)]
-    found = read(tmp_path, *unique, years=[2018], countries=["gb", "DK"])
-    assert found[["year", "nuts0"]].to_numpy().tolist() == [[2018, "UK"]]
+    survey = read(tmp_path, *unique, years=[2018], countries=["gb", "DK"])
+    assert survey[["year", "nuts0"]].to_numpy().tolist() == [[2018, "UK"]]
     # A row whose year cannot be right may be of any campaign, so it is told.
-    assert problems(found)["row"].tolist() == [5]
+    assert problems(survey)["row"].tolist() == [5]
     assert read(tmp_path, *unique, countries="GR")["nuts0"].tolist() == ["EL", "EL"]
     with pytest.raises(InputError, match=r"None of the 6 rows of .* is left of 2006 and in DK"):
         read(tmp_path, *unique, years=2006, countries="DK")
@@ -475,9 +475,9 @@ def test_csv_parquet_and_packed_are_the_same(tmp_path):
 def test_decimal_commas(tmp_path):
     table = table_of({"th_lat": "54,43857", "th_long": "-8,108423", "obs_dist": "35,5"})
     table.to_csv(tmp_path / "a.csv", sep=";", index=False)
-    found = read_survey(tmp_path / "a.csv")
-    assert found["obs_dist"].tolist() == [35.5]
-    assert "moved" not in found.attrs["repairs"]
+    survey = read_survey(tmp_path / "a.csv")
+    assert survey["obs_dist"].tolist() == [35.5]
+    assert "moved" not in survey.attrs["repairs"]
 
 
 def test_parquet_of_all_missing_and_of_texts(tmp_path):
@@ -487,10 +487,10 @@ def test_parquet_of_all_missing_and_of_texts(tmp_path):
         "photo_north": [True], "photo_south": [False],
     })  # fmt: skip
     pq.write_table(table, tmp_path / "a.parquet")
-    found = read_survey(tmp_path / "a.parquet").iloc[0]
-    assert found["point_id"] == "31603628"
-    assert found["lc1"] == "D10"
-    assert list(found[["photo_north", "photo_south"]]) == [True, False]
+    survey = read_survey(tmp_path / "a.parquet").iloc[0]
+    assert survey["point_id"] == "31603628"
+    assert survey["lc1"] == "D10"
+    assert list(survey[["photo_north", "photo_south"]]) == [True, False]
 
 
 def test_quoted_commas_line_breaks_and_other_letters(tmp_path):
@@ -498,18 +498,18 @@ def test_quoted_commas_line_breaks_and_other_letters(tmp_path):
     table = table_of({}, {}, base=base)
     for encoding in ("utf-8", "latin-1"):
         table.to_csv(tmp_path / "a.csv", index=False, encoding=encoding)
-        found = read_survey(tmp_path / "a.csv", columns=["remark", "place"])
-        assert found["remark"].tolist() == ['a, "b"\nc'] * 2
-        assert found["place"].tolist() == ["Ærø"] * 2
+        survey = read_survey(tmp_path / "a.csv", columns=["remark", "place"])
+        assert survey["remark"].tolist() == ['a, "b"\nc'] * 2
+        assert survey["place"].tolist() == ["Ærø"] * 2
 
 
 def test_a_row_with_too_many_fields_is_a_problem(tmp_path):
     path = tmp_path / "a.csv"
     table_of({}, {}).to_csv(path, index=False)
     path.write_text(path.read_text() + "31683628,2018,UK\n")
-    found = read_survey(path)
-    assert len(found) == 2
-    (problem,) = problems(found).to_dict("records")
+    survey = read_survey(path)
+    assert len(survey) == 2
+    (problem,) = problems(survey).to_dict("records")
     assert problem["problem"] == "the row has 3 fields instead of 20: 31683628,2018,UK"
     assert pd.isna(problem["row"])
 
@@ -518,8 +518,8 @@ def test_a_broken_row_in_another_encoding_is_not_lost(tmp_path):
     path = tmp_path / "a.csv"
     table_of({}, {}).to_csv(path, index=False)
     path.write_bytes(path.read_bytes() + "31683628,2018,Ærø\n".encode("latin-1"))
-    found = read_survey(path)
-    assert problems(found)["problem"].tolist() == [
+    survey = read_survey(path)
+    assert problems(survey)["problem"].tolist() == [
         "the row has 3 fields instead of 20: 31683628,2018,Ærø"
     ]
 
@@ -557,11 +557,11 @@ def test_many_rows_in_little_time(tmp_path):
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     made.write_table(tmp_path / "lucas.csv", 45_000)
-    found = read_survey(tmp_path / "lucas.csv")
-    assert len(found) == 45_000
+    survey = read_survey(tmp_path / "lucas.csv")
+    assert len(survey) == 45_000
     assert len((tmp_path / "lucas.csv").open().readline().split(",")) == 117
-    assert problems(found).empty
-    assert found["point_id"].nunique() == 9_000
+    assert problems(survey).empty
+    assert survey["point_id"].nunique() == 9_000
 
 
 # Choosing points
@@ -652,25 +652,25 @@ def test_pure_cover(survey):
 
 
 def test_distance_missing_counts_by_type(tmp_path):
-    found = read(tmp_path, {"obs_dist": ""}, {"obs_dist": "", "obs_type": "2"}, {"obs_dist": "40"})
-    assert len(select_points(found, directions="P")) == 2
-    assert len(select_points(found, directions="P", max_distance=50)) == 1
-    assert len(select_points(found, directions="P", max_distance=None)) == 3
+    rows = read(tmp_path, {"obs_dist": ""}, {"obs_dist": "", "obs_type": "2"}, {"obs_dist": "40"})
+    assert len(select_points(rows, directions="P")) == 2
+    assert len(select_points(rows, directions="P", max_distance=50)) == 1
+    assert len(select_points(rows, directions="P", max_distance=None)) == 3
 
 
 def test_photos_that_the_table_does_not_tell_are_hoped_for(tmp_path):
     row = RAW_2022 | {"SURVEY_OBS_TYPE": "1", "SURVEY_OBS_DIST": "5", "SURVEY_LC1": "E20"}
     pd.DataFrame([row]).to_csv(tmp_path / "EU_LUCAS_2022.csv", index=False)
     assert len(select_points(read_survey(tmp_path / "EU_LUCAS_2022.csv"))) == 1
-    found = read(tmp_path, {}, {"photo_west": "1"})
-    assert len(select_points(found)) == 1
-    assert len(select_points(found, directions="PNESC")) == 2
+    rows = read(tmp_path, {}, {"photo_west": "1"})
+    assert len(select_points(rows)) == 1
+    assert len(select_points(rows, directions="PNESC")) == 2
 
 
 def test_rows_without_a_country_are_not_chosen(tmp_path):
-    found = read(tmp_path, {"nuts0": ""}, {"nuts0": "XKX"}, {})
-    assert found["nuts0"].isna().tolist() == [True, True, False]
-    assert select_points(found, directions="P").attrs["selection"]["with a country"] == 1
+    rows = read(tmp_path, {"nuts0": ""}, {"nuts0": "XKX"}, {})
+    assert rows["nuts0"].isna().tolist() == [True, True, False]
+    assert select_points(rows, directions="P").attrs["selection"]["with a country"] == 1
 
 
 def test_balanced_samples(survey):
@@ -735,11 +735,11 @@ def test_tables_that_are_no_survey(survey):
 
 
 def test_the_made_sample_for_examples():
-    found = read_survey(ROOT / "inst" / "extdata" / "survey.csv")
-    assert len(problems(found)) == 1
-    assert set(found.attrs["repairs"]) == {"not_relevant", "codes_tidied", "swapped_metres"}
-    chosen = select_points(found, n_per_class=2)
+    rows = read_survey(ROOT / "inst" / "extdata" / "survey.csv")
+    assert len(problems(rows)) == 1
+    assert set(rows.attrs["repairs"]) == {"not_relevant", "codes_tidied", "swapped_metres"}
+    chosen = select_points(rows, n_per_class=2)
     assert chosen["habitat"].value_counts().eq(2).all()
-    assert assign_habitat(found)["habitat"].nunique() == 4
+    assert assign_habitat(rows)["habitat"].nunique() == 4
     text = (ROOT / "inst" / "extdata" / "survey.csv").read_text()
     assert re.fullmatch(r"[ -~\n]+", text)

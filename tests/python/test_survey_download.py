@@ -73,12 +73,12 @@ def get(table, folder, server, **options):
 def test_addresses_of_all_years():
     base = "https://gisco-services.ec.europa.eu/lucas/photos"
     for year in (2006, 2009, 2012, 2015, 2018):
-        found = photo_url("31603628", year, "UK", "N")
-        assert found == f"{base}/{year}/UK/316/036/31603628N.jpg"
+        url = photo_url("31603628", year, "UK", "N")
+        assert url == f"{base}/{year}/UK/316/036/31603628N.jpg"
     names = {"P": "Point", "N": "North", "E": "East", "S": "South", "W": "West", "C": "CropLC1"}
     for letter, word in names.items():
-        found = photo_url("47282098", 2022, "IT", letter)
-        assert found == f"{base}/2022/IT/472/820/202247282098LCLU_{word}.jpg"
+        url = photo_url("47282098", 2022, "IT", letter)
+        assert url == f"{base}/2022/IT/472/820/202247282098LCLU_{word}.jpg"
 
 
 def test_addresses_are_those_in_the_table(shared):
@@ -450,11 +450,16 @@ def test_few_connections_and_a_rate(tmp_path, server):
 
 
 def test_progress_is_told(tmp_path, server):
-    seen = []
+    reports = []
     serve(server, points(1))
-    get(points(1), tmp_path, server, progress=lambda done, total, what: seen.append((done, total)))
-    assert seen[0] == (0, 5)
-    assert seen[-1] == (5, 5)
+    get(
+        points(1),
+        tmp_path,
+        server,
+        progress=lambda done, total, what: reports.append((done, total)),
+    )
+    assert reports[0] == (0, 5)
+    assert reports[-1] == (5, 5)
 
 
 # What ends a run
@@ -563,8 +568,8 @@ def test_ctrl_c_keeps_what_came(tmp_path, server):
 
     with pytest.raises(KeyboardInterrupt):
         get(table, tmp_path, server, progress=stop)
-    kept = len(pd.read_parquet(tmp_path / "downloads.parquet"))
-    assert 10 <= kept < 40
+    n_records = len(pd.read_parquet(tmp_path / "downloads.parquet"))
+    assert 10 <= n_records < 40
     get(table, tmp_path, server)
     assert sum(server.asked.values()) <= 40 + 4  # those in flight
 
@@ -722,16 +727,16 @@ def test_four_real_points_from_table_to_photos(tmp_path, server, shared):
     survey = read_survey(real / "lucas_harmo_uf_sample.csv")
     chosen = select_points(survey, max_distance=None)
     photos = get(chosen, tmp_path, server, directions="PNESWC")
-    found = photos[photos["status"] == "ok"]
+    usable = photos[photos["status"] == "ok"]
     assert len(photos) == 24
-    assert len(found) == 19
+    assert len(usable) == 19
     # The table lists five photos of 47282098, the server has one: rows with the reason.
     assert set(photos.loc[photos["status"] != "ok", "point_id"]) == {"47282098"}
     assert set(photos["status"]) == {"ok", "missing"}
-    for row in found.itertuples():
+    for row in usable.itertuples():
         relative = Path(row.path).relative_to(tmp_path)
         assert Path(row.path).read_bytes() == (real / "photos" / relative).read_bytes()
-    by_point = found.drop_duplicates("point_id").set_index("point_id")["habitat"].to_dict()
+    by_point = usable.drop_duplicates("point_id").set_index("point_id")["habitat"].to_dict()
     assert by_point == {
         "31603628": "woody", "32362878": "grassland", "38023110": "cropland", "47282098": "cropland",
     }  # fmt: skip

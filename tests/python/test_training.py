@@ -144,9 +144,9 @@ def test_a_class_none_of_whose_photos_can_be_read_is_an_error(parts):
 def test_a_class_name_with_a_space(parts):
     photos = parts[0].replace({"habitat": {"woody": "woody vegetation ø"}})
     model = train(photos, epochs=1, **LITE0)
-    found = classify(parts[1].assign(habitat=None), model, progress=False)
-    assert "p_woody_vegetation_o" in found
-    assert "woody vegetation ø" in found["predicted"].cat.categories
+    predictions = classify(parts[1].assign(habitat=None), model, progress=False)
+    assert "p_woody_vegetation_o" in predictions
+    assert "woody vegetation ø" in predictions["predicted"].cat.categories
 
 
 def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
@@ -160,8 +160,8 @@ def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
     assert tuned.backbone.spec["weights_sha256"] != frozen.backbone.spec["weights_sha256"]
     assert "fine-tuned" in repr(tuned)
     # What it predicts is what the tuned network computes.
-    found = classify(photos, tuned, progress=False)
-    assert (found["status"] == "ok").all()
+    predictions = classify(photos, tuned, progress=False)
+    assert (predictions["status"] == "ok").all()
     again = train(photos, recipe="finetune", epochs=1, batch_size=4, **LITE0)
     assert torch.equal(
         b["conv_stem.weight"], again.backbone.load().network.state_dict()["conv_stem.weight"]

@@ -185,7 +185,7 @@ def pilot(
         return run_result(folder)
     check_data_folder(folder / REPORT)
     if settings.model is None and "model" not in run.steps:
-        # An hour of fetching must not end at weights that cannot be had.
+        # Told now, not after an hour of fetching.
         check_network(settings.training)
 
     run.step(
@@ -205,7 +205,7 @@ def pilot(
         lambda: fetch_photos(run, settings),
         settings=("base", "directions", "test_size", "model", "seed"),
         files=[PHOTOS],
-        again=overwrite,  # those that could not be had may be there by now
+        again=overwrite,  # photos that could not be had may be there by now
     )
     # What comes next rests on the photos that are there, however they were chosen.
     run.rest_on(PHOTOS)

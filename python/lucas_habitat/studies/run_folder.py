@@ -23,7 +23,7 @@ _RUN, COMPARISON, REPORT = "run.json", "comparison.csv", "report.html"
 
 
 class Run:
-    """What was done in a folder, written down after each step for whoever goes on there."""
+    """What was done in a folder, written down after each step, so that another run can go on."""
 
     def __init__(self, folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
         former = _former_run(folder)

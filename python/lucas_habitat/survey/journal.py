@@ -42,7 +42,7 @@ DOWNLOAD_STATUSES = {
 FINAL = ("ok", "missing", "empty", "too small", "too large", "damaged")
 
 
-# What is kept
+# What is written down of each photo.
 COLUMNS = {
     "photo": "str",
     "url": "str",
@@ -97,7 +97,7 @@ def read_records(root: Path) -> dict[str, dict[str, Any]]:
                 record = json.loads(line)
                 records[record["photo"]] = record
             except (ValueError, TypeError, KeyError):
-                continue  # cut off by a kill: its photo is found, or fetched again
+                continue  # cut off by a kill: its photo is looked for in the folder, or fetched again
     return records
 
 
@@ -132,10 +132,10 @@ def one_run(lock: Path, what: str) -> Iterator[None]:
 
     The system lets go of the lock when a process dies, however it dies.
     """
-    held = FileLock(lock)
+    file_lock = FileLock(lock)
     with writing(lock.parent):
         try:
-            held.acquire(timeout=0)
+            file_lock.acquire(timeout=0)
         except Timeout:
             raise DownloadError(
                 f"Another run is fetching {what}. One run at a time: wait until it has ended, or "
@@ -144,7 +144,7 @@ def one_run(lock: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        held.release()
+        file_lock.release()
 
 
 @contextmanager

@@ -268,7 +268,6 @@ def _photo_table(
     return list_photos(table)
 
 
-# One photo
 @dataclass(frozen=True)
 class _Fetcher:
     """Brings photos from a server into a folder, and writes down what became of each."""

@@ -151,7 +151,6 @@ def check_url(url: str, name: str, query: bool = False) -> None:
         )
 
 
-# Asking
 @contextmanager
 def open_client(connections: int, timeout: float) -> Iterator[httpx2.Client]:
     """Open a client with the proxy and certificates that the environment names."""

@@ -234,7 +234,6 @@ def _list_problems(rows: _Rows, problem: pd.Series, broken: list[str]) -> dict[s
     }
 
 
-# A column or some at a time, from text to values.
 def _read_ids(text: pa.Table, repairs: Counter[str]) -> pd.Series:
     of_ids: Counter[str] = Counter()
     ids = read_each(text["point_id"], read_point_id, "str", of_ids, tidied="ids_padded")

@@ -40,7 +40,6 @@ class NotRelevantError(Exception):
     """A value that stands for 'not relevant'."""
 
 
-# Converting: each distinct value of a column is read once.
 def read_each(
     column: pa.ChunkedArray,
     read: Callable[[str], Any],
