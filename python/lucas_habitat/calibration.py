@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling on held-out points."""
+"""Calibrated probabilities: temperature scaling on held-out points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.frozen import FrozenEstimator
 
 from ._base.cards import CalibrationCard, PointCalibrationCard
 from ._base.progress import Progress
-from ._base.types import Photos
+from ._base.types import Floats, Photos
 from .classifier import target_for
 from .errors import CalibrationError, some, warn
 from .features import extract_features
@@ -74,26 +74,26 @@ def calibrate(
     """
     model = as_model(model)
     table = leave_out_closeups(as_photos(photos), closeups)
-    known = table["habitat"].isin(model.classes)
-    if known.any() and not known.all():
+    is_usable = table["habitat"].isin(model.classes)
+    if is_usable.any() and not is_usable.all():
         warn(
-            f"{int((~known).sum())} of {len(table)} photos carry no class of the model "
+            f"{int((~is_usable).sum())} of {len(table)} photos carry no class of the model "
             f"({', '.join(model.classes)}) and are not calibrated on."
         )
-    table = table[known]
+    table = table[is_usable]
     if table.empty:
         raise CalibrationError(
             f"No photo carries a class of the model ({', '.join(model.classes)}); calibration needs "
             "labelled photos."
         )
     trained = table[trained_on(model, table)]
-    seen = set(trained["point_id"].fillna(trained["path"].map(os.path.basename)))
-    if seen:
+    points = set(trained["point_id"].fillna(trained["path"].map(os.path.basename)))
+    if points:
         raise CalibrationError(
-            f"{len(seen)} points were trained on: {some(sorted(seen))}. Calibrate on other points, "
+            f"{len(points)} points were trained on: {some(sorted(points))}. Calibrate on other points, "
             "or probabilities come out too sure."
         )
-    found = extract_features(
+    features = extract_features(
         table["path"].tolist(),
         model.backbone,
         model.preprocessing,
@@ -101,31 +101,29 @@ def calibrate(
         cache=cache,
         progress=progress,
     )
-    warn_of_heic(found.error)
-    ok = found.ok
-    if not ok.all():
-        warn(f"{int((~ok).sum())} of {len(table)} photos were refused and not calibrated on.")
+    warn_of_heic(features.error)
+    is_read = features.ok
+    if not is_read.all():
+        warn(f"{int((~is_read).sum())} of {len(table)} photos were refused and not calibrated on.")
     labels = (
         table["habitat"]
         .map({c: i for i, c in enumerate(model.classes)})
         .to_numpy()
         .astype(np.int64)
     )
-    return replace(
-        model,
-        calibration=fit_with_points(logits_of(model, found.values[ok]), labels[ok], table[ok]),
-    )
+    logits = logits_of(model, features.values[is_read])
+    return replace(model, calibration=fit_with_points(logits, labels[is_read], table[is_read]))
 
 
 def fit_calibration(
-    logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
+    logits: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame
 ) -> CalibrationCard:
     """The temperature that minimises the log loss of held-out logits, for a model's card."""
-    present = len(np.unique(labels))
-    if present < 2:
+    n_classes = len(np.unique(labels))
+    if n_classes < 2:
         raise CalibrationError(
             f"calibration needs readable photos of at least two classes; {len(labels)} photos of "
-            f"{present} were given."
+            f"{n_classes} were given."
         )
     if (logits.argmax(axis=1) == labels).all():
         raise CalibrationError(
@@ -139,8 +137,8 @@ def fit_calibration(
             "others, so no temperature fits. Check the labels."
         )
     classes = np.arange(logits.shape[1])
-    # Classes without a photo take their share of probability all the same, but scikit-learn knows
-    # a class by its labels only: each gets a row of equal logits, whose loss no temperature changes.
+    # Scikit-learn leaves out classes without a label, but these take their share of probability, too.
+    # So every class gets one more row, of equal logits: no temperature changes its loss.
     rows = np.arange(len(labels) + len(classes))
     calibrated = CalibratedClassifierCV(
         FrozenEstimator(_Head(classes)),
@@ -161,7 +159,7 @@ def fit_calibration(
 
 
 def fit_with_points(
-    logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
+    logits: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame
 ) -> CalibrationCard:
     """The temperature of photos, and the correction of their points' votes, for a model's card."""
     card = fit_calibration(logits, labels, photos)
@@ -170,7 +168,7 @@ def fit_with_points(
 
 
 def _fit_points(
-    p: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], photos: pd.DataFrame
+    p: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame
 ) -> PointCalibrationCard | None:
     """The correction of points' votes, for the card; None where no point has several photos."""
     is_voting = landscape(photos).to_numpy()
@@ -191,7 +189,7 @@ def _fit_points(
 
 
 class _Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Logits dressed as a fitted classifier, which is what scikit-learn calibrates."""
+    """A fitted classifier, as scikit-learn needs one to calibrate, whose input is logits already."""
 
     def __init__(self, classes: npt.NDArray[np.int64]) -> None:
         self.classes = classes
@@ -201,15 +199,15 @@ class _Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Nothing is left to fit."""
         return self
 
-    def predict(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    def predict(self, logits: Floats) -> npt.NDArray[np.int64]:
         """The likeliest class."""
-        found: npt.NDArray[np.int64] = self.classes[logits.argmax(axis=1)]
-        return found
+        predicted: npt.NDArray[np.int64] = self.classes[logits.argmax(axis=1)]
+        return predicted
 
-    def decision_function(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def decision_function(self, logits: Floats) -> Floats:
         """The logits, in the form scikit-learn expects: one column for two classes."""
         if logits.shape[1] == 2:
-            half: npt.NDArray[np.float64] = (logits[:, 1] - logits[:, 0]) / 2
+            half: Floats = (logits[:, 1] - logits[:, 0]) / 2
             return half
-        centred: npt.NDArray[np.float64] = logits - logits.mean(axis=1, keepdims=True)
+        centred: Floats = logits - logits.mean(axis=1, keepdims=True)
         return centred

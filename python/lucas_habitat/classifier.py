@@ -1,4 +1,4 @@
-"""A trained habitat model: what it holds, how it predicts, how it is kept."""
+"""Photos classified by a trained model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._base.choices import PRECISIONS
 from ._base.classes import column_names
 from ._base.progress import Progress
 from ._base.tables import count_lines
-from ._base.types import Photos
+from ._base.types import Floats, Photos
 from .engines import Target, choose_target
 from .errors import DeviceError, InputError, inform
 from .features import iter_features
@@ -91,25 +91,25 @@ def classify(
         check_number("batch_size", batch_size, 1, whole=True)
         batch_size = int(batch_size)  # R's numbers come as 8.0
     model = as_model(model)
-    photos = as_photos(photos)
-    if photos.empty:
+    table = as_photos(photos)
+    if table.empty:
         raise InputError("There are no photos: the table has no rows.")
-    check_labels(photos, model.classes)
-    seen = trained_on(model, photos) & photos["split"].isna()
-    if seen.any():
-        # evaluate() tells from the split that such rows prove nothing.
-        photos = photos.assign(split=photos["split"].where(~seen, "train"))
+    check_labels(table, model.classes)
+    is_trained_on = trained_on(model, table) & table["split"].isna()
+    if is_trained_on.any():
+        # evaluate() notes accuracy on such rows as overstated, by their split.
+        table = table.assign(split=table["split"].where(~is_trained_on, "train"))
         inform(
-            f"{int(seen.sum())} of {len(photos)} photos are of points the model was trained on: their "
-            "split is set to 'train'. Accuracy on them says nothing of other points."
+            f"{int(is_trained_on.sum())} of {len(table)} photos are of points the model was trained on: "
+            "their split is set to 'train'. Accuracy on them says nothing of other points."
         )
     target = target_for(model, device, precision)
-    # Features are let go of part by part, so that millions of photos need no more memory.
-    p = np.full((len(photos), len(model.classes)), np.nan)
-    status, error = np.full(len(photos), "", object), np.full(len(photos), "", object)
+    # Each part's features are dropped at once, so that millions of photos need no more memory.
+    p = np.full((len(table), len(model.classes)), np.nan)
+    status, error = np.full(len(table), "", object), np.full(len(table), "", object)
     with _one_blas_thread():
         for rows, part in iter_features(
-            photos["path"].tolist(),
+            table["path"].tolist(),
             model.backbone,
             model.preprocessing,
             target,
@@ -119,7 +119,7 @@ def classify(
         ):
             p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
     warn_of_heic(error)
-    return predictions_of(photos, model, p, status, error, target)
+    return predictions_of(table, model, p, status, error, target)
 
 
 def describe_predictions(predictions: pd.DataFrame) -> list[str]:
@@ -134,9 +134,10 @@ def describe_predictions(predictions: pd.DataFrame) -> list[str]:
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Let numpy multiply on one thread: others would wait at full load for cores that compute photos.
+    """Let numpy multiply on one thread, because all cores are busy with computing photos.
 
-    The setting is the whole process's, so the first call in sets it and the last one out undoes it.
+    BLAS threads wait for each other at full load. The setting is the whole process's: of several
+    calls at a time the first one makes it, and the last one to end undoes it.
     """
     global _blas_limit, _blas_users
     with _blas_lock:
@@ -160,6 +161,7 @@ _blas_users = 0
 
 
 def target_for(model: HabitatModel, device: str, precision: str | None) -> Target:
+    """Where to run a model: in the precision asked for, or else its own where the device has it."""
     if precision is not None:
         check_choice("precision", precision, PRECISIONS)
         return choose_target(device, precision)
@@ -177,7 +179,7 @@ def target_for(model: HabitatModel, device: str, precision: str | None) -> Targe
 def predictions_of(
     photos: pd.DataFrame,
     model: HabitatModel,
-    p: npt.NDArray[np.float64],
+    p: Floats,
     status: Sequence[str] | npt.NDArray[np.object_],
     error: Sequence[str] | npt.NDArray[np.object_],
     target: Target,
@@ -187,14 +189,14 @@ def predictions_of(
     codes = np.where(
         np.asarray(status, object) == "ok", np.nan_to_num(p, nan=-1.0).argmax(axis=1), -1
     )
-    # What an earlier classification left in the table gives way.
-    stale = [
+    # Columns of an earlier classification are replaced.
+    replaced = [
         c
         for c in photos.columns
         if str(c).startswith(("p_", "v_"))
         or c in ("predicted", "confidence", "calibrated", VOTE_CALIBRATION, "status", "error")
     ]
-    table = photos.drop(columns=stale).reset_index(drop=True)
+    table = photos.drop(columns=replaced).reset_index(drop=True)
     table["predicted"] = pd.Categorical.from_codes(codes, categories=pd.Index(model.classes))
     table["confidence"] = p.max(axis=1)
     for name, values in zip(columns, p.T, strict=True):

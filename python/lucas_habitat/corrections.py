@@ -1,4 +1,4 @@
-"""Labels that people put right, kept with their photos, and taken into the next training.
+"""Labels that people have corrected, kept with their photos, and used by the next training.
 
 A review table is a photo table in CSV: what `classify` said of a photo, the class a person gave
 it, and the photo's own bytes beside the table, under their hash. It can be opened, sorted and
@@ -16,7 +16,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from ._base import words
-from ._base.files import write_atomically
+from ._base.files import file_sha256, full_path, write_atomically
 from ._base.tables import read_table, require_columns, write_table
 from .errors import InputError
 from .photos import COLUMNS, list_photos
@@ -63,10 +63,10 @@ def add_corrections(
     for photo in map(Path, predictions["path"]):
         data = photo.read_bytes()
         hashes.append(hashlib.sha256(data).hexdigest())
-        kept = photos / (hashes[-1] + photo.suffix.lower())
-        paths.append(f"{photos.name}/{kept.name}")
-        if not kept.is_file():
-            write_atomically(kept, lambda tmp, data=data: tmp.write_bytes(data))  # type: ignore[misc]
+        copy = photos / (hashes[-1] + photo.suffix.lower())
+        paths.append(f"{photos.name}/{copy.name}")
+        if not copy.is_file():
+            write_atomically(copy, lambda tmp, data=data: tmp.write_bytes(data))  # type: ignore[misc]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = predictions.assign(path=paths, habitat=habitat, sha256=hashes, time=now)
     rows = rows.reindex(columns=list(_TABLE)).astype({"predicted": "str"})
@@ -82,7 +82,7 @@ def add_corrections(
 
 
 def read_corrections(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a review table: the last word on each photo.
+    """Read a review table: the latest class that was given to each photo.
 
     Parameters
     ----------
@@ -101,9 +101,11 @@ def read_corrections(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = _checked(path)
     table = _read(path)
-    # Without its hash, which a person may have emptied, a row would stand for every photo that has none.
-    no_hash = table["sha256"].isna()
-    table.loc[no_hash, "sha256"] = [_sha256(path.parent / str(p)) for p in table["path"][no_hash]]
+    # A person may have emptied the hash; rows without one would all count as the same photo.
+    has_no_hash = table["sha256"].isna()
+    table.loc[has_no_hash, "sha256"] = [
+        _sha256(path.parent / str(p)) for p in table["path"][has_no_hash]
+    ]
     table = table[~table["sha256"].duplicated(keep="last") | table["sha256"].isna()]
     table = table[table["habitat"].notna() & (table["habitat"].str.strip() != "")]
     if table.empty:
@@ -146,34 +148,40 @@ def apply_corrections(
     tests = photos[photos["split"] == "test"]
     if held_out is not None:
         tests = pd.concat([tests, held_out])
-    # Only files as long as a corrected photo can be one: the others need not be read.
+    # Only a file of the same length as a corrected photo can be the same photo; no other is read.
     lengths = {size for size in map(_size, corrected["path"]) if size}
-    known = {_sha256(p) for p in tests["path"] if _size(p) in lengths} - {None}
-    points = set(tests["point_id"].dropna())
-    kept_out = (
-        corrected["sha256"].isin(known)
-        | corrected["point_id"].isin(points)
+    test_hashes = {_sha256(p) for p in tests["path"] if _size(p) in lengths} - {None}
+    test_points = set(tests["point_id"].dropna())
+    is_test = (
+        corrected["sha256"].isin(test_hashes)
+        | corrected["point_id"].isin(test_points)
         | (corrected["split"] == "test")
     )
-    left_out, corrected = int(kept_out.sum()), corrected[~kept_out]
+    left_out, corrected = int(is_test.sum()), corrected[~is_test]
 
     labels = corrected.dropna(subset="sha256").set_index("sha256")["habitat"]
-    may_be = (photos["split"] != "test").to_numpy() & [_size(p) in lengths for p in photos["path"]]
+    is_candidate = (photos["split"] != "test").to_numpy() & [
+        _size(p) in lengths for p in photos["path"]
+    ]
     hashes = pd.Series(None, index=photos.index, dtype="str")
-    hashes[may_be] = [_sha256(p) for p in photos.loc[may_be, "path"]]
+    hashes[is_candidate] = [_sha256(p) for p in photos.loc[is_candidate, "path"]]
     new = hashes.map(labels)
-    found = new.notna()
-    same = int((new[found] == photos.loc[found, "habitat"]).sum())
-    photos = photos.assign(habitat=photos["habitat"].where(~found, new).astype("str"))
+    is_corrected = new.notna()
+    confirmed = int((new[is_corrected] == photos.loc[is_corrected, "habitat"]).sum())
+    photos = photos.assign(habitat=photos["habitat"].where(~is_corrected, new).astype("str"))
     added = corrected[~corrected["sha256"].isin(hashes.dropna())]
-    # A photo of a known point brings its place along; columns that only some rows have stay.
+    # Only the columns that the photo table has are added to it.
     photos = pd.concat([photos, added[[c for c in added if c in photos]]], ignore_index=True)
-    counts = {"replaced": int(found.sum()) - same, "confirmed": same}
-    return photos, {**counts, "added": len(added), "left_out": left_out}
+    return photos, {
+        "replaced": int(is_corrected.sum()) - confirmed,
+        "confirmed": confirmed,
+        "added": len(added),
+        "left_out": left_out,
+    }
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
-    path = Path(os.path.abspath(os.path.expanduser(path)))
+    path = full_path(path)
     if path.suffix.lower() != ".csv":
         raise InputError(f"A review table must end in .csv; got {path.name}.")
     return path
@@ -192,7 +200,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _size(path: object) -> int:
-    """A file's length; 0 for what is not there, which training will refuse with its reason."""
+    """A file's length; 0 if it cannot be had, which training tells of with the reason."""
     try:
         return os.path.getsize(str(path))
     except (OSError, ValueError):
@@ -200,9 +208,8 @@ def _size(path: object) -> int:
 
 
 def _sha256(path: object) -> str | None:
-    """A file's hash; None for one that cannot be read, which training will refuse with its reason."""
+    """A file's hash; None if it cannot be read, which training tells of with the reason."""
     try:
-        with open(str(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(str(path))
     except OSError:
         return None

@@ -1,10 +1,9 @@
-"""How good is it: overall accuracy, kappa, per class, with intervals that respect points."""
+"""Evaluation of predictions: overall accuracy, kappa and accuracies per class, with intervals."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from ._base.intervals import (
     worth_of,
 )
 from ._base.tables import as_table, require_columns
-from ._base.types import Floats
+from ._base.types import Floats, Table
 from .errors import InputError, some
 
 __all__ = ["Evaluation", "evaluate"]
@@ -134,7 +133,7 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: pd.DataFrame | str | os.PathLike[str],
+    predictions: Table,
     *,
     reference: str = "habitat",
     n_boot: int = 2000,
@@ -253,7 +252,7 @@ class _Compared(NamedTuple):
 
 
 def _compared(table: pd.DataFrame, reference: str) -> _Compared:
-    """Find the rows that can be compared, and all classes that occur."""
+    """The rows that can be compared, and all classes that occur."""
     require_columns(
         table,
         ["predicted", reference],
@@ -292,8 +291,8 @@ def _per_point(compared: _Compared) -> Counts:
     rows, k = compared.rows, len(compared.classes)
     point = np.arange(len(rows))
     if "point_id" in rows:
-        own = pd.Series([f"\0{i}" for i in range(len(rows))], index=rows.index)
-        point = pd.factorize(rows["point_id"].where(rows["point_id"].notna(), own))[0]
+        row_ids = pd.Series([f"\0{i}" for i in range(len(rows))], index=rows.index)
+        point, _ = pd.factorize(rows["point_id"].where(rows["point_id"].notna(), row_ids))
     code = {c: i for i, c in enumerate(compared.classes)}
     counts = np.zeros((point.max() + 1, k, k))
     guess, truth = (labels.map(code).to_numpy() for labels in (compared.guess, compared.truth))
@@ -301,28 +300,31 @@ def _per_point(compared: _Compared) -> Counts:
     return counts[np.lexsort(counts.reshape(len(counts), -1).T)]
 
 
-class Measures(NamedTuple):
+_Value = TypeVar("_Value")
+
+
+class Measures(NamedTuple, Generic[_Value]):
     """Measures of confusion matrices: the first two one number each, the others one a class."""
 
-    overall_accuracy: Any
-    kappa: Any
-    producers_accuracy: Any
-    users_accuracy: Any
-    f1: Any
+    overall_accuracy: _Value
+    kappa: _Value
+    producers_accuracy: _Value
+    users_accuracy: _Value
+    f1: _Value
 
 
-def measures(counts: Counts) -> Measures:
+def measures(counts: Counts) -> Measures[Floats]:
     """Measures of confusion matrices of shape (..., classes, classes), rows predicted."""
     total = counts.sum(axis=(-2, -1))
     predicted, truth = counts.sum(axis=-1), counts.sum(axis=-2)
-    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        accuracy = right.sum(axis=-1) / total
+        accuracy = hits.sum(axis=-1) / total
         chance = (predicted * truth).sum(axis=-1) / total**2
-        # Only one class on both sides: agreement by chance is certain and kappa has no meaning.
+        # With one class on both sides agreement by chance is certain, and kappa is undefined.
         kappa = np.where(chance < 1, (accuracy - chance) / (1 - chance), np.nan)
-        producers, users = right / truth, right / predicted
-        f1 = 2 * right / (truth + predicted)
+        producers, users = hits / truth, hits / predicted
+        f1 = 2 * hits / (truth + predicted)
     return Measures(accuracy, kappa, producers, users, f1)
 
 
@@ -402,7 +404,7 @@ def _ends(interval: Interval) -> tuple[float, float]:
 
 
 def _per_class(
-    classes: list[str], counts: Counts, values: Measures, intervals: _Intervals
+    classes: list[str], counts: Counts, values: Measures[Floats], intervals: _Intervals
 ) -> pd.DataFrame:
     """The table of per-class accuracies."""
     return pd.DataFrame(
@@ -429,23 +431,23 @@ def _per_class(
 def _notes(
     compared: _Compared,
     per_class: pd.DataFrame,
-    values: Measures,
+    values: Measures[Floats],
     n_points: int,
     n_boot: int,
 ) -> list[str]:
     """What to know before quoting the numbers."""
     notes = []
-    never = per_class.loc[per_class["n_predicted"] == 0, "class"].tolist()
+    unpredicted = per_class.loc[per_class["n_predicted"] == 0, "class"].tolist()
     absent = per_class.loc[per_class["n_reference"] == 0, "class"].tolist()
-    if never:
-        notes.append(f"never predicted, so user's accuracy is undefined: {some(never)}")
+    if unpredicted:
+        notes.append(f"never predicted, so user's accuracy is undefined: {some(unpredicted)}")
     if absent:
         notes.append(
             f"absent from the reference, so producer's accuracy is undefined: {some(absent)}"
         )
-    nowhere = [c for c in never if c in absent]
-    if nowhere:
-        notes.append(f"neither predicted nor in the reference, so F1 is undefined: {some(nowhere)}")
+    neither = [c for c in unpredicted if c in absent]
+    if neither:
+        notes.append(f"neither predicted nor in the reference, so F1 is undefined: {some(neither)}")
     if np.isnan(values.kappa):
         notes.append("kappa is undefined: all predictions and references are of one class")
     if compared.unknown:

@@ -232,9 +232,8 @@ def _compute(
     features, entries = Features.none(len(rows), _width(backbone)), list[_Entry]()
     photos, places, keys = [], [], []
     for place, i in enumerate(rows.tolist()):
-        file = (
-            file_key(paths[i]) if store else None
-        )  # asked before reading: it may change meanwhile
+        # Before the file is read, because it may change meanwhile.
+        file = file_key(paths[i]) if store else None
         try:
             data = read_bytes(paths[i])
             key = content_key(data) if store else b""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 from ._base.checks import check_number
 from ._base.places import geocentric
 from ._base.progress import Progress, report
+from ._base.types import Floats, Photos
 from .errors import PhotoError, inform, some, warn
 from .images.decode import open_image, opened
 from .images.heic import warn_of_heic
@@ -26,7 +27,6 @@ from .photos import as_photos, list_photos
 
 __all__ = ["locate_photos"]
 
-_Floats = npt.NDArray[np.float64]
 _Tags = Mapping[int, Any]
 
 _GPS, _EXIF = ExifTags.GPS, ExifTags.Base
@@ -38,7 +38,7 @@ _LEAST_RADIUS = 2.0  # metres; ids have five decimals, so nearer points could ge
 
 
 def locate_photos(
-    photos: pd.DataFrame | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    photos: Photos,
     *,
     radius: float = 25.0,
     minutes: float = 60.0,
@@ -156,35 +156,36 @@ def locate_photos(
         table[c].to_numpy(dtype="float64", copy=True) if c in table else np.full(len(table), np.nan)
         for c in ("lon", "lat")
     )
-    lost = ~((np.abs(lon) <= 180) & (np.abs(lat) <= 90))
-    lon[lost], lat[lost] = tags["lon"][lost], tags["lat"][lost]
+    is_open = ~((np.abs(lon) <= 180) & (np.abs(lat) <= 90))
+    lon[is_open], lat[is_open] = tags["lon"][is_open], tags["lat"][is_open]
     table["lon"], table["lat"] = lon, lat
-    located, dated = ~np.isnan(lat), tags["taken"].notna()
+    is_located, is_dated = ~np.isnan(lat), tags["taken"].notna()
 
-    first, ids = _points(table, tags["taken"], radius, minutes)
-    table["point_id"] = table["point_id"].where(table["point_id"].notna(), ids)
+    groups = _group(table, tags["taken"], radius, minutes)
+    table["point_id"] = table["point_id"].where(table["point_id"].notna(), groups.point_id)
     heading = tags["heading"]
     compass = (heading / 90 + 0.5).map(lambda q: None if math.isnan(q) else "NESW"[int(q) % 4])
     table["direction"] = table["direction"].where(table["direction"].notna(), compass)
     years = tags["taken"].dt.year.astype("Int64")
-    differ = (table["year"] != years).fillna(False)
+    has_other_year = (table["year"] != years).fillna(False)
     table["year"] = table["year"].fillna(years)
 
     table["datetime"] = tags["datetime"]
-    table["visit"] = tags["datetime"].reindex(first).array
+    table["visit"] = tags["datetime"].reindex(groups.first).array
     table["gps_error"], table["heading"] = tags["gps_error"], heading
-    unread = tags["status"] != "ok"
-    table["status"] = tags["status"].mask(~unread & ~dated, "no date")
-    table["status"] = table["status"].mask(~unread & ~located, "no position")
+    is_read = tags["status"] == "ok"
+    table["status"] = tags["status"].mask(is_read & ~is_dated, "no date")
+    table["status"] = table["status"].mask(is_read & ~is_located, "no position")
     # What is wrong with a photo's position does not matter where the table has one.
-    no_position = tags["no_position"].where(~located, "")
+    no_position = tags["no_position"].where(~is_located, "")
     table["error"] = (no_position + "; " + tags["error"]).str.strip("; ")
     table = as_photos(table)
-    _tell(table, unread, differ, tags)
+    _summarise(table, is_read, has_other_year, tags)
     return table
 
 
 def _read_all(paths: Sequence[str], progress: Progress) -> pd.DataFrame:
+    """What `_read` gives of each photo, as a table."""
     rows = []
     # Threads, because what takes long is waiting for disks and networks.
     with (
@@ -254,9 +255,9 @@ def _tags(path: str) -> tuple[_Tags, _Tags]:
     with opened(path) as file:
         image = open_image(file)
         try:
-            # Not image.getexif(): of a PNG that would decode the pixels to look behind them.
-            found = Image.Image.getexif(image)
-            return found.get_ifd(ExifTags.IFD.Exif), found.get_ifd(ExifTags.IFD.GPSInfo)
+            # Not image.getexif(): of a PNG it decodes the pixels, to read what follows them.
+            tags = Image.Image.getexif(image)
+            return tags.get_ifd(ExifTags.IFD.Exif), tags.get_ifd(ExifTags.IFD.GPSInfo)
         except Exception as error:  # Pillow raises nearly anything on broken EXIF
             damage = f"the EXIF is damaged ({type(error).__name__}: {error})"
     raise ValueError(damage)
@@ -297,8 +298,8 @@ def _time(exif: _Tags, gps: _Tags) -> tuple[datetime | None, str | None, datetim
     if fraction.isdecimal():
         taken += timedelta(seconds=float(f"0.{fraction}"))
     offset = _text(exif.get(_EXIF.OffsetTimeOriginal))
-    known = re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", offset)
-    return taken, _iso(taken) + (offset if known else ""), utc
+    is_offset = re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", offset)
+    return taken, _iso(taken) + (offset if is_offset else ""), utc
 
 
 def _moment(match: re.Match[str] | None) -> datetime | None:
@@ -327,11 +328,16 @@ def _text(value: Any) -> str:
     return value.strip(" \0\t\r\n") if isinstance(value, str) else ""
 
 
-def _points(
-    table: pd.DataFrame, taken: pd.Series, radius: float, minutes: float
-) -> tuple[_Floats, npt.NDArray[np.object_]]:
-    """Row of the first photo of each photo's visit (NaN for none), and each photo's point id."""
-    known = table["point_id"]
+class _Groups(NamedTuple):
+    """The visit and the point of each photo."""
+
+    first: Floats  # the row of the visit's first photo; NaN for a photo without a date
+    point_id: npt.NDArray[np.object_]
+
+
+def _group(table: pd.DataFrame, taken: pd.Series, radius: float, minutes: float) -> _Groups:
+    """Find visits and points by the algorithm in the notes of `locate_photos`."""
+    given_ids = table["point_id"]
     lon, lat = (table[c].to_numpy(dtype="float64") for c in ("lon", "lat"))
     time = np.asarray((taken - _EPOCH) / pd.Timedelta(minutes=1), dtype=np.float64)
     # Photos without a date come last.
@@ -341,21 +347,21 @@ def _points(
     # NaN is within reach of nothing: a photo without a date leads itself.
     leader = rows[_leaders(xyz[rows], time[rows], radius, minutes)]
 
-    named = known.notna().to_numpy()
-    anchors = rows[named[rows]]
-    anchors = anchors[~known.iloc[anchors].duplicated().to_numpy()]
-    begun = rows[(leader == rows) & ~named[rows]]
-    places = np.concatenate([anchors, begun])
-    nearest = places[
-        _leaders(xyz[places], np.zeros(len(places)), radius, math.inf, fixed=len(anchors))
+    has_id = given_ids.notna().to_numpy()
+    anchors = rows[has_id[rows]]
+    anchors = anchors[~given_ids.iloc[anchors].duplicated().to_numpy()]
+    new_starts = rows[(leader == rows) & ~has_id[rows]]
+    starts = np.concatenate([anchors, new_starts])
+    nearest = starts[
+        _leaders(xyz[starts], np.zeros(len(starts)), radius, math.inf, fixed=len(anchors))
     ]
-    ids = known.to_numpy(dtype=object, copy=True)
-    for row, place in zip(places[len(anchors) :], nearest[len(anchors) :], strict=True):
-        ids[row] = ids[place] if place != row else _position_id(lon[row], lat[row])
+    ids = given_ids.to_numpy(dtype=object, copy=True)
+    for row, start in zip(starts[len(anchors) :], nearest[len(anchors) :], strict=True):
+        ids[row] = ids[start] if start != row else _position_id(lon[row], lat[row])
     ids[rows] = ids[leader]
-    first = np.full(len(known), np.nan)
+    first = np.full(len(given_ids), np.nan)
     first[rows] = np.where(np.isnan(time[rows]), np.nan, leader)
-    return first, ids
+    return _Groups(first, ids)
 
 
 def _position_id(lon: float, lat: float) -> str:
@@ -364,47 +370,52 @@ def _position_id(lon: float, lat: float) -> str:
 
 
 def _leaders(
-    xyz: _Floats, time: _Floats, radius: float, minutes: float, fixed: int = 0
+    xyz: Floats, time: Floats, radius: float, minutes: float, fixed: int = 0
 ) -> npt.NDArray[np.intp]:
     """The nearest leader within reach of each row, in the order given; itself if there is none.
 
-    ``xyz`` are metres (n x 3), ``time`` minutes that do not fall. The first ``fixed`` rows lead
-    themselves.
+    ``xyz`` are metres (n x 3), ``time`` minutes in rising order. The first ``fixed`` rows are always
+    their own leaders.
     """
-    # Leaders stand in cubes with sides of one radius: all in reach are in the 27 around a row.
+    # Space is cut into cubes whose sides are one radius long, and each leader noted by its cube: all
+    # within reach of a row are in its own cube and the 26 around it.
     cubes: dict[tuple[int, ...], list[int]] = {}
     places = xyz.tolist()
     leader = np.arange(len(xyz))
     for i, cube in enumerate(np.floor(xyz / radius).astype(np.int64).tolist()):
         if i >= fixed:
             around = product(*((c - 1, c, c + 1) for c in cube))
-            near = [
+            candidates = [
                 (distance, j)
                 for c in around
                 for j in cubes.get(c, ())
                 if time[i] - time[j] <= minutes
                 and (distance := math.dist(places[i], places[j])) <= radius
             ]
-            if near:
-                leader[i] = min(near)[1]
+            if candidates:
+                _, leader[i] = min(candidates)
                 continue
-        # Those too old to lead go, or a camera on a pole would fill its cube.
-        here = cubes.get(tuple(cube), [])
-        cubes[tuple(cube)] = [j for j in here if time[i] - time[j] <= minutes] + [i]
+        # Leaders too old for any later row are dropped: a camera that stays in one place would
+        # otherwise fill its cube with them.
+        leaders = cubes.get(tuple(cube), [])
+        cubes[tuple(cube)] = [j for j in leaders if time[i] - time[j] <= minutes] + [i]
     return leader
 
 
-def _tell(table: pd.DataFrame, unread: pd.Series, differ: pd.Series, tags: pd.DataFrame) -> None:
+def _summarise(
+    table: pd.DataFrame, is_read: pd.Series, has_other_year: pd.Series, tags: pd.DataFrame
+) -> None:
+    """Count what was found in a message, and warn of what looks wrong."""
     ids = table["point_id"].dropna()
     counts = [f"{len(table)} photos, {ids.nunique()} points"]
     if len(ids):
         counts.append(f"{ids.value_counts().median():g} photos a point (median)")
-    read = table[~unread]
+    read = table[is_read]
     visits = table.groupby(["point_id", "year"])["visit"].nunique()
     for n, what in (
         (read["lat"].isna().sum(), "photos without a position"),
         (read["datetime"].isna().sum(), "photos without a date"),
-        (unread.sum(), "photos that cannot be read"),
+        ((~is_read).sum(), "photos that cannot be read"),
         ((visits > 1).sum(), "points with several visits in a year, which vote as one"),
     ):
         if n:
@@ -419,7 +430,10 @@ def _tell(table: pd.DataFrame, unread: pd.Series, differ: pd.Series, tags: pd.Da
     for rows, what in (
         (tags["datum"], "have positions in another datum than WGS84, taken as if they were in it"),
         (tags["clock"], "have a camera's clock and a satellites' time more than a day apart"),
-        (differ, "were taken in another year than their name, folder or table says, which is kept"),
+        (
+            has_other_year,
+            "were taken in another year than their name, folder or table says, which is kept",
+        ),
     ):
         if rows.any():
             names = table.loc[rows, "path"].map(os.path.basename).tolist()

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ._base import words
 from ._base.cards import CalibrationCard, Card, TrainingSummary
+from ._base.types import Floats
 from ._base.version import __version__, library_versions
 from .engines import Target
 from .features import Features
@@ -96,7 +97,8 @@ class HabitatModel:
         from .networks.backbones import make_head
 
         features, dropout = self.backbone.spec["num_features"], self.training["dropout"]
-        with torch.inference_mode(False):  # whoever asks first: gradients are for all
+        # Tensors that are made in inference mode take no gradients, and the first to ask may be in it.
+        with torch.inference_mode(False):
             head = make_head(features, len(self.classes), dropout, seed=0)
             head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
         return head.eval()
@@ -184,37 +186,36 @@ def _calibration_lines(model: HabitatModel) -> list[str]:
 Model = HabitatModel | str | os.PathLike[str]
 
 
-def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> Floats:
     """The head's output, shape (n, classes), before calibration."""
     return head_logits(model.exact_head, features)
 
 
-def probabilities_of(
-    logits: npt.NDArray[np.float64], temperature: float = 1.0
-) -> npt.NDArray[np.float64]:
+def probabilities_of(logits: Floats, temperature: float = 1.0) -> Floats:
     """Softmax in float64; rows sum to 1 within rounding."""
     scores = logits / temperature
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: npt.NDArray[np.float64] = scores / scores.sum(axis=1, keepdims=True)
+    result: Floats = scores / scores.sum(axis=1, keepdims=True)
     return result
 
 
-def p_of(model: HabitatModel, features: Features) -> npt.NDArray[np.float64]:
+def p_of(model: HabitatModel, features: Features) -> Floats:
     """Class probabilities, shape (n, classes); NaN where a photo could not be read."""
     p = np.full((len(features.status), len(model.classes)), np.nan)
-    ok = features.ok
-    p[ok] = probabilities_of(logits_of(model, features.values[ok]), model.temperature)
+    is_read = features.ok
+    p[is_read] = probabilities_of(logits_of(model, features.values[is_read]), model.temperature)
     return p
 
 
 def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
     """Mark photos of points that the model was trained on."""
-    known = model.training_photos
-    seen = photos["point_id"].isin(known["point_id"].dropna())
-    # A photo without a point is known again by its name and label.
-    names = set(zip(known["photo"], known["habitat"], strict=True))
-    alike = [
+    training = model.training_photos
+    has_trained_point = photos["point_id"].isin(training["point_id"].dropna())
+    # A photo without a point is recognised by its file name and label.
+    names = set(zip(training["photo"], training["habitat"], strict=True))
+    has_trained_name = [
         isinstance(path, str) and (os.path.basename(path), label) in names
         for path, label in zip(photos["path"], photos["habitat"], strict=True)
     ]
-    return seen | (photos["point_id"].isna() & np.array(alike, dtype=bool))
+    has_no_point = photos["point_id"].isna()
+    return has_trained_point | (has_no_point & np.array(has_trained_name, dtype=bool))

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.linalg import helmert
 
@@ -24,7 +25,7 @@ _DELTA = 1e-6  # what a smaller share becomes before its logarithm is taken
 
 _ROUNDED = 1e-6  # float32 misses a sum of 1 by about 1e-7, six decimals by about 1e-6
 
-_WRONG = 0.01  # three decimals miss it by 2e-3 at most; beyond this it is no share
+_WRONG = 0.01  # three decimals miss it by 2e-3 at most; values that miss it by more are no shares
 
 _KEY = "lucas_support"
 
@@ -32,9 +33,9 @@ _HINT = f"Give the table that {words.call('vote')} returns."
 
 
 class _Shared(dict[str, list[Any]]):
-    """A dict that copies of a frame share: pandas deep-copies attrs with every column it gives.
+    """A dict that is shared by a frame and its copies, although pandas deep-copies ``attrs``.
 
-    With 100,000 sites that would take half a second each time.
+    Pandas does so whenever a column is taken, which with 100,000 sites takes half a second.
     """
 
     def __deepcopy__(self, memo: object) -> _Shared:
@@ -198,10 +199,10 @@ def _check_arguments(
             )
     if sites is None:
         options = {"crs": crs, "id": id, "k": k, "radius": radius}
-        given = [name for name, value in options.items() if value is not None]
-        if given:
+        needless = [name for name, value in options.items() if value is not None]
+        if needless:
             raise InputError(
-                f"{', '.join(given)} cannot be given without sites: every point is then a row of "
+                f"{', '.join(needless)} cannot be given without sites: every point is then a row of "
                 f"its own, and nothing is searched for."
             )
         return
@@ -218,7 +219,7 @@ def _check_arguments(
 
 
 def _warn_unless_calibrated(table: pd.DataFrame) -> None:
-    """Say that probabilities are no proportions, as far as the table tells."""
+    """Warn that probabilities are no proportions unless the table says that they are calibrated."""
     if is_calibrated(table):
         return
     if "calibrated" in table:
@@ -283,34 +284,34 @@ def support(covariates: pd.DataFrame) -> pd.DataFrame:
     ------
     InputError
         If the table does not know: a merge, a concatenation and CSV can lose what `covariates`
-        noted, and other labels than it saw cannot be looked up.
+        noted, and rows with other labels than it gave cannot be looked up.
 
     Examples
     --------
     >>> cov = covariates(points, sites, crs="EPSG:3035", radius=5000)  # doctest: +SKIP
     >>> well_known = cov[support(cov)["n_points"] >= 3]  # doctest: +SKIP
     """
-    noted = covariates.attrs.get(_KEY) if isinstance(covariates, pd.DataFrame) else None
-    if noted is None:
+    lists = covariates.attrs.get(_KEY) if isinstance(covariates, pd.DataFrame) else None
+    if lists is None:
         raise InputError(
             f"This is not known to come from {words.call('covariates')}. Ask for the support of "
             f"the very object that {words.call('covariates')} returned: "
             "a merge, a concatenation and CSV can lose it."
         )
-    rows = pd.Index(noted["index"]).get_indexer(pd.Index(index_labels(covariates.index)))
+    rows = pd.Index(lists["index"]).get_indexer(pd.Index(index_labels(covariates.index)))
     if (rows < 0).any():
         unknown = covariates.index[rows < 0]
         raise InputError(
             f"{words.call('covariates')} made no row named {some(unknown)}. Ask for the support "
             f"before the {words.either('index is', 'row names are')} changed."
         )
-    whole = pd.DataFrame({c: pd.Series(noted[c], dtype=kind) for c, kind in SUPPORT.items()})
-    chosen: pd.DataFrame = whole.iloc[rows].set_axis(covariates.index)
+    table = pd.DataFrame({c: pd.Series(lists[c], dtype=kind) for c, kind in SUPPORT.items()})
+    chosen: pd.DataFrame = table.iloc[rows].set_axis(covariates.index)
     return chosen
 
 
 def _left_out(columns: list[str], classes: list[str], drop: str) -> str | None:
-    """Find the column that `drop` means."""
+    """The column that `drop` names."""
     if drop == "none":
         return None
     if drop == "last":
@@ -341,8 +342,8 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
         return table
 
     # R's 2018 arrives as 2018.0
-    asked = re.fullmatch(r"latest|(<=)?\s*(\d{4})(?:\.0)?", str(year))
-    if asked is None:
+    match = re.fullmatch(r"latest|(<=)?\s*(\d{4})(?:\.0)?", str(year))
+    if match is None:
         raise InputError(
             f"{words.arg('year')} must be a year such as 2018, 'latest' or '<=2018'; "
             f"got {words.value(year)} instead."
@@ -351,9 +352,9 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
         return _of_year(table, columns, None)  # plots without years: nothing to choose from
     dated = table[table["year"].notna()]
     chosen = dated
-    if asked[2]:
-        limit = int(asked[2])
-        chosen = dated[dated["year"] <= limit if asked[1] else dated["year"] == limit]
+    if match[2]:
+        limit = int(match[2])
+        chosen = dated[dated["year"] <= limit if match[1] else dated["year"] == limit]
     if chosen.empty:
         years = ", ".join(map(str, sorted(dated["year"].unique()))) or "none"
         raise InputError(f"points has no row of {words.arg('year', year)}; its years are: {years}.")
@@ -374,11 +375,11 @@ def _of_year(table: pd.DataFrame, columns: list[str], year: int | str | None) ->
 
 
 def _repeated(table: pd.DataFrame, by: list[str]) -> str:
-    twice = table[table.duplicated(by, keep=False)]
+    repeated = table[table.duplicated(by, keep=False)]
     return some(
         [
             f"{point}: {', '.join('no year' if pd.isna(y) else str(y) for y in years)}"
-            for point, years in twice.groupby("point_id", sort=False)["year"]
+            for point, years in repeated.groupby("point_id", sort=False)["year"]
         ],
         most=3,
     )
@@ -389,14 +390,14 @@ def _shares(table: pd.DataFrame, columns: list[str]) -> Floats:
     values = table[columns].to_numpy(dtype="float64")
     names = table["point_id"].to_numpy()
 
-    def refuse(bad: Any, what: str) -> None:
-        if bad.any():
+    def refuse(is_bad: np.bool_ | npt.NDArray[np.bool_], reason: str) -> None:
+        if is_bad.any():
             raise InputError(
-                f"The probabilities of {bad.sum()} points {what}: {some(names[bad])}. {_HINT}"
+                f"The probabilities of {is_bad.sum()} points {reason}: {some(names[is_bad])}. {_HINT}"
             )
 
-    missing = np.isnan(values)
-    refuse(missing.any(axis=1) & ~missing.all(axis=1), "are missing for some classes only")
+    is_missing = np.isnan(values)
+    refuse(is_missing.any(axis=1) & ~is_missing.all(axis=1), "are missing for some classes only")
     refuse(np.isinf(values).any(axis=1), "are infinite")
     refuse((values < 0).any(axis=1), "are negative")
     deviation = np.abs(values.sum(axis=1) - 1)
@@ -411,9 +412,10 @@ def _shares(table: pd.DataFrame, columns: list[str]) -> Floats:
 
 
 def _log_ratios(shares: Floats) -> Floats:
-    tiny = shares < _DELTA
-    filled = np.where(tiny, _DELTA, shares * (1 - _DELTA * tiny.sum(axis=1, keepdims=True)))
-    ratios: Floats = np.log(close_shares(filled)) @ helmert(shares.shape[1]).T
+    """Isometric log-ratios of shares, those below `_DELTA` replaced."""
+    is_tiny = shares < _DELTA
+    replaced = np.where(is_tiny, _DELTA, shares * (1 - _DELTA * is_tiny.sum(axis=1, keepdims=True)))
+    ratios: Floats = np.log(close_shares(replaced)) @ helmert(shares.shape[1]).T
     return ratios
 
 
@@ -428,7 +430,7 @@ def _at_points(table: pd.DataFrame, shares: Floats) -> Shares:
             f"{is_empty.sum()} of {len(table)} points have no usable photo; their rows are "
             f"{words.either('NaN', 'NA')}: {some(index[is_empty])}."
         )
-    behind = pd.DataFrame(
+    support_of_points = pd.DataFrame(
         {
             "n_points": np.where(is_empty, 0, 1),
             "n_photos": table["n_photos"].fillna(0).array,
@@ -439,12 +441,12 @@ def _at_points(table: pd.DataFrame, shares: Floats) -> Shares:
         },
         index=index,
     )
-    return Shares(shares, behind)
+    return Shares(shares, support_of_points)
 
 
-def _as_lists(behind: pd.DataFrame) -> _Shared:
-    """Plain lists with None for missing: pandas compares attrs, and Parquet keeps them as JSON."""
-    lists = _Shared(index=index_labels(behind.index))
-    for name, values in behind.astype(SUPPORT).items():
+def _as_lists(table: pd.DataFrame) -> _Shared:
+    """A support table as plain lists, because pandas compares attrs and Parquet keeps them as JSON."""
+    lists = _Shared(index=index_labels(table.index))
+    for name, values in table.astype(SUPPORT).items():
         lists[str(name)] = values.astype(object).where(values.notna(), None).tolist()
     return lists

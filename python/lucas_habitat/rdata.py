@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
@@ -53,8 +55,8 @@ def to_r(table: pd.DataFrame) -> DataFrame:
     for name in table.columns:
         column = table[name]
         if name == "habitat" and classes:
-            seen = sorted(set(column.dropna().astype("str")) - set(classes))
-            column = column.astype(pd.CategoricalDtype([*classes, *seen]))
+            others = sorted(set(column.dropna().astype("str")) - set(classes))
+            column = column.astype(pd.CategoricalDtype([*classes, *others]))
         columns[str(name)] = _vector(robjects, column, str(name))
     frame = robjects.DataFrame(columns)
     # rpy2 lets R repair names; these are wanted as they are.
@@ -105,41 +107,49 @@ def _robjects() -> Any:
 
 
 def _vector(robjects: Any, column: pd.Series[Any], name: str) -> Any:
-    gone = column.isna().to_numpy()
+    """A column as the R vector that it would be in a table of the R package."""
+    is_missing = column.isna().to_numpy()
     if isinstance(column.dtype, pd.CategoricalDtype):
         levels = [str(c) for c in column.cat.categories]
         return robjects.FactorVector(
-            _filled(column.astype("object"), gone, robjects.NA_Character, str, robjects.StrVector),
+            _filled(
+                column.astype("object"), is_missing, robjects.NA_Character, str, robjects.StrVector
+            ),
             levels=robjects.StrVector(levels),
         )
     if types.is_bool_dtype(column.dtype):
-        return _filled(column, gone, robjects.NA_Logical, bool, robjects.BoolVector)
+        return _filled(column, is_missing, robjects.NA_Logical, bool, robjects.BoolVector)
     if types.is_integer_dtype(column.dtype):
-        if column.abs().max() < _R_INTEGERS or gone.all():
-            return _filled(column, gone, robjects.NA_Integer, int, robjects.IntVector)
-        return _filled(column, gone, robjects.NA_Real, float, robjects.FloatVector)
+        if column.abs().max() < _R_INTEGERS or is_missing.all():
+            return _filled(column, is_missing, robjects.NA_Integer, int, robjects.IntVector)
+        return _filled(column, is_missing, robjects.NA_Real, float, robjects.FloatVector)
     if types.is_float_dtype(column.dtype):
-        return _filled(column, gone, robjects.NA_Real, float, robjects.FloatVector)
+        return _filled(column, is_missing, robjects.NA_Real, float, robjects.FloatVector)
     if types.is_datetime64_any_dtype(column.dtype):
-        return _times(robjects, column, gone)
-    odd = {type(v).__name__ for v in column[~gone]} - {"str"}
-    if odd:
-        raise InputError(f"The column {name} holds {', '.join(sorted(odd))}, not text or numbers.")
-    return _filled(column, gone, robjects.NA_Character, str, robjects.StrVector)
+        return _times(robjects, column, is_missing)
+    kinds = {type(v).__name__ for v in column[~is_missing]} - {"str"}
+    if kinds:
+        raise InputError(
+            f"The column {name} holds {', '.join(sorted(kinds))}, not text or numbers."
+        )
+    return _filled(column, is_missing, robjects.NA_Character, str, robjects.StrVector)
 
 
-def _filled(column: pd.Series[Any], gone: Any, na: Any, kind: type, vector: Any) -> Any:
-    return vector([na if g else kind(v) for v, g in zip(column, gone, strict=True)])
+def _filled(
+    column: pd.Series[Any], is_missing: npt.NDArray[np.bool_], na: Any, kind: type, vector: Any
+) -> Any:
+    return vector([na if g else kind(v) for v, g in zip(column, is_missing, strict=True)])
 
 
-def _times(robjects: Any, column: pd.Series[Any], gone: Any) -> Any:
-    aware = column.dt.tz is not None
-    utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if aware else column
+def _times(robjects: Any, column: pd.Series[Any], is_missing: npt.NDArray[np.bool_]) -> Any:
+    """R's Date for days without a zone, else POSIXct in UTC."""
+    has_zone = column.dt.tz is not None
+    utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if has_zone else column
     seconds = (utc - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
-    dates = not aware and bool((utc.dropna() == utc.dropna().dt.normalize()).all())
-    values = seconds / 86400 if dates else seconds
-    vector = _filled(values, gone, robjects.NA_Real, float, robjects.FloatVector)
-    vector.rclass = robjects.StrVector(["Date"] if dates else ["POSIXct", "POSIXt"])
-    if not dates:
+    is_dates = not has_zone and bool((utc.dropna() == utc.dropna().dt.normalize()).all())
+    values = seconds / 86400 if is_dates else seconds
+    vector = _filled(values, is_missing, robjects.NA_Real, float, robjects.FloatVector)
+    vector.rclass = robjects.StrVector(["Date"] if is_dates else ["POSIXct", "POSIXt"])
+    if not is_dates:
         vector.do_slot_assign("tzone", robjects.StrVector(["UTC"]))
     return vector

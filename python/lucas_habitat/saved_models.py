@@ -1,21 +1,21 @@
-"""Model folders: written whole, checked when read, never unpickled."""
+"""Models as folders: written whole or not at all, checked when read, never unpickled."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from ._base import words
-from ._base.files import write_json
+from ._base.cards import Card
+from ._base.files import file_sha256, full_path, is_occupied, write_json
 from ._base.tables import EXACT
 from ._base.version import __version__
 from .engines import Target
@@ -79,10 +79,10 @@ def save_model(
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
-    """Give a model that is written whole its name, in the place of what has it.
+    """Rename a model that is written whole to its folder, and remove the one that was there.
 
-    No system renames two folders at once. Killed between the two, a program leaves old and new
-    side by side, and `_recovered` goes on from there.
+    These are two renamings. A program that is killed between them leaves the old and the new model
+    beside the folder, and `_recovered` does the second.
     """
     old = _old_beside(new)
     try:
@@ -90,18 +90,18 @@ def _put_in_place(new: Path, folder: Path) -> None:
             os.replace(folder, old)
         os.replace(new, folder)
     except BaseException:
-        # A load_model() that came between the two has done the second.
+        # Nothing failed if another program's load_model() did the second renaming meanwhile.
         if new.exists() or not folder.exists():
             if old.exists() and not folder.exists():
                 os.replace(old, folder)
             raise
-    for left in _olds_of(folder):
-        if not _new_beside(left).exists():
-            shutil.rmtree(left, ignore_errors=True)
+    for old in _olds_of(folder):
+        if not _new_beside(old).exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _recovered(folder: Path) -> Path:
-    """Where a model is: its folder, into which one is put whose replacement was broken off."""
+    """Where a model is: its folder, after a replacement that was broken off is completed."""
     if folder.exists():
         return folder
     for new in map(_new_beside, _olds_of(folder)):
@@ -117,6 +117,7 @@ def _recovered(folder: Path) -> Path:
 
 
 def _olds_of(folder: Path) -> list[Path]:
+    """Models that stood in the folder before, as replacements that were broken off left them."""
     return sorted(folder.parent.glob(f".{glob.escape(folder.name)}-????????-old"))
 
 
@@ -129,10 +130,10 @@ def _new_beside(old: Path) -> Path:
 
 
 def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Whether a model may be saved here, asked before it is trained."""
-    folder = Path(os.path.abspath(os.path.expanduser(folder)))
+    """The full path of a folder that a model may be saved in; refused before a model is trained."""
+    folder = full_path(folder)
     _recovered(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if is_occupied(folder):
         if not (folder / "card.json").is_file():
             raise InputError(
                 f"{folder} exists and holds no model; it is left as it is. Give another folder."
@@ -159,13 +160,8 @@ def _write_folder(model: HabitatModel, folder: Path) -> None:
     model.training_photos.to_csv(folder / _PHOTOS, index=False, encoding="utf-8")
     model.history.to_csv(folder / _HISTORY, index=False)
     card = model.card()
-    card["files"] = {name: _sha256(folder / name) for name in _FILES}
+    card["files"] = {name: file_sha256(folder / name) for name in _FILES}
     write_json(card, folder / "card.json")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
@@ -187,12 +183,12 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
     """
     folder = _recovered(Path(folder).expanduser())
     card = _read_card(folder)
-    for name, wanted in card["files"].items():
+    for name, sha256 in card["files"].items():
         if name not in _FILES:
             raise ModelError(f"The model {folder} lists an unknown file {name!r}.")
         if not (folder / name).is_file():
             raise ModelError(f"The model {folder} is incomplete: {name} is missing.")
-        if _sha256(folder / name) != wanted:
+        if file_sha256(folder / name) != sha256:
             raise ModelError(
                 f"The model {folder} is damaged: {name} is not what the card describes. Copy the "
                 "whole folder again from where it came."
@@ -223,12 +219,13 @@ def as_model(model: Model) -> HabitatModel:
     )
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _read_card(folder: Path) -> Card:
+    """A model's card, checked to be one that this version reads."""
     path = folder / "card.json"
     if not path.is_file():
-        what = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
+        reason = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
         raise ModelError(
-            f"{folder} {what}. Models are made by {words.call('train')} and {words.call('save_model')}."
+            f"{folder} {reason}. Models are made by {words.call('train')} and {words.call('save_model')}."
         )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -245,10 +242,11 @@ def _read_card(folder: Path) -> dict[str, Any]:
     files = card.get("files")
     if not isinstance(files, dict) or set(files) != set(_FILES):
         raise ModelError(f"The card {path} does not list the model's files.")
-    return card
+    return cast(Card, card)
 
 
-def _read_folder(folder: Path, card: dict[str, Any]) -> HabitatModel:
+def _read_folder(folder: Path, card: Card) -> HabitatModel:
+    """The model in a folder, by its card."""
     from safetensors import safe_open
 
     with safe_open(folder / _WEIGHTS, framework="numpy") as file:

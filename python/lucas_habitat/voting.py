@@ -16,7 +16,7 @@ from ._base.classes import calibrated_rows, classes_of, probability_columns
 from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
-from .photos import as_photos, leave_out_closeups
+from .photos import as_photos, groups_of, leave_out_closeups
 from .point_calibration import COLUMN as CORRECTION
 from .point_calibration import POOLS, from_text, pooled, put_right
 
@@ -105,9 +105,7 @@ def vote(
     first = pd.Series(point).drop_duplicates().index
     points = pd.DataFrame(
         {
-            "point_id": photos["point_id"]
-            .where(photos["point_id"].notna(), photos["path"])[first]
-            .array,
+            "point_id": groups_of(photos)[first].array,
             "year": photos["year"][first].array,
             "n_photos": counted.size,
             "predicted": pd.Categorical.from_codes(
@@ -150,11 +148,11 @@ def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDA
             f"All {len(photos)} photos are close-ups (C); {words.arg('closeups', True)} lets them "
             "vote."
         )
-    without = photos[~number.isin(number[voters.index])]
-    if len(without):
+    left_out = photos[~number.isin(number[voters.index])]
+    if len(left_out):
         warn(
-            f"{number[without.index].nunique()} points have close-ups only and are left out: "
-            f"{some(without['point_id'].fillna(without['path']).unique().tolist())}."
+            f"{number[left_out.index].nunique()} points have close-ups only and are left out: "
+            f"{some(groups_of(left_out).unique().tolist())}."
         )
     return voters.reset_index(drop=True), pd.factorize(number[voters.index])[0]
 
@@ -164,7 +162,6 @@ def point_numbers(photos: pd.DataFrame) -> pd.Series:
 
     A missing year is a year of its own, and a photo without a point a point of its own.
     """
-    # Text and year together are the key.
     keys = photos[["point_id", "year"]].assign(
         photo=photos["path"].where(photos["point_id"].isna()).astype("str")
     )
@@ -173,7 +170,7 @@ def point_numbers(photos: pd.DataFrame) -> pd.Series:
 
 
 class _Counted(NamedTuple):
-    """What the photos of each point say together; NaN where none could be read.
+    """The votes and probabilities of each point's photos; NaN where none could be read.
 
     ``votes``, ``mean`` and ``product`` are of shape (points, classes), and their rows sum to 1.
     """
@@ -198,7 +195,7 @@ def _count(
     np.add.at(votes, (voter, p.argmax(axis=1)), 1.0)
     np.add.at(logs, voter, np.log(np.where(p > 0, p, 1.0)))
     np.add.at(zeros, voter, p == 0)
-    # One zero makes a product zero; where every class has some, those with fewest are left.
+    # One zero makes a product zero. Where every class has a zero, those with the fewest remain.
     logs[zeros > zeros.min(axis=1, keepdims=True)] = -np.inf
     with np.errstate(invalid="ignore"):
         votes /= size[:, None]
@@ -290,7 +287,7 @@ def _calibrated_points(
 
 
 def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.DataFrame) -> None:
-    """Add to the points what their photos know besides: the commonest label, the mean place."""
+    """Add the photos' other columns to the points: the commonest label, the mean place."""
     n = len(points)
     for column in ("habitat", "split", "lc1", "nuts0"):
         if column in photos and photos[column].notna().any():

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from lucas_habitat import classify, list_photos, load_model, save_model
+from lucas_habitat._base.files import file_sha256
 from lucas_habitat.classifier import Target
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError
 from lucas_habitat.model import logits_of
-from lucas_habitat.saved_models import _sha256
 
 P = ["p_artificial", "p_cropland", "p_grassland", "p_woody"]
 
@@ -174,7 +174,7 @@ def test_other_peoples_folders_are_never_replaced(model, tmp_path):
 
 def test_a_save_that_fails_leaves_the_old_model(model, tmp_path, monkeypatch):
     folder = save_model(model, tmp_path / "model")
-    monkeypatch.setattr("lucas_habitat.saved_models._sha256", lambda path: 1 / 0)
+    monkeypatch.setattr("lucas_habitat.saved_models.file_sha256", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         save_model(model, folder, overwrite=True)
     monkeypatch.undo()
@@ -315,10 +315,8 @@ def test_an_npy_with_objects_is_not_unpickled(saved, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(saved, folder)
     np.save(folder / "training_features.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    from lucas_habitat.saved_models import _sha256
-
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    card["files"]["training_features.npy"] = _sha256(folder / "training_features.npy")
+    card["files"]["training_features.npy"] = file_sha256(folder / "training_features.npy")
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ModelError, match="allow_pickle=False"):
         load_model(folder)
@@ -418,7 +416,7 @@ def test_a_head_that_does_not_fit(saved, tmp_path):
     tensors["head.3.weight"] = tensors["head.3.weight"][:3].copy()
     save_file(tensors, file, metadata=metadata)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    card["files"]["model.safetensors"] = _sha256(file)
+    card["files"]["model.safetensors"] = file_sha256(file)
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ModelError, match=r"cannot be used: The head's weights are .*\(3, 1024\)"):
         load_model(folder)

@@ -18,7 +18,7 @@ __all__ = ["StoredBackbone"]
 class StoredBackbone:
     """The backbone of a saved model; its network is made when it is first needed.
 
-    Making it takes seconds, most of them timm's, and OpenVINO's own copy of it is usually there.
+    Making it takes seconds, and OpenVINO usually needs only its own copy, which is in the cache.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ class StoredBackbone:
 
         from .backbones import backbone_from
 
-        with self._lock, torch.inference_mode(False):  # whoever asks first: gradients are for all
+        # Tensors that are made in inference mode take no gradients, and the first to ask may be in it.
+        with self._lock, torch.inference_mode(False):
             if self._made is None:
                 self._made = backbone_from(self.spec, self.state)
         return self._made
