@@ -501,7 +501,7 @@ def random_points(rng, n, places=30):
 
 
 def points_of(table, radius=25.0, minutes=60.0):
-    first, ids = geotags._points(table, table["taken"], radius, minutes)
+    first, ids = geotags._group(table, table["taken"], radius, minutes)
     return pd.DataFrame({"path": table["path"], "first": table["path"].reindex(first).array,
                          "point_id": ids}).set_index("path")  # fmt: skip
 

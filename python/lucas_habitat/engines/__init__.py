@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ..networks.backbones import Backbone
     from ..networks.stored import StoredBackbone
 
-# OpenVINO's converter reports its use over the network where this package is importable;
-# without it OpenVINO uses the silent stand-in it ships. Here, before any of these modules imports it.
+# OpenVINO's converter reports its use over the network if this package can be imported. Made
+# unimportable, before openvino itself is imported, it leaves OpenVINO with a stand-in that sends nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = ["Runner", "Target", "choose_target", "cores", "make_runner"]
@@ -50,7 +50,7 @@ class Target:
 
     @property
     def batch_size(self) -> int:
-        """Photos that suit it at a time: few fit a core's cache, a GPU wants many."""
+        """Photos to compute at a time: few on a core, whose cache is small, many on a GPU."""
         if self.engine == "openvino":
             return 2 if self.precision == "float32" else 8
         return 32 if self.device == "cpu" else 64
@@ -83,18 +83,18 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
     engine = "torch"
     if device == "cpu" and importlib.util.find_spec("openvino") is not None:
         engine = "openvino"
-    native = _computes_bfloat16(engine, device)
-    if precision == "bfloat16" and not native:
+    is_native = _computes_bfloat16(engine, device)
+    if precision == "bfloat16" and not is_native:
         raise DeviceError(
             f"{device} does not compute in bfloat16; use {words.arg('precision', 'float32')} or 'auto'."
         )
     if precision == "auto":
-        precision = "bfloat16" if native else "float32"
+        precision = "bfloat16" if is_native else "float32"
     return Target(engine, "cpu" if device == "torch" else device, precision)
 
 
 def _may_have_gpu() -> bool:
-    """Whether it is worth asking torch, which takes seconds to import."""
+    """Whether there are signs of a GPU; if not, torch need not be asked, which takes seconds to import."""
     if "torch" in sys.modules:
         return True
     if sys.platform == "linux":  # NVIDIA's driver, Jetson's, AMD's, Windows' for WSL
@@ -107,22 +107,22 @@ def _may_have_gpu() -> bool:
 
 
 def _gpu(device: str) -> str:
-    """The GPU that is meant, or the CPU where ``"auto"`` finds none."""
+    """The full name of a GPU; of ``"auto"`` that of the first, or the CPU where there is none."""
     import torch
 
-    seen = (
+    devices = (
         [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
     if torch.backends.mps.is_available():
-        seen.append("mps")
+        devices.append("mps")
     if device == "auto":
-        return seen[0] if seen else "cpu"
-    if device == "cuda" and seen and seen[0] == "cuda:0":
+        return devices[0] if devices else "cpu"
+    if device == "cuda" and devices and devices[0] == "cuda:0":
         return "cuda:0"
-    if device not in seen:
+    if device not in devices:
         raise DeviceError(
             f"There is no device {device!r}: torch {torch.__version__} sees "
-            f"{', '.join(seen) if seen else 'no GPU'}. Use {words.arg('device', 'cpu')} or 'auto', or "
+            f"{', '.join(devices) if devices else 'no GPU'}. Use {words.arg('device', 'cpu')} or 'auto', or "
             + words.either(
                 "install a build of torch for your GPU (pytorch.org/get-started)",
                 "run lucas_install(gpu = TRUE, force = TRUE)",
@@ -133,6 +133,7 @@ def _gpu(device: str) -> str:
 
 
 def _computes_bfloat16(engine: str, device: str) -> bool:
+    """Whether a device computes in bfloat16 natively."""
     if engine == "openvino":
         from .openvino_engine import cpu_has_bfloat16
 

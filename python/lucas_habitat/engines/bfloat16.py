@@ -1,7 +1,7 @@
-"""Networks made ready for bfloat16, whose eight bits would change more classes than they must.
+"""Networks made ready for bfloat16, so that its eight bits change the class of fewer photos.
 
-Both measures are for convolutions of one channel each, "depthwise", whose nine or 25 weights do not
-average their rounding away; `benchmarks/bfloat16.py` shows what each of them gains.
+Two measures are taken, both because of depthwise convolutions: each of their outputs is a sum of only
+nine or 25 products, so rounding errors hardly average out. `benchmarks/bfloat16.py` shows the gain of each.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def ready_for_bfloat16(network: Any) -> list[tuple[Any, str]]:
     Returns
     -------
     list of (openvino.Model, str)
-        Kernels of the parts in ``"bfloat16"`` are numbers of bfloat16 that keep each kernel's sum: a
-        kernel that finds edges adds up to almost nothing, and rounded weight by weight it would
-        answer to plain brightness. Where a network begins as MobileNets and EfficientNets do,
-        with a depthwise convolution straight after the first one, these two and the next are a part
-        of their own in ``"float32"``: they see the plain colours of the photo, and half of
+        Kernels of the parts in ``"bfloat16"`` are rounded to bfloat16 so that each kernel's sum is
+        kept: the weights of a kernel that finds edges sum to almost 0, and rounded one by one they
+        would no longer, so that plain brightness gave an answer. Where a network begins as
+        MobileNets and EfficientNets do, with a depthwise convolution straight after the first one,
+        these two and the next are a part of their own in ``"float32"``, because half of
         all rounding error would arise there.
     """
     network = network.clone()
@@ -50,14 +50,14 @@ def _convolutions(network: Any) -> list[Any]:
 
 
 def _split(network: Any) -> tuple[Any, Any]:
-    """The first three convolutions and the rest; None and all where they are not such."""
+    """The part for float32 and the rest; None and the whole network where it does not begin so."""
     first = _convolutions(network)[:4]
     kinds = [op.get_type_name() == _DEPTHWISE for op in first]
     if kinds[:3] != [False, True, False] or len(first) < 4:
         return None, network
-    whole, cut = network.clone(), first[3].input_value(0)
+    copy, cut = network.clone(), first[3].input_value(0)
     shape = cut.get_partial_shape()
-    # Photos' channels stay last between the parts, as convolutions like it.
+    # Channels stay last between the parts, which convolutions compute fastest.
     between = opset13.parameter([shape[i] for i in (0, 2, 3, 1)], np.float32)
     again = opset13.transpose(between, np.array([0, 3, 1, 2]))
     for target in cut.get_target_inputs():
@@ -66,11 +66,12 @@ def _split(network: Any) -> tuple[Any, Any]:
     front = openvino.Model([out.output(0)], network.get_parameters(), "front")
     try:
         return front, openvino.Model(network.get_results(), [between], "rest")
-    except RuntimeError:  # another way leads from the photo past the cut
-        return None, whole
+    except RuntimeError:  # the rest needs more of the front than the tensor at the cut
+        return None, copy
 
 
 def _round_kernels(convolution: Any) -> None:
+    """Replace a convolution's weights by rounded ones."""
     weights = convolution.input_value(1).get_node()
     if weights.get_type_name() != "Constant":
         return
@@ -84,16 +85,17 @@ def _round_kernels(convolution: Any) -> None:
 def round_kernels(kernels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Round kernels, shape (n, weights), to bfloat16, keeping the sum of each.
 
-    What rounding takes from a weight is given to the next smaller one, so that what is missing in
-    the end is no more than the smallest loses, and no weight moves by more than the largest could.
+    The rounding error of a weight is added to the next smaller one before that is rounded. So the sum
+    is off by no more than the smallest weight's error, and no weight changes by more than about the
+    error of the largest.
     """
     order = np.argsort(-np.abs(kernels), axis=1, kind="stable")
     falling = np.take_along_axis(kernels, order, axis=1)
-    left = np.zeros(len(kernels), np.float32)
+    error = np.zeros(len(kernels), np.float32)
     for i in range(falling.shape[1]):
-        wanted = falling[:, i] + left
-        falling[:, i] = _round(wanted)
-        left = wanted - falling[:, i]
+        target = falling[:, i] + error
+        falling[:, i] = _round(target)
+        error = target - falling[:, i]
     rounded = np.empty_like(kernels)
     np.put_along_axis(rounded, order, falling, axis=1)
     return rounded

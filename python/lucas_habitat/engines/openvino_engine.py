@@ -1,4 +1,4 @@
-"""Backbones on CPUs through OpenVINO, several times faster than torch there."""
+"""Backbones on CPUs through OpenVINO, which is several times faster there than torch."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def _convert(backbone: Backbone | StoredBackbone) -> Any:
+    """The backbone as an openvino.Model that takes photos as they are decoded."""
     import torch
 
     class FromPixels(torch.nn.Module):
@@ -65,16 +66,18 @@ def _convert(backbone: Backbone | StoredBackbone) -> Any:
 
 def _network(backbone: Backbone | StoredBackbone) -> Any:
     """The backbone in OpenVINO's form, kept on disk because converting takes seconds."""
-    what = json.dumps([openvino.__version__, backbone.spec], sort_keys=True)
-    folder = cache_folder() / "networks" / hashlib.sha256(what.encode()).hexdigest()[:24]
+    text = json.dumps([openvino.__version__, backbone.spec], sort_keys=True)
+    folder = cache_folder() / "networks" / hashlib.sha256(text.encode()).hexdigest()[:24]
     network = _read(folder / "network.xml")
     if network is not None:
         return network
     network = _convert(backbone)
-    # A folder that cannot be written costs the next start seconds, and says so with the features.
+    # If the folder cannot be written, the network is converted again next time; the cache of features,
+    # which lies beside it, warns of that.
     with contextlib.suppress(OSError, RuntimeError):
         _keep(network, folder)
-    # Writing rounds a few constants; what is read is used, so that every run gives the same.
+    # Writing rounds a few constants. The first run, too, uses what was written, so that all give the
+    # same features.
     return _read(folder / "network.xml") or network
 
 
@@ -86,7 +89,7 @@ def _read(file: Path) -> Any:
         network = _core().read_model(file)
         for part in (file, file.with_suffix(".bin")):
             with contextlib.suppress(OSError):
-                os.utime(part)  # the cache's limit takes what was not used for longest
+                os.utime(part)  # the cache drops what was not used for longest
         return network
     shutil.rmtree(file.parent, ignore_errors=True)
     return None
@@ -131,8 +134,8 @@ class OpenVinoRunner:
             for part, exactness in parts
         ]
         self._own = threading.local()
-        # OpenVINO sets its side of numpy up at the first array, and two threads that do so at once
-        # wait for each other for ever. This one is alone: make_runner() holds a lock.
+        # OpenVINO prepares its use of numpy at the first array, and two threads that do so at once
+        # block each other for ever. Here there is one thread only, as make_runner() holds a lock.
         size = backbone.spec["size"]
         self(np.zeros((1, size, size, 3), np.uint8))
 
@@ -140,8 +143,8 @@ class OpenVinoRunner:
         """Run the backbone over one batch."""
         if not hasattr(self._own, "requests"):
             self._own.requests = [part.create_infer_request() for part in self._compiled]
-        found: Any = photos
+        batch: Any = photos
         for request in self._own.requests:
-            request.infer([found], share_outputs=True)
-            found = request.get_output_tensor(0)
-        return np.array(found.data, dtype=np.float32)
+            request.infer([batch], share_outputs=True)
+            batch = request.get_output_tensor(0)
+        return np.array(batch.data, dtype=np.float32)

@@ -22,7 +22,7 @@ class TorchRunner:
     def __init__(self, backbone: Backbone | StoredBackbone, device: str, precision: str) -> None:
         self._device = torch.device(device)
         self._precision = precision
-        #: Photos that fit the device's memory at once, as far as is known.
+        #: Photos that fit the device's memory at once; None before it was ever too small.
         self._most: int | None = None
         # On a CPU torch spreads each call over the cores by itself.
         self._turn = threading.Lock() if self._device.type == "cpu" else contextlib.nullcontext()
@@ -48,18 +48,18 @@ class TorchRunner:
             except RuntimeError as error:  # CUDA has a class of its own for it, MPS has none
                 if most == 1 or "out of memory" not in str(error).lower():
                     raise
-            # Only here, where the failed batch is let go of.
+            # Outside of except, where the error would still hold the failed batch's memory.
             most = self._most = min(most // 2, self._most or most)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def _run(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         batch = torch.from_numpy(photos)
-        # Each thread has a stream of its own, so that one's copies pass while another computes.
+        # Each thread has a stream of its own, so that one copies while another computes.
         with self._stream(), torch.inference_mode():
             if self._device.type == "cuda":
                 batch = batch.pin_memory()
-            # Channels stay last in memory, which is how decoders deliver and convolutions like it.
+            # Channels stay last in memory, as decoders give them and convolutions are fastest.
             batch = batch.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
             with torch.autocast(
                 self._device.type, torch.bfloat16, enabled=self._precision == "bfloat16"

@@ -1,4 +1,4 @@
-"""Photo files to small RGB arrays, the one way for training and classification."""
+"""Photo files decoded to small RGB arrays, in the same way for training and classification."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .heic import is_heic, open_heic
 
 __all__ = ["STATUSES", "Preprocessing", "decode_photo"]
 
-# Pillow warns at half of what it refuses. Set once: catch_warnings() in the threads that read
-# photos would leave the whole process with another thread's filters.
+# Pillow warns of images of half the size that it refuses. The filter is set once, because
+# catch_warnings() is not safe in threads, which read the photos.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 Array = npt.NDArray[np.uint8]
@@ -53,7 +53,7 @@ CREDIT_SHARE = 0.09
 
 _GREY = 128
 
-# JPEG stands for MPO too, which Pillow does not know as a format to open.
+# Pillow opens MPO, a JPEG of several images, as JPEG.
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 
 #: What brings a photo upright, by its EXIF orientation.
@@ -86,7 +86,7 @@ class Preprocessing:
         ``resize="nearest"``.
     credit : {"mask", "crop", "keep"}, default "mask"
         What happens to the bottom of a photo, where LUCAS photos carry a credit line that
-        gives away the year and with it the country mix: painted grey, cut off, or kept as in
+        tells the year and with it the mix of countries: painted grey, cut off, or kept as in
         the pilot.
     credit_share : float, default 0.09
         How much of the height, from the bottom, that is.
@@ -162,23 +162,23 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     PhotoError
         With its ``status`` from `STATUSES`.
     """
-    how = preprocessing or Preprocessing()
+    settings = preprocessing or Preprocessing()
     image = open_image(io.BytesIO(data))
     scaled = None
     if (
-        how.decoder == "simplejpeg"
-        and how.resize == "antialias"
+        settings.decoder == "simplejpeg"
+        and settings.resize == "antialias"
         and image.format == "JPEG"
         and image.mode in ("RGB", "L")
     ):
-        scaled = _decode_scaled(data, how.size)
+        scaled = _decode_scaled(data, settings.size)
     try:
         rgb = Image.fromarray(scaled) if scaled is not None else _to_rgb(image)
     except PhotoError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
         raise PhotoError("damaged", f"{type(error).__name__}: {error}".strip()) from error
-    return _fit(_upright(rgb, image), how)
+    return _fit(_upright(rgb, image), settings)
 
 
 def open_image(file: BinaryIO) -> Image.Image:
@@ -204,13 +204,14 @@ def open_image(file: BinaryIO) -> Image.Image:
 
 
 def _decode_scaled(data: bytes, size: int) -> Array | None:
+    """A JPEG at the smallest scale that is not below ``size``; None where simplejpeg refuses it."""
     try:
-        found: Array = simplejpeg.decode_jpeg(
+        rgb: Array = simplejpeg.decode_jpeg(
             data, colorspace="RGB", min_height=size, min_width=size, min_factor=1, strict=True
         )
     except ValueError:
-        return None  # cut off, or merely odd: Pillow decides which
-    return found
+        return None  # Pillow tells whether it is cut off or only unusual
+    return rgb
 
 
 def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
@@ -219,12 +220,13 @@ def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
     try:
         # Pillow turns TIFF on loading and then drops the tag.
         turn = _TURNS.get(image.getexif().get(0x0112, 1))
-    except Exception:  # broken EXIF says nothing about which way is up
+    except Exception:  # broken EXIF is taken as none
         return rgb
     return rgb if turn is None else rgb.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """A decoded photo in RGB: 16-bit grey scaled, transparency laid on white."""
     image.load()
     if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255 instead of scaling
         values = np.asarray(image, dtype=np.float64)
@@ -238,22 +240,23 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _fit(image: Image.Image, how: Preprocessing) -> Array:
-    kept = image.height * (1 - how.credit_share) if how.credit == "crop" else image.height
-    if kept < image.height:
-        # Cut first: Pillow's filters reach beyond the box.
-        image = image.crop((0, 0, image.width, math.ceil(kept)))
-    if how.resize == "nearest":
-        small = image.resize(
-            (how.size, how.size), Image.Resampling.NEAREST, box=(0, 0, image.width, kept)
-        )
-    else:
-        small = image.resize(
-            (how.size, how.size), Image.Resampling.BILINEAR, box=(0, 0, image.width, kept)
-        )
+def _fit(image: Image.Image, settings: Preprocessing) -> Array:
+    """An upright photo squashed to its array, the credit line cut off or painted over."""
+    height = (
+        image.height * (1 - settings.credit_share) if settings.credit == "crop" else image.height
+    )
+    if height < image.height:
+        # Cropped first, because Pillow's filters read pixels outside the box.
+        image = image.crop((0, 0, image.width, math.ceil(height)))
+    is_nearest = settings.resize == "nearest"
+    small = image.resize(
+        (settings.size, settings.size),
+        Image.Resampling.NEAREST if is_nearest else Image.Resampling.BILINEAR,
+        box=(0, 0, image.width, height),
+    )
     array = np.array(small, dtype=np.uint8)
-    if how.credit == "mask":
-        array[round(how.size * (1 - how.credit_share)) :] = _GREY
+    if settings.credit == "mask":
+        array[round(settings.size * (1 - settings.credit_share)) :] = _GREY
     return array
 
 
@@ -280,7 +283,7 @@ def thumbnail(path: str, side: int) -> Array:
 def preprocessing_from(card: dict[str, object]) -> Preprocessing:
     """Rebuild `Preprocessing` from what a card holds."""
     try:
-        # Cards written before the share stood in them meant 7 %.
+        # Cards of earlier versions lack the share, which was 7 % then.
         return Preprocessing(**{"credit_share": 0.07, **card})  # type: ignore[arg-type]
     except TypeError as error:
         raise InputError(f"Unknown preprocessing {card}: {error}") from error

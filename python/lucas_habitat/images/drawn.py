@@ -1,4 +1,4 @@
-"""Draw made-up LUCAS photos, because a repository that ships none must show its work on some."""
+"""Draw made-up LUCAS photos to try the package on, because none can be shipped with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from .._base import words
 from .._base.checks import check_number
-from .._base.files import write_atomically
+from .._base.files import is_occupied, write_atomically
 from .._base.places import to_degrees
 from .._base.progress import Progress, report
 from ..errors import InputError
@@ -41,12 +41,15 @@ _DIRECTIONS = ("point", "north", "east", "south", "west")
 
 _YEARS = (2009, 2012, 2015, 2018)
 
-_MONTHS = ((3, 4, 5, 6, 7, 8, 9, 10), (0.04, 0.08, 0.17, 0.22, 0.2, 0.14, 0.1, 0.05))
+# When photos are taken, and the share of each month.
+_MONTHS = (3, 4, 5, 6, 7, 8, 9, 10)
+_MONTH_SHARES = (0.04, 0.08, 0.17, 0.22, 0.2, 0.14, 0.1, 0.05)
 
 # Rough boxes of Jutland, Funen and Zealand in EPSG:3035 kilometres: few points fall in the sea.
 _DENMARK = ((4230, 4300, 3536, 3790), (4326, 4362, 3564, 3598), (4406, 4462, 3572, 3636))
 
-# Share of views, but for those of the point itself, that face a neighbour's land; and whose.
+# Share of views, other than those of the point itself, that show a neighbour's land, and the shares of
+# the neighbours' classes.
 _OTHER_LAND = 0.12
 
 _NEIGHBOURS = {
@@ -56,18 +59,28 @@ _NEIGHBOURS = {
     "woody": (0.2, 0.35, 0.45, 0),
 }
 
-# Plants' colour, share of ground they hide, height and row spacing in m, months they are seen in.
-_CROPS: tuple[tuple[tuple[int, int, int], float, float, float, tuple[int, int]], ...] = (
-    ((98, 140, 58), 0.55, 0.10, 0.25, (3, 5)),  # winter cereal, young
-    ((98, 140, 58), 0.45, 0.08, 0.25, (9, 10)),  # next year's cereal
-    ((112, 142, 74), 0.97, 0.75, 0.25, (5, 7)),  # cereal, green
-    ((206, 172, 98), 0.98, 0.80, 0.25, (7, 8)),  # cereal, ripe
-    ((214, 200, 48), 0.98, 1.15, 0.50, (5, 5)),  # oilseed rape
-    ((74, 122, 52), 0.60, 0.30, 0.70, (5, 9)),  # beet, potatoes
-    ((84, 128, 56), 0.55, 0.50, 0.75, (6, 6)),  # maize, young
-    ((84, 124, 56), 0.95, 2.10, 0.75, (7, 10)),  # maize
-    ((200, 176, 118), 0.60, 0.15, 0.35, (7, 10)),  # stubble
-    ((0, 0, 0), 0.00, 0.00, 0.40, (3, 10)),  # ploughed or harrowed
+
+class _Crop(NamedTuple):
+    """How a crop looks."""
+
+    colour: tuple[int, int, int]
+    cover: float  # share of the ground that plants hide
+    height: float  # m
+    spacing: float  # of rows, m
+    months: tuple[int, int]  # the first and last it is seen in
+
+
+_CROPS = (
+    _Crop((98, 140, 58), 0.55, 0.10, 0.25, (3, 5)),  # winter cereal, young
+    _Crop((98, 140, 58), 0.45, 0.08, 0.25, (9, 10)),  # next year's cereal
+    _Crop((112, 142, 74), 0.97, 0.75, 0.25, (5, 7)),  # cereal, green
+    _Crop((206, 172, 98), 0.98, 0.80, 0.25, (7, 8)),  # cereal, ripe
+    _Crop((214, 200, 48), 0.98, 1.15, 0.50, (5, 5)),  # oilseed rape
+    _Crop((74, 122, 52), 0.60, 0.30, 0.70, (5, 9)),  # beet, potatoes
+    _Crop((84, 128, 56), 0.55, 0.50, 0.75, (6, 6)),  # maize, young
+    _Crop((84, 124, 56), 0.95, 2.10, 0.75, (7, 10)),  # maize
+    _Crop((200, 176, 118), 0.60, 0.15, 0.35, (7, 10)),  # stubble
+    _Crop((0, 0, 0), 0.00, 0.00, 0.40, (3, 10)),  # ploughed or harrowed
 )
 
 _SKIES = {  # colour between and of clouds, share of clouds and how much it varies
@@ -181,8 +194,8 @@ class _Scene:
 
     def leaves(self, x: _Array, y: _Array, r: _Array, z: float, colour: _Array) -> None:
         """Clumps of foliage at pixels x, y with radius r and each its colour, lit from above."""
-        seen = (np.abs(x - self.w / 2) < self.w / 2 + r) & (y > -r) & (y < self.h + r)
-        x, y, r, colour = (v[seen].astype(np.float32) for v in (x, y, r, colour))
+        is_seen = (np.abs(x - self.w / 2) < self.w / 2 + r) & (y > -r) & (y < self.h + r)
+        x, y, r, colour = (v[is_seen].astype(np.float32) for v in (x, y, r, colour))
         size = int(np.clip(r.mean() / 7, 1, 4)) if r.size else 1
         k = np.repeat(np.arange(r.size), np.clip(3 * r * r / size**2, 4, 700).astype(int))
         dx, dy = self.rng.random((2, 2, k.size), np.float32).sum(axis=0) - 1
@@ -202,6 +215,7 @@ class _Scene:
 
 
 def _sky(s: _Scene, kind: str) -> None:
+    """The sky down to the horizon, in one of the weathers of `_SKIES`."""
     blue, white, cover, swing = _SKIES[kind]
     rows = np.arange(max(1, min(s.h, int(s.hor + 2))), dtype=np.float32)[:, None]
     up = np.maximum(0, (s.hor - rows) / s.h)
@@ -221,11 +235,11 @@ def _trees(
     s: _Scene, x: _Array, z: _Array, tall: _Array, colour: _Array, low: float, broad: float
 ) -> None:
     """Trees; crowns begin at ``low`` and are ``broad`` to each side (0: spruces), in heights."""
-    seen = np.flatnonzero(np.abs(x) - tall / 2 < 0.55 * s.w * z / s.f)
-    seen = seen[np.argsort(-z[seen], kind="stable")]
+    rows = np.flatnonzero(np.abs(x) - tall / 2 < 0.55 * s.w * z / s.f)
+    rows = rows[np.argsort(-z[rows], kind="stable")]
     # Far to near in bands of a few trees: one by one would be slow, all at once would put
     # trunks behind crowns that are farther away.
-    for band in np.array_split(seen, max(1, seen.size // 6)) if seen.size else ():
+    for band in np.array_split(rows, max(1, rows.size // 6)) if rows.size else ():
         bx, bz, bt = x[band, None], z[band, None], tall[band, None]
         if low > 0.02:
             trunks: list[_Shape] = []
@@ -285,6 +299,7 @@ def _wood(s: _Scene, far: float) -> None:
 
 
 def _house(s: _Scene, rng: _Rng, x: float, z: float, wide: float, shed: bool = False) -> None:
+    """A house or shed, its front at z metres; roof, walls, door and windows."""
     wall = _WALLS[3 if shed else rng.integers(4)] * rng.uniform(0.85, 1.08)
     tall, deep = rng.uniform(2.6, 3.4) * (1.6 if shed else 1), rng.uniform(7, 10)
     ridge, mid, x0, x1 = tall + rng.uniform(1.5, 3.5), z + deep / 2, x - wide / 2, x + wide / 2
@@ -310,6 +325,7 @@ def _house(s: _Scene, rng: _Rng, x: float, z: float, wide: float, shed: bool = F
 
 
 def _car(s: _Scene, rng: _Rng, x: float, z: float) -> None:
+    """A car from its side, z metres away."""
     paint, turn = _PAINTS[rng.integers(5)], np.linspace(0, 2 * np.pi, 12)
     floor, body = np.array([-2.1, 2.1, 2.1, -2.1]), np.array([-2.1, 2.1, 2.15, 1.2, -2.1])
     cabin, glass = np.array([-1.9, 1.2, 0.6, -1.5]), np.array([-1.7, 0.95, 0.5, -1.4])
@@ -325,6 +341,7 @@ def _car(s: _Scene, rng: _Rng, x: float, z: float) -> None:
 
 
 def _poles(s: _Scene, x: _Array, z: _Array, tall: float, lamp: bool) -> None:
+    """Poles, or lamps with their arms, at places on the ground."""
     ink, parts = (120, 124, 126) if lamp else (96, 82, 68), list[_Shape]()
     for px, pz in zip(x, z, strict=True):
         parts.append((px + np.array([-0.08, 0.08, 0.08, -0.08]), [0, 0, tall, tall], pz, ink))
@@ -335,6 +352,7 @@ def _poles(s: _Scene, x: _Array, z: _Array, tall: float, lamp: bool) -> None:
 
 
 def _artificial(s: _Scene, own: _Rng, near: float) -> None:
+    """Built-up land: a road, street, yard or garden with what stands beside it."""
     rng, kind = s.rng, own.choice(["road", "street", "yard", "garden"], p=[0.25, 0.3, 0.25, 0.2])
     road, grass, grey = kind in ("road", "street"), _grass(s, own), own.uniform(95, 165)
     paved = grey * np.array([[1.04, 1, 0.95], [1.2, 1.07, 0.9]][own.integers(2)], np.float32)
@@ -378,8 +396,10 @@ def _artificial(s: _Scene, own: _Rng, near: float) -> None:
 
 
 def _cropland(s: _Scene, own: _Rng, near: float) -> None:
-    rng, fits = s.rng, [c for c in _CROPS if c[4][0] <= s.month <= c[4][1]]
-    ink, cover, tall, gap, _ = fits[own.integers(len(fits))]
+    """A field with a crop of the month in rows, or bare soil."""
+    rng = s.rng
+    crops = [c for c in _CROPS if c.months[0] <= s.month <= c.months[1]]
+    ink, cover, tall, gap, _ = crops[own.integers(len(crops))]
     plant = np.array(ink) * own.uniform(0.85, 1.12) + own.normal(0, 6, 3)
     soil = np.array([132, 110, 88]) * own.uniform(0.6, 1.15) + own.normal(0, 5, 3)
     angle = own.uniform(0, np.pi / 2) + rng.choice([0, np.pi / 2]) + rng.normal(0, 0.06)
@@ -413,6 +433,7 @@ def _cropland(s: _Scene, own: _Rng, near: float) -> None:
 
 
 def _grassland(s: _Scene, own: _Rng, near: float) -> None:
+    """Grass from lawn to meadow, with flowers, a fence and single trees at times."""
     rng, colour = s.rng, _grass(s, own)
     tall, start = own.choice([0.06, 0.2, 0.45, 0.7], p=[0.25, 0.3, 0.3, 0.15]), max(near, 1.5)
     _turf(s, colour, min(1.0, 0.3 + tall * 2), near)
@@ -438,6 +459,7 @@ def _grassland(s: _Scene, own: _Rng, near: float) -> None:
 
 
 def _woody(s: _Scene, own: _Rng, near: float) -> None:
+    """A wood of broadleaves or spruces, scrub, or heath."""
     rng, kind = (
         s.rng,
         own.choice(["leaves", "needles", "scrub", "heath"], p=[0.35, 0.25, 0.25, 0.15]),
@@ -508,7 +530,7 @@ def _view(photo: _Photo, rng: _Rng, visit: list[int], w: int, h: int) -> Image.I
     _PAINTERS[shown](s, own, near)
     if near > 2.5:
         s.blades(700, _grass(s, rng) * 0.9, 0.3, 1.3, near)
-    # What camera and light add: white balance, exposure, saturation, contrast, blur, tilt.
+    # The camera and the light change white balance, exposure, saturation, contrast, sharpness and tilt.
     gain = shared.normal(1, [0.05, 0.02, 0.06]) * shared.lognormal(0.02, 0.12)
     vivid, contrast = shared.normal(0.95, 0.12), shared.normal(1.05, 0.1)
     matrix = contrast * (vivid * np.eye(3) + (1 - vivid) / 3) * gain * rng.lognormal(0, 0.05)
@@ -540,6 +562,7 @@ def _credit(year: int, high: int) -> Image.Image:
 
 
 def _exif(photo: _Photo, rng: _Rng, orientation: int) -> Image.Exif:
+    """The tags of a photo: camera, time, orientation, and since 2015 its position."""
     exif, stamp = Image.Exif(), photo.time.strftime("%Y:%m:%d %H:%M:%S")
     exif[0x010F], exif[0x0110], exif[0x0112] = "lucas-habitat demo", "drawn", orientation
     exif[0x0132], exif[0x8769] = stamp, {0x9003: stamp}
@@ -559,10 +582,10 @@ def _draw(
     folder: Path,
     seed: int,
     size: tuple[int, int],
-    lines: dict[Any, Image.Image],
+    lines: dict[tuple[int, int], Image.Image],
     films: list[Image.Image],
 ) -> None:
-    """Write one photo; ``lines`` are credits by year and height, ``films`` are sensor noise."""
+    """Write one photo; ``lines`` are credit lines by year and height, ``films`` images of sensor noise."""
     year, view = photo.time.year, _DIRECTIONS.index(photo.direction)
     visit = [seed, int(photo.point_id), year]
     rng = np.random.default_rng([*visit, 2, view])
@@ -572,9 +595,9 @@ def _draw(
     if photo.fault == "text":
         data.write(b"This is not a photo.\n")
     elif photo.fault != "empty":
-        small = min(1.0, 512 / max(size))  # drawn small: the rest is a matter of enlarging
+        small = min(1.0, 512 / max(size))  # drawn small and enlarged, which is fast
         image = _view(photo, rng, visit, round(w * small), round(h * small))
-        # A tilted picture has empty corners: they stay outside.
+        # A tilted picture has empty corners, which are cut off.
         left, top = 0.03 * image.width, 0.03 * image.height
         box = (left, top, image.width - left, image.height - top)
         image = image.resize((w, h), Image.Resampling.BILINEAR, box)
@@ -610,11 +633,11 @@ def _plan(n_points: int, seed: int) -> list[_Photo]:
     for i, (x, y) in enumerate(km):
         lonlat = positions.lon[i], positions.lat[i]
         for year in rng.choice(_YEARS, 2 if rng.random() < 0.04 else 1, replace=False):
-            month, day = rng.choice(_MONTHS[0], p=_MONTHS[1]), rng.integers(1, 29)
+            month, day = rng.choice(_MONTHS, p=_MONTH_SHARES), rng.integers(1, 29)
             time = datetime(year, month, day, rng.integers(8, 18), rng.integers(58))
-            missing = int(rng.integers(1, 3)) if rng.random() < 0.06 else 0
-            lost = rng.choice(_DIRECTIONS, missing, replace=False)
-            taken = [d for d in _DIRECTIONS if d not in lost]
+            n_missing = int(rng.integers(1, 3)) if rng.random() < 0.06 else 0
+            missing = rng.choice(_DIRECTIONS, n_missing, replace=False)
+            taken = [d for d in _DIRECTIONS if d not in missing]
             broken = rng.choice(taken)
             for view in taken:
                 time += timedelta(seconds=int(rng.integers(6, 25)))
@@ -678,7 +701,7 @@ def draw_demo_photos(
         int(seed),
         (int(size[0]), int(size[1])),
     )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if is_occupied(folder):
         raise InputError(f"{folder} is not empty. Name a new folder for the demo photos.")
     photos = _plan(n_points, seed)
     lines = {(year, high): _credit(year, high) for year in _YEARS for high in size}

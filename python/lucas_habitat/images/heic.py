@@ -36,7 +36,7 @@ _CODED_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)
 
 
 def is_heic(data: bytes) -> bool:
-    """Whether a file is HEIC by its first 12 bytes; names say little, phones rename."""
+    """Whether a file is HEIC by its first 12 bytes, because names may be wrong."""
     return data[4:8] == b"ftyp" and data[8:12] in _BRANDS
 
 
@@ -57,7 +57,8 @@ def heic_version() -> str:
 def open_heic(data: bytes) -> Image.Image:
     """Read the head of a HEIC photo: its primary image, turned upright already.
 
-    Pillow itself is not taught HEIC, so nothing else in the process opens files it did not before.
+    The plugin is not registered with Pillow, so that other code in the process opens the same files
+    as before.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def open_heic(data: bytes) -> Image.Image:
 
 
 def _pixels(data: bytes, image: Image.Image) -> int:
-    """What would be decoded, which may be cropped to a small image, or larger than the file says."""
+    """Pixels that would be decoded: more than the image has where it is cropped or its size is wrong."""
     pixels = [image.width * image.height]
     pixels += [int.from_bytes(w) * int.from_bytes(h) for w, h in _CODED_SIZE.findall(data)]
     tiling = image.info.get("tiling")

@@ -11,9 +11,9 @@ import pandas as pd
 
 from .._base import words
 from .._base.classes import classes_of, column_names
-from .._base.types import Floats
+from .._base.types import Floats, Table
 from ..errors import InputError, inform, some, warn
-from .arguments import Confusion, Legend, Table, Task, class_areas, make_task
+from .arguments import Confusion, Legend, Task, class_areas, make_task
 from .estimators import (
     Measures,
     Sample,
@@ -171,43 +171,43 @@ def judge_map(
     return _judge(task, at_points, areas)
 
 
-# ---- the answer --------------------------------------------------------------------------------
+# ---- the judgement -----------------------------------------------------------------------------
 def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
     """Compare the points with the map at them."""
     labels = task.table[task.reference].astype("str")
-    known = _known_classes(task, labels)
+    point_classes = _point_classes(task, labels)
     on_map = at_points["value"].map(task.legend)
-    used, left_out = _used(task.table, labels, at_points, on_map, known)
+    is_used, left_out = _usable(task.table, labels, at_points, on_map, point_classes)
     area, lacking = class_areas(areas, task.legend)
-    n_map = on_map[used].value_counts()
-    nowhere = sorted(set(n_map.index) - set(area[area > 0].index))
-    if nowhere:
-        raise InputError(f"areas has none for {some(nowhere)}, on which points lie.")
-    blank = area[area > 0].drop(n_map.index)
-    strange = [c for c in blank.index if c not in known]
-    whole = float(area.sum() + lacking.sum())
-    notes = _not_judged(blank, strange, lacking, whole, known)
+    n_map = on_map[is_used].value_counts()
+    without_area = sorted(set(n_map.index) - set(area[area > 0].index))
+    if without_area:
+        raise InputError(f"areas has none for {some(without_area)}, on which points lie.")
+    no_points = area[area > 0].drop(n_map.index)
+    unknown = [c for c in no_points.index if c not in point_classes]
+    total = float(area.sum() + lacking.sum())
+    notes = _not_judged(no_points, unknown, lacking, total, point_classes)
     for note in notes:
         warn(f"Not all of the map is judged: {note}.")
 
-    classes = [c for c in known if c in area.index or c in set(labels[used])]
+    classes = [c for c in point_classes if c in area.index or c in set(labels[is_used])]
     trusted = None if task.counts is None else _trusted(task.counts, classes)
     if trusted is not None:
         classes = trusted.counts.index.tolist()
     code = {c: i for i, c in enumerate(classes)}
     sample = Sample(
-        on_map[used].map(code).to_numpy(dtype=np.int_),
-        labels[used].map(code).to_numpy(dtype=np.int_),
-        task.weights[used],
+        on_map[is_used].map(code).to_numpy(dtype=np.int_),
+        labels[is_used].map(code).to_numpy(dtype=np.int_),
+        task.weights[is_used],
     )
     k = len(classes)
     cells = np.bincount(sample.on_map * k + sample.label, minlength=k * k).reshape(k, k)
     n = cells.sum(axis=1)
     share = np.array([area.get(c, 0.0) for c in classes]) * (n > 0)
     share /= share.sum()
-    # Where no point lies, the mapped area is no part of what is judged.
-    mapped = np.where([c in blank.index for c in classes], np.nan, share)
-    # Of a single point on a map class no variance is known.
+    # Area mapped as a class on which no point lies is not judged.
+    mapped = np.where([c in no_points.index for c in classes], np.nan, share)
+    # With a single point on a map class there is no variance to estimate.
     is_lonely = bool((n == 1).any())
     undefined = Measures(is_lonely, n == 1, is_lonely, is_lonely)
 
@@ -220,7 +220,7 @@ def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
         measures(shares, share),
         normal_uncertainty(shares, variance, share, task.level).without(undefined),
     )
-    corrected, more = None, []
+    corrected, correction_notes = None, []
     if trusted is not None:
         tested = trusted.counts.to_numpy()
         true = shares @ np.linalg.inv(tested / tested.sum(axis=0)).T
@@ -233,40 +233,45 @@ def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
             values,
             _corrected_uncertainty(task, sample, tested, share, values).without(undefined),
         )
-        more = [*trusted.notes, *_notes_on_correction(values, corrected), *task.notes]
+        correction_notes = [*trusted.notes, *_notes_on_correction(values, corrected), *task.notes]
     return MapAccuracy(
         confusion=square_confusion(cells, classes),
         as_if_true=as_if_true,
         corrected=corrected,
         left_out=left_out,
-        n=int(used.sum()),
-        judged=float(area[n_map.index].sum() / whole),
+        n=int(is_used.sum()),
+        judged=float(area[n_map.index].sum() / total),
         level=task.level,
         n_boot=task.n_boot,
         seed=task.seed,
-        notes=[*notes, *_notes(classes, cells, area), *more, *_notes_on_training(task, used)],
+        notes=[
+            *notes,
+            *_notes(classes, cells, area),
+            *correction_notes,
+            *_notes_on_training(task, is_used),
+        ],
     )
 
 
-def _known_classes(task: Task, labels: pd.Series[str]) -> list[str]:
-    """The classes that the points know, with their labels."""
-    known = classes_of(
+def _point_classes(task: Task, labels: pd.Series[str]) -> list[str]:
+    """The classes that points can have, by their labels."""
+    classes = classes_of(
         task.table.assign(predicted=task.table[task.reference]).drop(
             columns="habitat", errors="ignore"
         )
     )
-    known += sorted(set(labels.dropna()) - set(known))
-    # A class that no point got has lost its label where the table went through CSV.
-    for label in sorted(set(task.legend.values()) - set(known)):
+    classes += sorted(set(labels.dropna()) - set(classes))
+    # In a table that was read from CSV, a class that no point has is called by its column.
+    for label in sorted(set(task.legend.values()) - set(classes)):
         column = column_names([label])[0].removeprefix("p_")
-        known = [label if c == column else c for c in known]
-    return known
+        classes = [label if c == column else c for c in classes]
+    return classes
 
 
 def _corrected_uncertainty(
     task: Task, sample: Sample, tested: Floats, share: Floats, values: Measures
 ) -> Uncertainty:
-    """That of the corrected numbers, by bootstrap; NaN without samples."""
+    """The uncertainty of the corrected numbers, by bootstrap; NaN without samples."""
     if task.n_boot:
         return bootstrap(
             sample, tested, share, n_boot=task.n_boot, level=task.level, seed=task.seed
@@ -276,7 +281,7 @@ def _corrected_uncertainty(
 
 
 def _notes_on_correction(values: Measures, corrected: MapEstimate) -> list[str]:
-    """What shows that the classifier's errors are not those assumed."""
+    """Signs that the classifier's errors on the map's points are other than on its test points."""
     notes = []
     if values.overall > 1 + 1e-9:
         notes.append(
@@ -285,20 +290,20 @@ def _notes_on_correction(values: Measures, corrected: MapEstimate) -> list[str]:
             "the test points are harder, or both err on the same land"
         )
     per_class = corrected.per_class
-    gone = per_class.loc[per_class["area_estimated"] <= 0, "class"].tolist()
-    if gone:
+    vanished = per_class.loc[per_class["area_estimated"] <= 0, "class"].tolist()
+    if vanished:
         notes.append(
-            f"with the errors taken out nothing is left of {some(gone)}, so producer's accuracy "
+            f"with the errors taken out nothing is left of {some(vanished)}, so producer's accuracy "
             "is undefined"
         )
     return notes
 
 
-def _notes_on_training(task: Task, used: npt.NDArray[np.bool_]) -> list[str]:
+def _notes_on_training(task: Task, is_used: npt.NDArray[np.bool_]) -> list[str]:
     """Say where the classifier has seen the points it judges by."""
     if task.reference != "predicted" or "split" not in task.table:
         return []
-    trained = int((task.table.loc[used, "split"] == "train").sum())
+    trained = int((task.table.loc[is_used, "split"] == "train").sum())
     if not trained:
         return []
     return [
@@ -306,73 +311,76 @@ def _notes_on_training(task: Task, used: npt.NDArray[np.bool_]) -> list[str]:
     ]
 
 
-def _used(
+def _usable(
     table: pd.DataFrame,
     labels: pd.Series[str],
     at_points: pd.DataFrame,
     on_map: pd.Series[str],
-    known: list[str],
+    point_classes: list[str],
 ) -> tuple[npt.NDArray[np.bool_], pd.DataFrame]:
     """Mark the rows that can be compared, and count the others by reason."""
     year = table["year"] if "year" in table else pd.Series(pd.NA, index=table.index, dtype="Int64")
     order = pd.DataFrame({"point": table["point_id"], "class": labels.notna(), "year": year})
-    twice = order.duplicated(["point", "year"])
-    if twice.any():
+    is_repeated = order.duplicated(["point", "year"])
+    if is_repeated.any():
         raise InputError(
-            f"Points occur more than once in a year ({some(order.loc[twice, 'point'].unique())}). "
+            f"Points occur more than once in a year ({some(order.loc[is_repeated, 'point'].unique())}). "
             f"Give one row of each, as {words.call('vote')} does."
         )
     order = order.sort_values(["class", "year"], kind="stable", na_position="first")
-    older = order.duplicated("point", keep="last").sort_index()
-    if older.any():
+    is_older = order.duplicated("point", keep="last").sort_index()
+    if is_older.any():
         inform(
-            f"{int(older.sum())} rows are other years of points; each point counts once, by its latest "
+            f"{int(is_older.sum())} rows are other years of points; each point counts once, by its latest "
             "year that has a class."
         )
     reasons = {
-        "another year of the point counts": older,
+        "another year of the point counts": is_older,
         "no class": labels.isna(),
         "no coordinates": ~at_points["located"],
         "outside the map": ~at_points["inside"],
         "no data on the map": at_points["value"].isna(),
         "map value that the legend lacks": on_map.isna(),
-        "map class that the points do not know": ~on_map.isin(known),
+        "map class that the points do not know": ~on_map.isin(point_classes),
     }
-    why = pd.Series("", index=table.index, dtype="str")
-    for reason, rows in reasons.items():
-        why[rows & (why == "")] = reason
-    counts = why.value_counts().reindex(list(reasons)).dropna().astype(int)
+    reason = pd.Series("", index=table.index, dtype="str")
+    for text, is_so in reasons.items():
+        reason[is_so & (reason == "")] = text
+    counts = reason.value_counts().reindex(list(reasons)).dropna().astype(int)
     left_out = pd.DataFrame({"reason": counts.index.astype("str"), "n": counts.to_numpy()})
-    used = (why == "").to_numpy()
-    if not used.any():
+    is_used = (reason == "").to_numpy()
+    if not is_used.any():
         raise InputError(
             f"None of {len(table)} points can be compared with the map: {counted_reasons(left_out)}. The "
-            f"points know the classes {some(known)}."
+            f"points know the classes {some(point_classes)}."
         )
-    return used, left_out
+    return is_used, left_out
 
 
 def _not_judged(
-    blank: pd.Series[float],
-    strange: list[str],
+    no_points: pd.Series[float],
+    unknown: list[str],
     lacking: pd.Series[float],
-    whole: float,
-    known: list[str],
+    total: float,
+    point_classes: list[str],
 ) -> list[str]:
+    """The parts of the map that are not judged, with their shares of its area."""
+
     def part(area: pd.Series[float]) -> str:
-        return f"{100 * area.sum() / whole:.2g}% of the map's area"
+        return f"{100 * area.sum() / total:.2g}% of the map's area"
 
     notes = []
     if len(lacking):
         values = some([f"{v:g}" for v in lacking.index])
         notes.append(f"{part(lacking)} has values that the legend lacks ({values})")
-    if strange:
+    if unknown:
         notes.append(
-            f"{part(blank[strange])} is {some(strange)}, but the points only know {some(known, 12)}"
+            f"{part(no_points[unknown])} is {some(unknown)}, but the points only know "
+            f"{some(point_classes, 12)}"
         )
-    empty = blank.drop(strange)
-    if len(empty):
-        notes.append(f"{part(empty)} is {some(list(empty.index))}, where no point lies")
+    others = no_points.drop(unknown)
+    if len(others):
+        notes.append(f"{part(others)} is {some(list(others.index))}, where no point lies")
     return notes
 
 
@@ -385,62 +393,64 @@ class _Trusted(NamedTuple):
 
 def _trusted(counts: pd.DataFrame, classes: list[str]) -> _Trusted:
     """The confusion of the classes that matter, if it can tell them apart."""
-    tested, right = counts.sum(), pd.Series(np.diag(counts), index=counts.index)
+    n_tested, n_right = counts.sum(), pd.Series(np.diag(counts), index=counts.index)
     others = [str(c) for c in counts if c not in classes]
-    used = classes + [c for c in others if tested[c] > 1 and right[c] > 0]
-    kept = counts.reindex(index=used, columns=used, fill_value=0.0)
+    chosen = classes + [c for c in others if n_tested[c] > 1 and n_right[c] > 0]
+    confusion = counts.reindex(index=chosen, columns=chosen, fill_value=0.0)
     advice = "Test more points, or merge it with another class in legend, points and test points."
-    few = kept.columns[kept.sum() < 2].tolist()
+    few = confusion.columns[confusion.sum() < 2].tolist()
     if few:
         raise InputError(
             f"confusion has fewer than two test points that are {some(few)}, so the classifier's "
             f"errors there are not known. {advice}"
         )
-    never = kept.columns[np.diag(kept) == 0].tolist()
-    if never:
+    unrecognised = confusion.columns[np.diag(confusion) == 0].tolist()
+    if unrecognised:
         raise InputError(
-            f"The classifier got none of the test points right that are {some(never)}, so its "
+            f"The classifier got none of the test points right that are {some(unrecognised)}, so its "
             f"errors there cannot be taken out. {advice}"
         )
-    if np.linalg.matrix_rank(kept.to_numpy()) < len(kept):
+    if np.linalg.matrix_rank(confusion.to_numpy()) < len(confusion):
         raise InputError(
-            f"The confusion of {some(kept.columns, 12)} cannot be inverted: the classifier does not "
+            f"The confusion of {some(confusion.columns, 12)} cannot be inverted: the classifier does not "
             "tell these classes apart, so its errors cannot be taken out."
         )
     notes = [
         "it is assumed that classifier and map err independently; where both err on the same land, "
         "the map is worse than the corrected numbers say"
     ]
-    rough = kept.columns[kept.sum() < _FEW].tolist()
-    if rough:
-        notes.append(f"fewer than {_FEW} test points are {some(rough)}: corrections are rough")
-    unused = int(counts.to_numpy().sum() - kept.to_numpy().sum())
+    few_tested = confusion.columns[confusion.sum() < _FEW].tolist()
+    if few_tested:
+        notes.append(f"fewer than {_FEW} test points are {some(few_tested)}: corrections are rough")
+    unused = int(counts.to_numpy().sum() - confusion.to_numpy().sum())
     if unused:
         notes.append(f"{unused} test points of classes that do not occur here are not used")
-    return _Trusted(kept, notes)
+    return _Trusted(confusion, notes)
 
 
 def _notes(classes: list[str], cells: npt.NDArray[np.int_], area: pd.Series[float]) -> list[str]:
-    def named(which: npt.NDArray[np.bool_]) -> str:
-        return some([c for c, yes in zip(classes, which, strict=True) if yes], 12)
+    """What to know of the points on each map class before quoting the numbers."""
+
+    def named(is_meant: npt.NDArray[np.bool_]) -> str:
+        return some([c for c, is_it in zip(classes, is_meant, strict=True) if is_it], 12)
 
     n, n_reference = cells.sum(axis=1), cells.sum(axis=0)
-    mapped = np.array([area.get(c, 0.0) > 0 for c in classes])
+    is_mapped = np.array([area.get(c, 0.0) > 0 for c in classes])
     notes = []
     if (n == 1).any():
         notes.append(
             f"only one point lies on map class {named(n == 1)}, so standard errors that need it are "
             "undefined; merge classes in the legend, or give more points"
         )
-    alike = (n > 1) & (cells.max(axis=1) == n)
-    if alike.any():
+    is_uniform = (n > 1) & (cells.max(axis=1) == n)
+    if is_uniform.any():
         notes.append(
-            f"all points on map class {named(alike)} are of one class, so a standard error of 0 "
+            f"all points on map class {named(is_uniform)} are of one class, so a standard error of 0 "
             "there tells nothing"
         )
-    if (~mapped & (n_reference > 0)).any():
+    if (~is_mapped & (n_reference > 0)).any():
         notes.append(
-            f"the map has no {named(~mapped & (n_reference > 0))}; points of it can only be errors"
+            f"the map has no {named(~is_mapped & (n_reference > 0))}; points of it can only be errors"
         )
     if (n_reference == 0).any():
         notes.append(

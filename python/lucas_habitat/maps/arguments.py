@@ -15,11 +15,9 @@ import pandas as pd
 from .._base import words
 from .._base.checks import check_number, check_seed
 from .._base.tables import as_table, require_columns
-from .._base.types import Floats
+from .._base.types import Floats, Table
 from ..errors import InputError, some
 from ..evaluation import Evaluation, evaluate
-
-Table = pd.DataFrame | str | os.PathLike[str]
 
 Legend = Table | Mapping[Any, str]
 
@@ -29,7 +27,7 @@ Confusion = Evaluation | Table | Mapping[str, Any]
 # ---- what is asked -----------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Task:
-    """Arguments, read and checked before a large map is."""
+    """Arguments, checked before a map is read, which may take long."""
 
     table: pd.DataFrame
     legend: dict[float, str]
@@ -61,10 +59,10 @@ def make_task(
             f"{words.arg('confusion')} holds the classifier's errors, but "
             f"{words.arg('reference', 'habitat')} is not what it said. Leave one of them out."
         )
-    counts, notes = (None, []) if confusion is None else _confusion(confusion)
+    counts, notes = (None, []) if confusion is None else _read_confusion(confusion)
     return Task(
         table=table,
-        legend=_legend(legend),
+        legend=_read_legend(legend),
         reference=reference,
         counts=counts,
         weights=np.ones(len(table)) if weights is None else _positive(table[weights], weights),
@@ -95,17 +93,19 @@ def map_points(points: Table, *columns: str) -> pd.DataFrame:
 
 
 def _positive(column: pd.Series[Any], name: str) -> Floats:
+    """A column's numbers, if all are more than 0."""
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = ~(np.isfinite(numbers) & (numbers > 0))
-    if bad.any():
+    is_bad = ~(np.isfinite(numbers) & (numbers > 0))
+    if is_bad.any():
         raise InputError(
-            f"The weights {name} must be numbers of more than 0; {bad.sum()} of {len(bad)} are not, "
-            f"such as {words.value(column[bad].iloc[0])}."
+            f"The weights {name} must be numbers of more than 0; {is_bad.sum()} of {len(is_bad)} are not, "
+            f"such as {words.value(column[is_bad].iloc[0])}."
         )
     return numbers
 
 
-def _legend(legend: Legend) -> dict[float, str]:
+def _read_legend(legend: Legend) -> dict[float, str]:
+    """The class of each value of the map; values without a class are left out."""
     if isinstance(legend, Mapping):
         table = pd.DataFrame({"value": list(legend), "class": list(legend.values())})
     else:
@@ -117,33 +117,36 @@ def _legend(legend: Legend) -> dict[float, str]:
     table = table.assign(**{"class": classes}).dropna(subset="class")
     values = pd.to_numeric(table["value"], errors="coerce")
     if values.isna().any():
-        wrong = some(table.loc[values.isna(), "value"].tolist())
-        raise InputError(f"The values of the legend must be the map's numbers; got {wrong}.")
+        texts = some(table.loc[values.isna(), "value"].tolist())
+        raise InputError(f"The values of the legend must be the map's numbers; got {texts}.")
     pairs = table.assign(value=values.astype("float64")).drop_duplicates(["value", "class"])
-    twice = pairs.loc[pairs["value"].duplicated(), "value"]
-    if len(twice):
+    ambiguous = pairs.loc[pairs["value"].duplicated(), "value"]
+    if len(ambiguous):
         raise InputError(
-            f"The legend gives several classes to the values {some([f'{v:g}' for v in twice])}."
+            f"The legend gives several classes to the values {some([f'{v:g}' for v in ambiguous])}."
         )
     return dict(zip(pairs["value"], pairs["class"], strict=True))
 
 
-def _confusion(confusion: Confusion) -> tuple[pd.DataFrame, list[str]]:
+def _read_confusion(confusion: Confusion) -> tuple[pd.DataFrame, list[str]]:
     """Counts of test points, rows predicted, and what to know of them."""
-    found: Any = confusion
+    evaluation: Any = confusion  # as Evaluation.as_dict() gives it
     if isinstance(confusion, str | os.PathLike) and Path(confusion).suffix.lower() == ".json":
         try:
-            found = json.loads(Path(confusion).read_text(encoding="utf-8"))
+            evaluation = json.loads(Path(confusion).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"Cannot read the confusion {confusion}: {error}") from error
     elif not isinstance(confusion, Mapping):
-        known = confusion if isinstance(confusion, Evaluation) else evaluate(confusion, n_boot=0)
-        found = known.as_dict()
+        if not isinstance(confusion, Evaluation):
+            confusion = evaluate(confusion, n_boot=0)
+        evaluation = confusion.as_dict()
     try:
-        rows, classes = found["confusion_rows"], [str(c) for c in found["classes"]]
-        counts = pd.DataFrame(found["confusion"], index=classes, columns=classes, dtype="float64")
-        n, n_points, unit = found["n"], found["n_points"], found["unit"]
-        notes = [f"the classifier's confusion: {note}" for note in found["notes"]]
+        rows, classes = evaluation["confusion_rows"], [str(c) for c in evaluation["classes"]]
+        counts = pd.DataFrame(
+            evaluation["confusion"], index=classes, columns=classes, dtype="float64"
+        )
+        n, n_points, unit = evaluation["n"], evaluation["n_points"], evaluation["unit"]
+        notes = [f"the classifier's confusion: {note}" for note in evaluation["notes"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{words.arg('confusion')} must be what {words.call('evaluate')} returned for test "
@@ -173,5 +176,5 @@ def class_areas(
     if not (np.isfinite(size) & (size >= 0)).all():
         raise InputError("The column area of areas must hold numbers of 0 or more.")
     classes = table["value"].map(legend) if key == "value" else table["class"].astype("str")
-    lacking = classes.isna() & (size > 0)
-    return size.groupby(classes).sum(), size[lacking].set_axis(table.loc[lacking, key])
+    is_lacking = classes.isna() & (size > 0)
+    return size.groupby(classes).sum(), size[is_lacking].set_axis(table.loc[is_lacking, key])

@@ -126,11 +126,11 @@ def shares_by_map_class(sample: Sample, k: int) -> tuple[Floats, Floats]:
 
     sums, squares = cells(sample.weight), cells(sample.weight**2)
     n = np.bincount(sample.on_map, minlength=k)[:, None]
-    whole = np.where(n > 0, sums.sum(axis=1, keepdims=True), 1.0)
-    shares = sums / whole
-    others = squares.sum(axis=1, keepdims=True) - squares
-    spread = squares * (1 - shares) ** 2 + others * shares**2
-    return shares, spread / whole**2 * n / np.maximum(n - 1, 1)
+    total = np.where(n > 0, sums.sum(axis=1, keepdims=True), 1.0)
+    shares = sums / total
+    other_squares = squares.sum(axis=1, keepdims=True) - squares
+    spread = squares * (1 - shares) ** 2 + other_squares * shares**2
+    return shares, spread / total**2 * n / np.maximum(n - 1, 1)
 
 
 def measures(shares: Floats, area: Floats) -> Measures:
@@ -160,15 +160,15 @@ def normal_uncertainty(shares: Floats, variance: Floats, area: Floats, level: fl
 def _standard_errors(shares: Floats, variance: Floats, area: Floats) -> Measures:
     """Standard errors of `measures`."""
     parts = area[:, None] ** 2 * variance
-    own = np.diag(parts)
+    diagonal = np.diag(parts)
     areas = (area[:, None] * shares).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         producers = area * np.diag(shares) / areas
-        missed = producers**2 * (parts.sum(axis=0) - own)
-        of_producers = ((1 - producers) ** 2 * own + missed) / areas**2
+        omitted = producers**2 * (parts.sum(axis=0) - diagonal)
+        of_producers = ((1 - producers) ** 2 * diagonal + omitted) / areas**2
     of_users = np.where(area > 0, np.diag(variance), np.nan)
-    squares = Measures(own.sum(), of_users, of_producers, parts.sum(axis=0))
-    return Measures(*[np.sqrt(square) for square in squares])
+    variances = Measures(diagonal.sum(), of_users, of_producers, parts.sum(axis=0))
+    return Measures(*[np.sqrt(v) for v in variances])
 
 
 def bootstrap(
@@ -190,9 +190,10 @@ def bootstrap(
         shares[:, i] = drawn / drawn.sum(axis=1, keepdims=True)
     for j, n in enumerate(counts.sum(axis=0).astype(int)):
         confusion[:, :, j] = rng.multinomial(n - 1, counts[:, j] / n, n_boot) / (n - 1)
-    # A draw may be singular, which the pseudo-inverse survives.
+    # A sample's confusion may be singular; the pseudo-inverse is defined all the same.
     samples = measures(shares @ np.swapaxes(np.linalg.pinv(confusion), 1, 2), area)
-    # Half the width of the interval of one standard deviation: no mean of a long tail.
+    # Half the width of the interval that a normal distribution has within one standard deviation of
+    # its mean: unlike the standard deviation, it does not hang on the samples' long tails.
     sigma = 1 - 2 * NormalDist().cdf(-1)
     inner = [percentile_interval(part, sigma) for part in samples]
     outer = [percentile_interval(part, level) for part in samples]

@@ -14,14 +14,15 @@ from pyproj.exceptions import ProjError
 
 from .._base import words
 from .._base.places import DEGREES, point_positions, transformer
+from .._base.types import Table
 from ..errors import DependencyError, InputError, inform, warn
-from .arguments import Table, map_points
+from .arguments import map_points
 
 __all__ = ["map_positions"]
 
 _PIXELS = 4_000_000  # read at once
 
-_UNEQUAL = 1.02  # UTM's pixels differ by less
+_UNEQUAL = 1.02  # a factor that areas of pixels in UTM stay below
 
 
 def map_positions(points: Table, crs: Any, bounds: Sequence[float] | None) -> pd.DataFrame:
@@ -39,11 +40,13 @@ def map_positions(points: Table, crs: Any, bounds: Sequence[float] | None) -> pd
     if bounds is not None and system.is_projected:
         _check_areas(system, bounds)
     lon, lat = point_positions(map_points(points))
-    known = np.isfinite(lon)
+    is_known = np.isfinite(lon)
     place = np.full((len(lon), 2), np.nan)
-    # LUCAS points lie where kilometre pixels meet, which PROJ's way there and back misses by 1 mm.
-    place[known] = np.round(
-        np.column_stack(to_map.transform(lon[known], lat[known])), 11 if system.is_geographic else 2
+    # LUCAS points lie exactly where pixels of a kilometre meet; PROJ's rounding, of up to 1 mm, would
+    # put them into one pixel or the other.
+    place[is_known] = np.round(
+        np.column_stack(to_map.transform(lon[is_known], lat[is_known])),
+        11 if system.is_geographic else 2,
     )
     place[~np.isfinite(place).all(axis=1)] = np.nan
     return pd.DataFrame(place, columns=["x", "y"])
@@ -72,43 +75,47 @@ def read_map(
                 )
             if source.count > 1:
                 inform(f"The map has {source.count} bands; the first is taken.")
-            where = map_positions(table, source.crs.to_wkt(), source.bounds if count else None)
-            return _read_pixels(source, where, count)
+            bounds = source.bounds if count else None
+            positions = map_positions(table, source.crs.to_wkt(), bounds)
+            return _read_pixels(source, positions, count)
     except rasterio.errors.RasterioError as error:
         raise InputError(f"Cannot read the map {raster}: {error}") from error
 
 
 def _read_pixels(
-    source: Any, where: pd.DataFrame, count: bool
+    source: Any, positions: pd.DataFrame, count: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The map's values at positions, and the area of each value if they are to be counted."""
     to_pixel = ~source.transform
-    x, y = where["x"].to_numpy(), where["y"].to_numpy()
+    x, y = positions["x"].to_numpy(), positions["y"].to_numpy()
     column = to_pixel.a * x + to_pixel.b * y + to_pixel.c
     row = to_pixel.d * x + to_pixel.e * y + to_pixel.f
-    inside = (column >= 0) & (column <= source.width) & (row >= 0) & (row <= source.height)
-    # The last pixels have all of their border.
-    column = np.minimum(np.floor(np.where(inside, column, 0)), source.width - 1).astype(int)
-    row = np.minimum(np.floor(np.where(inside, row, 0)), source.height - 1).astype(int)
-    values = np.full(len(where), np.nan)
+    is_inside = (column >= 0) & (column <= source.width) & (row >= 0) & (row <= source.height)
+    # Points on the outer border belong to the last pixels.
+    column = np.minimum(np.floor(np.where(is_inside, column, 0)), source.width - 1).astype(int)
+    row = np.minimum(np.floor(np.where(is_inside, row, 0)), source.height - 1).astype(int)
+    values = np.full(len(positions), np.nan)
     areas: pd.Series[float] = pd.Series(dtype="float64")
     for window in _windows(source):
         (top, bottom), (left, right) = window.toranges()
-        here = inside & (row >= top) & (row < bottom) & (column >= left) & (column < right)
-        if not (count or here.any()):
+        is_here = is_inside & (row >= top) & (row < bottom) & (column >= left) & (column < right)
+        if not (count or is_here.any()):
             continue
         pixels = source.read(1, window=window, masked=True)
-        values[here] = pixels[row[here] - top, column[here] - left].astype("float64").filled(np.nan)
+        values[is_here] = (
+            pixels[row[is_here] - top, column[is_here] - left].astype("float64").filled(np.nan)
+        )
         if count:
             weight = np.ones(bottom - top)
             if source.crs.is_geographic:
                 middle = source.transform.f + source.transform.e * (np.arange(top, bottom) + 0.5)
                 weight = np.cos(np.radians(middle))
-            valid = ~np.ma.getmaskarray(pixels)
-            codes, found = pd.factorize(pixels.data[valid])
-            weight = np.broadcast_to(weight[:, None], valid.shape)[valid]
-            sums = np.bincount(codes[codes >= 0], weight[codes >= 0], minlength=len(found))
-            areas = areas.add(pd.Series(sums, index=found.astype("float64")), fill_value=0)
-    at_points = {"located": np.isfinite(x), "inside": inside, "value": values}
+            is_valid = ~np.ma.getmaskarray(pixels)
+            codes, labels = pd.factorize(pixels.data[is_valid])
+            weight = np.broadcast_to(weight[:, None], is_valid.shape)[is_valid]
+            sums = np.bincount(codes[codes >= 0], weight[codes >= 0], minlength=len(labels))
+            areas = areas.add(pd.Series(sums, index=labels.astype("float64")), fill_value=0)
+    at_points = {"located": np.isfinite(x), "inside": is_inside, "value": values}
     return pd.DataFrame(at_points), pd.DataFrame({"value": areas.index, "area": areas.to_numpy()})
 
 
@@ -125,12 +132,13 @@ def _windows(source: Any) -> Iterator[Any]:
 
 
 def _check_areas(system: CRS, bounds: Sequence[float]) -> None:
+    """Warn if the map's system distorts areas within the bounds."""
     left, bottom, right, top = bounds
     x, y = np.meshgrid(np.linspace(left, right, 5), np.linspace(bottom, top, 5))
     to_degrees = transformer(system, system.geodetic_crs or DEGREES)
     lon, lat = to_degrees.transform(x.ravel(), y.ravel())
-    known = np.isfinite(lon) & np.isfinite(lat)
-    scale = np.asarray(Proj(system).get_factors(lon[known], lat[known]).areal_scale)
+    is_known = np.isfinite(lon) & np.isfinite(lat)
+    scale = np.asarray(Proj(system).get_factors(lon[is_known], lat[is_known]).areal_scale)
     scale = scale[np.isfinite(scale)]
     if len(scale) and scale.max() > _UNEQUAL * scale.min():
         warn(

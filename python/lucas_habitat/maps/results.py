@@ -94,7 +94,7 @@ class MapAccuracy:
     @property
     def per_class(self) -> pd.DataFrame:
         """The tables of both estimates, told apart by ``reference`` (as_if_true, corrected)."""
-        tables = {name: found.per_class for name, found in self._estimates().items()}
+        tables = {name: estimate.per_class for name, estimate in self._estimates().items()}
         return (
             pd.concat(tables, names=["reference"]).reset_index("reference").reset_index(drop=True)
         )
@@ -117,21 +117,23 @@ class MapAccuracy:
         }
 
     def _estimates(self) -> dict[str, MapEstimate]:
-        found = {"as_if_true": self.as_if_true}
-        return found if self.corrected is None else found | {"corrected": self.corrected}
+        estimates = {"as_if_true": self.as_if_true}
+        if self.corrected is not None:
+            estimates["corrected"] = self.corrected
+        return estimates
 
     def __repr__(self) -> str:
-        shown = ["class", "users_accuracy", "users_se", "producers_accuracy", "producers_se",
+        columns = ["class", "users_accuracy", "users_se", "producers_accuracy", "producers_se",
                  "area_mapped", "area_estimated", "area_se"]  # fmt: skip
         lines = [f"Accuracy of {100 * self.judged:.4g}% of a map's area at {self.n} points", ""]
-        for name, found in self._estimates().items():
-            low, high = found.overall_accuracy_interval
+        for name, estimate in self._estimates().items():
+            low, high = estimate.overall_accuracy_interval
             lines += [
                 f"{_TITLES[name]}:",
-                f"overall accuracy {_shown(found.overall_accuracy)}   standard error "
-                f"{_shown(found.overall_accuracy_se)}   {100 * self.level:g}% interval "
+                f"overall accuracy {_shown(estimate.overall_accuracy)}   standard error "
+                f"{_shown(estimate.overall_accuracy_se)}   {100 * self.level:g}% interval "
                 f"{_shown(low)} to {_shown(high)}",
-                found.per_class[shown].to_string(
+                estimate.per_class[columns].to_string(
                     index=False, na_rep="undefined", float_format=_shown
                 ),
                 "",
@@ -143,6 +145,7 @@ class MapAccuracy:
 
 
 def counted_reasons(left_out: pd.DataFrame) -> str:
+    """Reasons for rows left out, each with its count, as one text."""
     return "; ".join(f"{n} {reason}" for reason, n in left_out.itertuples(index=False))
 
 

@@ -1,4 +1,4 @@
-"""Weights as arrays, which say and compute much without torch."""
+"""Weights as arrays: what can be checked and computed without torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def arrays_sha256(state: Arrays) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
         if not name.endswith("num_batches_tracked"):
-            # Torch's names of types, as in models that torch wrote.
+            # Types are named as torch names them, because fingerprints were once made by torch.
             digest.update(f"{name} {value.shape} torch.{value.dtype}".encode())
             digest.update(value.tobytes())
     return digest.hexdigest()
@@ -32,21 +32,22 @@ def arrays_sha256(state: Arrays) -> str:
 
 def check_head(head: Arrays, num_features: int, num_classes: int) -> None:
     """Raise LucasError unless these are the weights of such a head."""
-    wanted = {
+    expected = {
         "0.weight": (HIDDEN, num_features),
         "0.bias": (HIDDEN,),
         "3.weight": (num_classes, HIDDEN),
         "3.bias": (num_classes,),
     }
-    found = {name: value.shape for name, value in head.items()}
-    if found != wanted:
-        raise LucasError(f"The head's weights are {found}, not {wanted}.")
+    shapes = {name: value.shape for name, value in head.items()}
+    if shapes != expected:
+        raise LucasError(f"The head's weights are {shapes}, not {expected}.")
 
 
 def head_logits(head: Arrays, features: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Dense, ReLU, dense in float64: what dropout leaves of the head in use.
+    """The head's output for features: dense, ReLU, dense; dropout is for training only.
 
-    In float64, rounded, a photo's answer does not hang on the photos beside it.
+    It is computed in float64 and rounded, so that a photo's values are the same whatever photos are
+    computed beside it.
     """
     hidden = features.astype(np.float64) @ head["0.weight"].T + head["0.bias"]
     logits: npt.NDArray[np.float64] = (

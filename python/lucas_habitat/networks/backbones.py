@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -171,38 +171,39 @@ def load_backbone(
     """Make a backbone in evaluation mode with its weights; parameters as in `build_model`."""
     check_number("target_size", size, 32, 1024, whole=True)
     size = int(size)
-    network, name, mean, std, num_features = _make_network(arch, size)
+    network = _make_network(arch, size)
+    mean, std = network.mean, network.std
     scaling = scaling or ("unit" if arch == "xception" else "own")
     check_choice("scaling", scaling, SCALINGS)
     if scaling != "own":
         mean, std = ((0.0,) * 3, (1.0,) * 3) if scaling == "unit" else ((0.5,) * 3, (0.5,) * 3)
-    source = load_weights(network, name, weights)
+    source = load_weights(network.module, network.name, weights)
     spec: BackboneSpec = {
         "arch": arch,
-        "network": name,
+        "network": network.name,
         "weights": source,
-        "weights_sha256": arrays_sha256(arrays_of(network)),
+        "weights_sha256": arrays_sha256(arrays_of(network.module)),
         "scaling": scaling,
         "mean": list(map(float, mean)),
         "std": list(map(float, std)),
         "size": int(size),
-        "num_features": num_features,
+        "num_features": network.num_features,
     }
-    return Backbone(network, spec).eval()
+    return Backbone(network.module, spec).eval()
 
 
 def backbone_from(spec: BackboneSpec, state: Arrays) -> Backbone:
     """Make the backbone that a saved model describes."""
-    network, name, *_ = _make_network(spec["arch"], spec["size"], like=spec["network"])
-    if name != spec["network"]:
+    network = _make_network(spec["arch"], spec["size"], like=spec["network"])
+    if network.name != spec["network"]:
         raise LucasError(
-            f"The model needs the network {spec['network']}; this machine made {name}."
+            f"The model needs the network {spec['network']}; this machine made {network.name}."
         )
     try:
-        network.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=True)
+        network.module.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=True)
     except RuntimeError as error:
-        raise LucasError(f"The model's weights do not fit {name}: {error}") from error
-    return Backbone(network, spec).eval()
+        raise LucasError(f"The model's weights do not fit {network.name}: {error}") from error
+    return Backbone(network.module, spec).eval()
 
 
 def arrays_of(module: nn.Module) -> Arrays:
@@ -210,11 +211,18 @@ def arrays_of(module: nn.Module) -> Arrays:
     return {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
 
 
-_Made = tuple[nn.Module, str, tuple[float, ...], tuple[float, ...], int]
+class _Network(NamedTuple):
+    """A network without its weights."""
+
+    module: nn.Module
+    name: str  # timm's or torchvision's
+    mean: tuple[float, ...]  # of the photos that its published weights were trained on
+    std: tuple[float, ...]
+    num_features: int
 
 
-def _make_network(arch: str, size: int, like: str | None = None) -> _Made:
-    """Make a network without weights; give its full name, own mean and std, and its features."""
+def _make_network(arch: str, size: int, like: str | None = None) -> _Network:
+    """Make the network of an architecture, or ``like`` a saved model's; refuse sizes it cannot take."""
     import timm
 
     timm_name = _ALIASES.get(arch, arch)
@@ -222,8 +230,8 @@ def _make_network(arch: str, size: int, like: str | None = None) -> _Made:
         return _resnet50()
     if timm_name.partition(".")[0] not in timm.list_models():
         if arch != "xception":
-            near = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
-            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            similar = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
+            hint = f" Did you mean {', '.join(similar)}?" if similar else ""
             raise InputError(
                 f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0' or "
                 "a name that timm.list_models() gives."
@@ -256,11 +264,13 @@ def _make_network(arch: str, size: int, like: str | None = None) -> _Made:
         raise InputError(
             f"{arch} gives {tuple(features.shape)} for a photo, not one row of features."
         )
-    return (network, timm_name, tuple(config["mean"]), tuple(config["std"]), int(features.shape[1]))
+    return _Network(
+        network, timm_name, tuple(config["mean"]), tuple(config["std"]), int(features.shape[1])
+    )
 
 
 def _pool_as_keras(module: nn.Module) -> None:
-    """Pad max-pools as TensorFlow's SAME; timm pads both sides, which shifts every feature."""
+    """Pad max-pools as TensorFlow's SAME does; timm pads alike on both sides, which changes features."""
     from timm.layers.pool2d_same import MaxPool2dSame
 
     for name, child in module.named_children():
@@ -270,11 +280,11 @@ def _pool_as_keras(module: nn.Module) -> None:
             _pool_as_keras(child)
 
 
-def _resnet50() -> _Made:
+def _resnet50() -> _Network:
     from torchvision.models import resnet50
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = resnet50(weights=None).eval()
     network.fc = nn.Identity()
-    return network, RESNET, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 2048
+    return _Network(network, RESNET, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 2048)

