@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -300,20 +300,17 @@ def _per_point(compared: _Compared) -> Counts:
     return counts[np.lexsort(counts.reshape(len(counts), -1).T)]
 
 
-_Value = TypeVar("_Value")
-
-
-class Measures(NamedTuple, Generic[_Value]):
+class Measures(NamedTuple):
     """Measures of confusion matrices: the first two one number each, the others one a class."""
 
-    overall_accuracy: _Value
-    kappa: _Value
-    producers_accuracy: _Value
-    users_accuracy: _Value
-    f1: _Value
+    overall_accuracy: Floats
+    kappa: Floats
+    producers_accuracy: Floats
+    users_accuracy: Floats
+    f1: Floats
 
 
-def measures(counts: Counts) -> Measures[Floats]:
+def measures(counts: Counts) -> Measures:
     """Measures of confusion matrices of shape (..., classes, classes), rows predicted."""
     total = counts.sum(axis=(-2, -1))
     predicted, truth = counts.sum(axis=-1), counts.sum(axis=-2)
@@ -404,7 +401,7 @@ def _ends(interval: Interval) -> tuple[float, float]:
 
 
 def _per_class(
-    classes: list[str], counts: Counts, values: Measures[Floats], intervals: _Intervals
+    classes: list[str], counts: Counts, values: Measures, intervals: _Intervals
 ) -> pd.DataFrame:
     """The table of per-class accuracies."""
     return pd.DataFrame(
@@ -431,7 +428,7 @@ def _per_class(
 def _notes(
     compared: _Compared,
     per_class: pd.DataFrame,
-    values: Measures[Floats],
+    values: Measures,
     n_points: int,
     n_boot: int,
 ) -> list[str]:
