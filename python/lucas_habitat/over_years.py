@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,8 @@ from ._base.classes import Predictions, column_names, read_predictions
 from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
+from .point_calibration import COLUMN as VOTE_CALIBRATION
+from .point_calibration import from_text
 
 if TYPE_CHECKING:
     from .model import HabitatModel
@@ -33,6 +34,7 @@ _LEAST = 1e-6  # what a smaller probability is taken for: no photo is as sure as
 FEWEST = 10  # points that a pair of campaigns needs to tell change from doubt
 _FEW = 30  # points, or labelled rows, below which numbers are rough
 _SHARPEST = 10.0
+_GROUPS = 100  # of bootstrap samples, each with a sharpness of its own
 _HIDDEN = (
     "The mean of several photos is less sure than they are together, so change is underestimated, "
     "possibly to nothing. Give more labelled points of the same model, some of them wrong "
@@ -52,10 +54,10 @@ class _Visits(NamedTuple):
     """Classified rows of points, and which two of them are a point's consecutive visits."""
 
     predictions: Predictions
-    likelihood: Floats  # (rows, classes), each row up to a factor
+    evidence: Floats  # (rows, classes), log-likelihoods up to a constant a row
     first: npt.NDArray[np.intp]  # (pairs,), row numbers
     second: npt.NDArray[np.intp]
-    sharpness: float
+    sharpness: _Sharpness
 
     @property
     def classes(self) -> list[str]:
@@ -69,9 +71,12 @@ class _Visits(NamedTuple):
         for a, b in np.unique(np.column_stack([year_from, year_to]), axis=0):
             yield _Campaigns(int(a), int(b), np.flatnonzero((year_from == a) & (year_to == b)))
 
-    def joint(self, pairs: npt.NDArray[np.intp]) -> Floats:
+    def joint(self, pairs: npt.NDArray[np.intp], sharpness: float | None = None) -> Floats:
         """Likelihoods of pairs of visits, (pairs, classes²), the class of the first slowest."""
-        a, b = self.likelihood[self.first[pairs]], self.likelihood[self.second[pairs]]
+        sharpness = self.sharpness.value if sharpness is None else sharpness
+        a, b = (
+            np.exp(sharpness * self.evidence[side[pairs]]) for side in (self.first, self.second)
+        )
         both: Floats = (a[:, :, None] * b[:, None, :]).reshape(len(pairs), -1)
         return both
 
@@ -100,7 +105,8 @@ def changes(
     class_shares : mapping, HabitatModel or path, optional
         What the probabilities took for granted: the class shares of the photos trained on, as a
         mapping of all classes to shares (or counts), or from a model, or its folder. Default:
-        equal shares, as in a balanced training set.
+        those that calibrated points carry (``vote_calibration``); failing that equal shares, as
+        in a balanced training set, which a message says.
     labelled : pandas.DataFrame or path, optional
         Points with ``habitat``, of the same model and way to vote, from which is learnt how far
         their probabilities can be trusted; see Notes. Default: those of ``points``
@@ -197,7 +203,7 @@ def _changes(visits: _Visits, shares: list[Floats], sure: float) -> pd.DataFrame
     for column in ("x", "y", "lon", "lat"):
         if column in table:
             visit_pairs[column] = sides["to"][column].fillna(sides["from"][column])
-    visit_pairs.attrs = {"sharpness": visits.sharpness}
+    visit_pairs.attrs = {"sharpness": visits.sharpness.value}
     return visit_pairs
 
 
@@ -260,8 +266,10 @@ def transitions(
     therefore reach from the lower to the upper end of the percentile and the basic bootstrap
     interval together, and the upper end is at least what none of so many points excludes. In
     simulations with four classes, 100 to 2000 points and 0 to 20 % of change, 94 to 100 % of 95 %
-    intervals of the share changed held the truth, and 91 to 100 % of those of single changes. They do
-    not hold the doubt in the sharpness.
+    intervals of the share changed held the truth, and 91 to 100 % of those of single changes, where
+    probabilities are calibrated and errors of the two visits independent. Where the sharpness is
+    learnt from labels, its doubt is in the intervals: groups of samples get one that it could as well
+    have been.
 
     References
     ----------
@@ -288,7 +296,7 @@ def _transitions(
     for campaigns, of_all in zip(visits.by_campaigns(), shares, strict=True):
         n = len(campaigns.pairs)
         counts = np.bincount(cells[campaigns.pairs], minlength=k * k)
-        estimate = _estimate(visits.joint(campaigns.pairs), of_all, n_boot, level, rng)
+        estimate = _estimate(visits, campaigns.pairs, of_all, n_boot, level, rng)
         parts.append(
             pd.DataFrame(
                 {
@@ -310,7 +318,7 @@ def _transitions(
             )
         )
     table = pd.concat(parts, ignore_index=True)
-    table.attrs = {"sharpness": visits.sharpness}
+    table.attrs = {"sharpness": visits.sharpness.value}
     return table
 
 
@@ -390,8 +398,8 @@ def _visits(
     """Read the arguments that both functions have."""
     dated = _of_campaigns(read_predictions(points, what), years, what)
     predictions = _usable(dated)
-    table, classes = predictions.table, predictions.classes
-    shares = _class_shares(class_shares, classes)
+    table = predictions.table
+    shares = _class_shares(class_shares, predictions)
     # By time within a point; points stay in order of first appearance.
     point = pd.factorize(table["point_id"])[0]
     order = np.lexsort((table["year"].to_numpy(dtype=np.int64), point))
@@ -410,8 +418,7 @@ def _visits(
             f"{n_unused} rows without a class, a point or a year."
         )
     sharpness = _sharpness(predictions, shares, labelled, what)
-    likelihood = np.exp(sharpness * _evidence(predictions.p, shares))
-    visits = _Visits(predictions, likelihood, first, second, sharpness)
+    visits = _Visits(predictions, _evidence(predictions.p, shares), first, second, sharpness)
     sizes = {f"{c.year_from} and {c.year_to}": len(c.pairs) for c in visits.by_campaigns()}
     few = [f"{n} in {name}" for name, n in sizes.items() if n < _FEW]
     if few:
@@ -462,14 +469,15 @@ def _usable(predictions: Predictions) -> Predictions:
 def _evidence(p: Floats, shares: Floats) -> Floats:
     """Log-likelihoods of the classes up to a constant a row, the largest 0."""
     logs = np.log(np.maximum(p, _LEAST)) - np.log(shares)
-    found: Floats = logs - logs.max(axis=1, keepdims=True)
-    return found
+    evidence: Floats = logs - logs.max(axis=1, keepdims=True)
+    return evidence
 
 
-def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
+def _class_shares(given: ClassShares, points: Predictions) -> Floats:
     """The class shares that probabilities took for granted, in the order of the classes."""
+    classes = points.classes
     if given is None:
-        return np.full(len(classes), 1 / len(classes))
+        return _shares_of_the_model(points)
     if isinstance(given, Mapping | pd.Series):
         named: Mapping[str, float] = {str(label): share for label, share in given.items()}
     else:
@@ -491,8 +499,30 @@ def _class_shares(given: ClassShares, classes: list[str]) -> Floats:
     return shares
 
 
-def _sharpness(points: Predictions, shares: Floats, labelled: Table | None, what: str) -> float:
-    """How much surer points are than their probabilities say, learnt from labels; 1 without."""
+def _shares_of_the_model(points: Predictions) -> Floats:
+    """The class shares that calibrated points carry; equal ones, and a word, where they carry none."""
+    carried = points.table.get(VOTE_CALIBRATION, pd.Series(dtype="str")).astype("str")
+    texts = carried.dropna().unique()
+    if len(texts) == 1 and carried.notna().all():
+        return from_text(texts[0], len(points.classes)).shares
+    inform(
+        "Class shares are not known, and taken as equal, as in a balanced training set. Where the "
+        f"model was trained on other shares, give them: {words.arg('class_shares')}."
+    )
+    return np.full(len(points.classes), 1 / len(points.classes))
+
+
+class _Sharpness(NamedTuple):
+    """How much surer points are than their probabilities say, and how sure that is."""
+
+    value: float
+    doubt: float  # the standard error of its logarithm; 0 where nothing was learnt
+
+
+def _sharpness(
+    points: Predictions, shares: Floats, labelled: Table | None, what: str
+) -> _Sharpness:
+    """The sharpness learnt from labels; 1 without."""
     tested = _tested_rows(points, labelled)
     n = len(tested.truth)
     if n < _FEW:
@@ -502,7 +532,7 @@ def _sharpness(points: Predictions, shares: Floats, labelled: Table | None, what
                 f"habitat that were not trained on; it has {n}."
             )
         _warn_without_labels(points, n, what)
-        return 1.0
+        return _Sharpness(1.0, 0.0)
     is_one_class = len(np.unique(tested.truth)) < 2
     if is_one_class or (tested.p.argmax(axis=1) == tested.truth).all():
         # The likeliest sharpness is then without end.
@@ -516,17 +546,17 @@ def _sharpness(points: Predictions, shares: Floats, labelled: Table | None, what
             f"The {n} labelled points that were not trained on are {lack}, so nothing says how far "
             f"probabilities can be trusted; they are taken as they are. {_HIDDEN}"
         )
-        return 1.0
-    sharpness = _likeliest_sharpness(_evidence(tested.p, shares), tested.truth)
-    if not 1.01 / _SHARPEST < sharpness < 0.99 * _SHARPEST:
+        return _Sharpness(1.0, 0.0)
+    sharpness = _likeliest_sharpness(_evidence(tested.p, shares), tested)
+    if not 1.01 / _SHARPEST < sharpness.value < 0.99 * _SHARPEST:
         warn(
             f"The {n} labelled points that were not trained on have too few errors to tell how far "
             f"probabilities can be trusted; they are taken as they are. {_HIDDEN}"
         )
-        return 1.0
+        return _Sharpness(1.0, 0.0)
     inform(
         f"From {n} labelled rows: points are as sure as if their evidence were multiplied by "
-        f"{sharpness:.2f}, and it is."
+        f"{sharpness.value:.2f}, and it is."
     )
     return sharpness
 
@@ -536,6 +566,7 @@ class _Tested(NamedTuple):
 
     p: Floats  # (rows, classes)
     truth: npt.NDArray[np.intp]  # (rows,), numbers of classes
+    point: npt.NDArray[np.intp]  # (rows,), numbers of points
 
 
 def _tested_rows(points: Predictions, labelled: Table | None) -> _Tested:
@@ -555,7 +586,8 @@ def _tested_rows(points: Predictions, labelled: Table | None) -> _Tested:
     is_tested = (truth >= 0) & np.isfinite(rows.p).all(axis=1)
     if "split" in table:
         is_tested &= ~table["split"].isin(["train"]).to_numpy()
-    return _Tested(rows.p[is_tested], truth[is_tested])
+    ids = table.get("point_id", pd.Series(range(len(table)), index=table.index))
+    return _Tested(rows.p[is_tested], truth[is_tested], pd.factorize(ids[is_tested])[0])
 
 
 def _warn_without_labels(points: Predictions, n: int, what: str) -> None:
@@ -567,7 +599,16 @@ def _warn_without_labels(points: Predictions, n: int, what: str) -> None:
             f"calibrate it with {words.call('calibrate')}, or give labelled points "
             f"({words.option('labelled')})."
         )
-    if "n_photos" in points.table and (points.table["n_photos"] > 1).any():
+    table = points.table
+    has_votes = "n_photos" in table and bool((table["n_photos"] > 1).any())
+    if has_votes and VOTE_CALIBRATION not in table and table.attrs.get("method") == "product":
+        warn(
+            "The product of several photos' probabilities is surer than the photos are together, so "
+            "change is overestimated. Give labelled points of the same model "
+            f"({words.option('labelled')}, at least {_FEW}), from which that can be put right; these "
+            f"have {n}."
+        )
+    elif has_votes and VOTE_CALIBRATION not in table:
         warn(
             "Mean probabilities of several photos are less sure than the photos are together, so "
             "change is underestimated, possibly to nothing. Give labelled points of the same "
@@ -576,19 +617,34 @@ def _warn_without_labels(points: Predictions, n: int, what: str) -> None:
         )
 
 
-def _likeliest_sharpness(evidence: Floats, truth: npt.NDArray[np.intp]) -> float:
-    """The power of the evidence under which the true classes are likeliest."""
+def _likeliest_sharpness(evidence: Floats, tested: _Tested) -> _Sharpness:
+    """The power of the evidence under which the true classes are likeliest, and its doubt.
+
+    The doubt is that of a maximum of likelihood whose rows of one point are not independent (the
+    sandwich estimator, clustered by point).
+    """
+    truth, rows = tested.truth, np.arange(len(tested.truth))
     with np.errstate(divide="ignore"):
         prior = np.log(np.bincount(truth, minlength=evidence.shape[1]) / len(truth))
 
-    def loss(log_sharpness: float) -> float:
+    def logs(log_sharpness: float) -> Floats:
         scores = np.exp(log_sharpness) * evidence + prior
-        right = scores[np.arange(len(truth)), truth] - logsumexp(scores, axis=1)
-        return -float(right.mean())
+        right: Floats = scores[rows, truth] - logsumexp(scores, axis=1)
+        return right
 
     limit = np.log(_SHARPEST)
-    best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(best.x))
+    best = minimize_scalar(
+        lambda x: -float(logs(x).mean()),
+        bounds=(-limit, limit),
+        method="bounded",
+        options={"xatol": 1e-6},
+    ).x
+    step = 1e-3
+    below, here, above = (logs(best + d) for d in (-step, 0.0, step))
+    score = np.bincount(tested.point, (above - below) / (2 * step))
+    curvature = -float((above - 2 * here + below).sum()) / step**2
+    doubt = np.sqrt((score**2).sum()) / curvature if curvature > 0 else 0.0
+    return _Sharpness(float(np.exp(best)), float(doubt))
 
 
 # ---- the likeliest shares ------------------------------------------------------------------------
@@ -676,27 +732,46 @@ def _is_change(k: int) -> npt.NDArray[np.bool_]:
 
 
 def _estimate(
-    joint: Floats, shares: Floats, n_boot: int, level: float, rng: np.random.Generator
+    visits: _Visits,
+    pairs: npt.NDArray[np.intp],
+    shares: Floats,
+    n_boot: int,
+    level: float,
+    rng: np.random.Generator,
 ) -> _Estimate:
-    """The likeliest shares of two campaigns' transitions, with intervals by bootstrap over points."""
-    is_change = _is_change(math.isqrt(len(shares)))
+    """The shares of two campaigns' transitions, with intervals by bootstrap over points."""
+    n, is_change = len(pairs), _is_change(len(visits.classes))
     changed = shares[is_change].sum()
-    if not n_boot or len(joint) < FEWEST:
+    if not n_boot or n < FEWEST:
         nothing = np.full(len(shares), np.nan)
         return _Estimate(_Share(shares, nothing, nothing), _Share(changed, np.nan, np.nan))
-    samples = _resampled(joint, shares, n_boot, rng)
-    of_shares = _intervals(samples, shares, level, len(joint))
-    of_changed = _intervals(samples[:, is_change].sum(axis=1), changed, level, len(joint))
+    samples = _resampled(visits, pairs, shares, n_boot, rng)
+    of_shares = _intervals(samples, shares, level, n)
+    of_changed = _intervals(samples[:, is_change].sum(axis=1), changed, level, n)
     return _Estimate(_Share(shares, *of_shares), _Share(changed, *of_changed))
 
 
-def _resampled(joint: Floats, shares: Floats, n_boot: int, rng: np.random.Generator) -> Floats:
-    """The likeliest shares of samples of the points, (samples, classes²)."""
+def _resampled(
+    visits: _Visits,
+    pairs: npt.NDArray[np.intp],
+    shares: Floats,
+    n_boot: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """The likeliest shares of samples of the points, (samples, classes²).
+
+    Where the sharpness was learnt, groups of samples get one that it could as well have been.
+    """
+    value, doubt = visits.sharpness
+    n_groups = min(_GROUPS, n_boot) if doubt else 1
     samples = []
-    for times in draws(np.ones(len(joint), dtype=np.intp), n_boot, rng):
-        begin = np.repeat(shares[:, None], len(times), axis=1)
-        # So many steps bring nearly all samples to their maximum.
-        samples.append(_climb(joint, times.T.astype(np.float64), begin, steps=12).T)
+    for size in np.diff(np.linspace(0, n_boot, n_groups + 1).astype(int)):
+        drawn = value * np.exp(doubt * rng.standard_normal()) if doubt else value
+        joint = visits.joint(pairs, float(np.clip(drawn, 1 / _SHARPEST, _SHARPEST)))
+        for times in draws(np.ones(len(pairs), dtype=np.intp), int(size), rng):
+            begin = np.repeat(shares[:, None], len(times), axis=1)
+            # So many steps bring nearly all samples to their maximum.
+            samples.append(_climb(joint, times.T.astype(np.float64), begin, steps=12).T)
     return np.concatenate(samples)
 
 

@@ -120,6 +120,9 @@ def vote(
     for prefix, values in (("p_", probabilities), ("v_", counted.votes)):
         for name, value in zip(columns, values.T, strict=True):
             points[prefix + name.removeprefix("p_")] = value
+    if right.has_correction.any():
+        # Change between years asks for the class shares that the probabilities go with.
+        points[CORRECTION] = right.text
     if "calibrated" in photos:
         points["calibrated"] = _calibrated_points(photos, point, counted.size, right)
     _carry_over(photos, point, points)
@@ -233,6 +236,7 @@ class _PutRight(NamedTuple):
 
     p: Floats  # (points, classes), NaN without a correction
     has_correction: npt.NDArray[np.bool_]  # (points,)
+    text: pd.Series  # (points,), the correction as the photos carry it
 
 
 def _put_right(
@@ -245,7 +249,7 @@ def _put_right(
     """Apply the correction that each point's photos carry, where all carry the same."""
     right = np.full((n, len(columns)), np.nan)
     if CORRECTION not in photos or "calibrated" not in photos:
-        return _PutRight(right, np.zeros(n, dtype=bool))
+        return _PutRight(right, np.zeros(n, dtype=bool), pd.Series([None] * n, dtype="str"))
     p = photos[columns].to_numpy(dtype=np.float64)
     is_voting = np.isfinite(p).all(axis=1)
     texts = photos[CORRECTION].astype("str").where(calibrated_rows(photos))
@@ -254,6 +258,7 @@ def _put_right(
     lowest, highest = np.full(n, len(names)), np.full(n, -1)
     np.minimum.at(lowest, point, number)
     np.maximum.at(highest, point, number)
+    texts_of_points = pd.Series([None] * n, dtype="str")
     for i, text in enumerate(names):
         mine = (lowest == i) & (highest == i)
         rows = mine[point]
@@ -264,7 +269,8 @@ def _put_right(
         right[mine] = put_right(
             evidence[mine], size[mine], calibration.shares, calibration.corrections[pool]
         )
-    return _PutRight(right, np.isfinite(right).all(axis=1))
+        texts_of_points[mine] = text
+    return _PutRight(right, np.isfinite(right).all(axis=1), texts_of_points)
 
 
 def _calibrated_points(

@@ -609,3 +609,43 @@ def test_transitions_and_changes_together_are_those_of_each():
     together = transitions_and_changes(points, None, "report()")
     pd.testing.assert_frame_equal(together.transitions, transitions(points))
     pd.testing.assert_frame_equal(together.changes, changes(points))
+
+
+# What is taken for granted
+
+
+def test_class_shares_come_from_calibrated_points_or_are_asked_for():
+    points, _ = simulated(200, 0.1, 1)
+    with pytest.warns(LucasMessage, match="Class shares are not known, and taken as equal"):
+        transitions(points, n_boot=0)
+    shares = "shares 0.4000/0.3000/0.2000/0.1000"
+    text = f"{shares}, mean 0.5{'/0.0' * 4}, product 0.5{'/0.0' * 4}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LucasMessage)
+        carried = transitions(points.assign(vote_calibration=text), n_boot=0)
+        named = dict(zip(PILOT, (0.4, 0.3, 0.2, 0.1), strict=True))
+        given = transitions(points, class_shares=named, n_boot=0)
+    np.testing.assert_allclose(carried["share"], given["share"])
+
+
+def test_the_vote_decides_what_is_warned_of():
+    points, _ = five_photos(60, 0.1, 1)
+    points = points.drop(columns="habitat")
+    with pytest.warns(LucasWarning, match="change is underestimated"):
+        transitions(points, n_boot=0)
+    points.attrs["method"] = "product"
+    with pytest.warns(LucasWarning, match="change is overestimated"):
+        transitions(points, n_boot=0)
+
+
+def test_the_doubt_of_few_labels_is_in_the_interval():
+    points, _ = five_photos(1500, 0.2, 1)
+    points = points.drop(columns="habitat")
+
+    def width(n):
+        labelled, _ = five_photos(n, 0.0, 3)
+        labelled = labelled.drop_duplicates("point_id")
+        found = transitions(points, labelled=labelled, n_boot=200)
+        return np.subtract(*total(found)[:1:-1])
+
+    assert width(40) > 1.5 * width(2000)
