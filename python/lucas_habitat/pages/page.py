@@ -97,8 +97,8 @@ def check_data_folder(page: Path) -> Path:
         return folder
     try:
         about = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        known = {_NOTE, *(f"{name}.csv" for name in about["files"])}
-        strange = sorted(f.name for f in folder.iterdir() if f.name not in known)
+        expected = {_NOTE, *(f"{name}.csv" for name in about["files"])}
+        strange = sorted(f.name for f in folder.iterdir() if f.name not in expected)
     except (OSError, ValueError, KeyError, TypeError):
         strange = ["no numbers of a report"]
     if strange:

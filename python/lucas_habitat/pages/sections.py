@@ -83,7 +83,7 @@ def summary(run: Results) -> Section:
             "kappa, 95 %": _spans(numbers, "kappa"),
         }
     )
-    caption = "Accuracy and kappa, with 95 % intervals by bootstrap over points"
+    caption = "Accuracy and kappa, with 95 % intervals that take points as drawn at random"
     section.parts.append(html_table(shown, caption))
     return section
 
@@ -106,18 +106,9 @@ def cautions(run: Results) -> Section:
             "The photos are drawn by the program itself: the numbers show that the way works, and "
             "say nothing about real land."
         )
-    if "calibrated" not in photos:
-        notes.append("Nothing says whether the probabilities are calibrated.")
-    elif not run.photos.is_calibrated:
-        notes.append(
-            "The model is not calibrated: its probabilities are scores, not proportions. "
-            "Calibrate it with photos of held-out points."
-        )
-    elif model is not None and model.calibration and model.calibration["n_points"] < _FEW:
-        notes.append(
-            f"The model was calibrated on {model.calibration['n_points']} points only: its "
-            "probabilities are rough proportions."
-        )
+    calibration = _caution_of_calibration(run)
+    if calibration:
+        notes.append(calibration)
     n_trained_on = int((photos["split"] == "train").sum())
     if n_trained_on:
         notes.append(
@@ -145,6 +136,24 @@ def cautions(run: Results) -> Section:
             "other regions, seasons or cameras."
         )
     return Section("Before you quote these numbers", [bullets(notes, kind="warning")])
+
+
+def _caution_of_calibration(run: Results) -> str:
+    """What to know of the probabilities; empty where they are well calibrated."""
+    if "calibrated" not in run.photos.table:
+        return "Nothing says whether the probabilities are calibrated."
+    if not run.photos.is_calibrated:
+        return (
+            "The model is not calibrated: its probabilities are scores, not proportions. "
+            "Calibrate it with photos of held-out points."
+        )
+    card = run.model.calibration if run.model is not None else None
+    if card and card["n_points"] < _FEW:
+        return (
+            f"The model was calibrated on {card['n_points']} points only: its "
+            "probabilities are rough proportions."
+        )
+    return ""
 
 
 def training(run: Results) -> Section | None:
@@ -219,7 +228,7 @@ def _add_accuracy(section: Section, unit: str, e: Evaluation) -> None:
             "F1": t["f1"].map(_number),
         }
     )
-    caption = f"Per {unit}, with 95 % intervals by bootstrap over points"
+    caption = f"Per {unit}, with 95 % intervals that take points as drawn at random"
     section.parts.append(html_table(shown, caption))
     section.tables[f"per_class_{unit}s"] = t
     cells = confusion_table(e)
@@ -315,7 +324,7 @@ def change(run: Results) -> Section | None:
     section = Section("Over the years")
     try:
         with _noted() as notes:
-            found = transitions_and_changes(run.voted, run.model, REPORT)
+            estimated = transitions_and_changes(run.voted, run.model, REPORT)
     except InputError as error:
         section.parts.append(paragraph(error))
         return section
@@ -327,13 +336,13 @@ def change(run: Results) -> Section | None:
     )
     if notes:
         section.parts.append(bullets(notes, kind="warning"))
-    shown = _changed_points(found.transitions, found.changes)
+    shown = _changed_points(estimated.transitions, estimated.changes)
     section.parts.append(html_table(shown, "Points whose class changed"))
-    section.tables["changes"] = found.changes
+    section.tables["changes"] = estimated.changes
     section.add_picture(
-        lambda: draw_transitions(found.transitions, _WIDTH),
+        lambda: draw_transitions(estimated.transitions, _WIDTH),
         "transitions",
-        found.transitions,
+        estimated.transitions,
         "Share of points that went from one class to another: estimated, with 95 % interval, and by "
         "counting predicted classes.",
     )
