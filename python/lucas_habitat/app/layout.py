@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from .._base import words as names
+from .._base import words
 from .._base.choices import LANGUAGES
 from ..errors import DependencyError
 from ..pages.html import element, joined, paragraph
@@ -33,7 +33,7 @@ def import_gradio() -> Any:
     except ImportError as error:
         raise DependencyError(
             f"The page needs Gradio, which cannot be imported ({error}): "
-            + names.either("pip install 'lucas-habitat[app]'", "lucas_install(app = TRUE)")
+            + words.either("pip install 'lucas-habitat[app]'", "lucas_install(app = TRUE)")
             + "."
         ) from error
     return gradio
@@ -59,46 +59,44 @@ def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
     gradio.Blocks
     """
     heads = _Heads(desk, is_demo)
-    words = page.Words(language)
+    say = page.Words(language)
 
-    with gr.Blocks(
-        title=words("title"), analytics_enabled=False, delete_cache=(600, 3600)
-    ) as blocks:
+    with gr.Blocks(title=say("title"), analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
         with gr.Row(equal_height=False):
             with gr.Column(scale=4):
-                head = gr.HTML(heads.intro(words))
+                head = gr.HTML(heads.intro(say))
             with gr.Column(scale=1, min_width=230):
                 switch = gr.Radio(
                     [(name, code) for code, name in LANGUAGES.items()],
                     value=language,
-                    label=words("language"),
+                    label=say("language"),
                     elem_id="language",
                 )
         files = gr.File(
             file_count="multiple",
-            label=_upload_label(words),
+            label=_upload_label(say),
             height=150,
             elem_id="upload",
         )
         answer = gr.HTML(elem_id="answer")
         with gr.Column(visible=False) as more:
-            look_title = gr.HTML(heads.look(words))
-            choice = gr.Dropdown([], label=words("choose"), filterable=False, elem_id="choice")
-            show = gr.Button(words("show"), variant="primary", elem_id="show")
+            look_title = gr.HTML(heads.look(say))
+            choice = gr.Dropdown([], label=say("choose"), filterable=False, elem_id="choice")
+            show = gr.Button(say("show"), variant="primary", elem_id="show")
             closer = gr.HTML(elem_id="closer")
-            correct_title = gr.HTML(heads.correct(words))
-            right = gr.Radio(list(desk.model.classes), label=words("right_class"), elem_id="right")
-            save = gr.Button(words("save"), variant="primary", elem_id="save")
+            correct_title = gr.HTML(heads.correct(say))
+            right = gr.Radio(list(desk.model.classes), label=say("right_class"), elem_id="right")
+            save = gr.Button(say("save"), variant="primary", elem_id="save")
             saved = gr.HTML(elem_id="saved")
 
         def dropped(paths: list[str] | None, code: str, request: gr.Request) -> list[Any]:
-            words, tab = page.Words(code), str(request.session_hash)
+            say, tab = page.Words(code), str(request.session_hash)
             if paths:
                 desk.take(tab, paths)
-            options = desk.choices(tab, words)
+            options = desk.choices(tab, say)
             return [
                 None,  # ready for the next drop; what was dropped is shown below
-                desk.answer(tab, words),
+                desk.answer(tab, say),
                 gr.Column(visible=bool(options)),
                 gr.Dropdown(options, value=options[0][1] if options else None),
                 "",
@@ -107,19 +105,19 @@ def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
             ]
 
         def switched(code: str, chosen: str | None, request: gr.Request) -> list[Any]:
-            words, tab = page.Words(code), str(request.session_hash)
+            say, tab = page.Words(code), str(request.session_hash)
             return [
-                heads.intro(words),
-                gr.Radio(label=words("language")),
-                gr.File(label=_upload_label(words)),
-                desk.answer(tab, words),
-                heads.look(words),
-                gr.Dropdown(desk.choices(tab, words), value=chosen, label=words("choose")),
-                gr.Button(words("show")),
+                heads.intro(say),
+                gr.Radio(label=say("language")),
+                gr.File(label=_upload_label(say)),
+                desk.answer(tab, say),
+                heads.look(say),
+                gr.Dropdown(desk.choices(tab, say), value=chosen, label=say("choose")),
+                gr.Button(say("show")),
                 "",
-                heads.correct(words),
-                gr.Radio(label=words("right_class")),
-                gr.Button(words("save")),
+                heads.correct(say),
+                gr.Radio(label=say("right_class")),
+                gr.Button(say("save")),
                 "",
             ]
 
@@ -168,11 +166,11 @@ class _Heads:
         self._desk = desk
         self._is_demo = is_demo
 
-    def intro(self, words: page.Words) -> Markup:
+    def intro(self, say: page.Words) -> Markup:
         """What the page is, and which model it shows."""
         model = self._desk.model
         facts = [
-            words(
+            say(
                 "model",
                 arch=model.backbone.spec["arch"],
                 n=model.training["n_photos"],
@@ -180,29 +178,29 @@ class _Heads:
             )
         ]
         if model.calibration is None:
-            facts.append(words("uncalibrated"))
+            facts.append(say("uncalibrated"))
         return element(
             "div",
-            element("h1", words("title")),
-            paragraph(words("intro")),
+            element("h1", say("title")),
+            paragraph(say("intro")),
             paragraph(joined(facts, " "), kind="soft"),
-            paragraph(words("demo"), kind="warn") if self._is_demo else "",
+            paragraph(say("demo"), kind="warn") if self._is_demo else "",
             class_="lh",
-            data_drop=words.plain("drop"),
+            data_drop=say.plain("drop"),
         )
 
-    def look(self, words: page.Words) -> Markup:
+    def look(self, say: page.Words) -> Markup:
         """Above what the model looked at."""
-        return page.framed(element("h2", words("look")))
+        return page.framed(element("h2", say("look")))
 
-    def correct(self, words: page.Words) -> Markup:
+    def correct(self, say: page.Words) -> Markup:
         """Above the corrections."""
-        how = words("correct_how", file=self._desk.corrections.name)
-        return page.framed(element("h2", words("correct")), paragraph(how, kind="soft"))
+        how = say("correct_how", file=self._desk.corrections.name)
+        return page.framed(element("h2", say("correct")), paragraph(how, kind="soft"))
 
 
-def _upload_label(words: page.Words) -> str:
-    return words.plain("upload", photos=MAX_PHOTOS, mb=MAX_PHOTO_BYTES // 10**6)
+def _upload_label(say: page.Words) -> str:
+    return say.plain("upload", photos=MAX_PHOTOS, mb=MAX_PHOTO_BYTES // 10**6)
 
 
 # What changes is read out to those who cannot see it. Gradio's own words in the box for uploads come
