@@ -3,6 +3,13 @@
 #' @param predictions What [lucas_classify()] or [lucas_vote()] returned (or such a `.csv` or
 #'   `.parquet` file): `predicted` and the reference column, with `point_id` where photos have points.
 #' @param reference The column that holds the true class.
+#' @param weights The column of design weights, 1 / inclusion probability (more than 0): numbers are then of
+#'   the land that the points were drawn from. By default all rows count alike.
+#' @param class_shares The classes' shares of the land: numbers named by the classes, such as
+#'   `c(woody = 0.4, cropland = 0.6)`, or a data.frame (or file) with the columns `class` and `share`, in
+#'   any unit. Numbers are then of land with these shares, of which the rows of each reference class
+#'   are a sample. For samples balanced by class, whose overall accuracy, user's accuracies and kappa are
+#'   those of land with equal shares.
 #' @param n_boot Bootstrap samples behind the interval of kappa; 0 gives no intervals. Whole points are
 #'   drawn, because photos of one point, and a point's years, are not independent.
 #' @param level Of the intervals.
@@ -11,11 +18,20 @@
 #' @return An object of the class `lucas_evaluation`, to print and plot (`autoplot()` gives the ggplot of
 #'   [lucas_plot_confusion()] where the package ggplot2 is loaded): a list with
 #'   `overall_accuracy` and `kappa` (shares; kappa is at most 1), `overall_accuracy_interval` and
-#'   `kappa_interval` (low, high), `confusion` (a table, **rows predicted, columns reference**),
+#'   `kappa_interval` (low, high), `overall_accuracy_se` and `kappa_se` (standard errors by
+#'   linearisation over points: the asymptotic one of kappa), `balanced_accuracy` (the mean of
+#'   the producer's accuracies), `macro_f1` (the mean F1 of classes that occur), `matthews` (Matthews'
+#'   correlation), `quantity_disagreement` and `allocation_disagreement` (what is wrong because classes
+#'   are predicted too often or too seldom, and what is wrong besides; together 1 - overall accuracy),
+#'   `log_loss` and `brier_score` (0 to 2) of the probabilities, `calibration_error` (the expected one in ten
+#'   bins, see [lucas_reliability()]) and `calibration_error_if_perfect` (the mean of what it would be for
+#'   rows as many, as sure and as alike within points if their probabilities were proportions: only
+#'   what is above that tells against them), `proportions` (the confusion in shares of what rows
+#'   stand for), `weights`, `class_shares`, `confusion` (a table, **rows predicted, columns reference**),
 #'   `per_class` (a data.frame, also by `as.data.frame()`: `class`, `n_reference`, `n_predicted`,
 #'   `producers_accuracy` with `producers_low` and `producers_high`, `users_accuracy` with
-#'   `users_low` and `users_high`, `f1`, and `share`, of the rows, by reference, each with `*_low` and
-#'   `*_high`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
+#'   `users_low` and `users_high`, `f1`, and `share`, of what rows stand for, by reference, each with `*_low` and
+#'   `*_high`, and `producers_se`, `users_se`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
 #'   `n_unlabelled`, `n_unread`, `level`, `n_boot`, `seed` and `notes`, what to know before
 #'   quoting the numbers. A value that is undefined, such as the user's accuracy of a class never
 #'   predicted, is `NA` with a note.
@@ -36,6 +52,12 @@
 #' interval of kappa is Wilson's for the disagreement of the same relative variance, which the
 #' bootstrap over points tells.
 #'
+#' With weights, shares are ratios of sums of weights (Hajek), with the standard errors of the package
+#' survey for points drawn with replacement. With class shares, points within classes are a stratified
+#' sample, also where they were drawn without regard to class (post-stratification, Holt & Smith
+#' 1979); the effective number is that of the variance where each class is given a row more, half of
+#' it right, because a class of much land whose few rows never showed an error leaves doubt.
+#'
 #' In simulations of 30 to 300 points with one row or five correlated photos and accuracies of 0.7 to
 #' 0.99, 93 to 97 % of 95 % intervals held the truth, and more where few errors are expected. Points are
 #' taken as drawn at random: points nearby that err together are worth less.
@@ -52,8 +74,18 @@
 #' Dean, N. & Pagano, M. (2015). Evaluating confidence interval methods for binomial proportions in
 #' clustered surveys. Journal of Survey Statistics and Methodology 3, 484-503. \doi{10.1093/jssam/smv024}
 #'
+#' Fleiss, J. L., Cohen, J. & Everitt, B. S. (1969). Large sample standard errors of kappa and weighted
+#' kappa. Psychological Bulletin 72, 323-327. \doi{10.1037/h0028106}
+#'
+#' Holt, D. & Smith, T. M. F. (1979). Post stratification. Journal of the Royal Statistical Society A
+#' 142, 33-46. \doi{10.2307/2344652}
+#'
 #' Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number
 #' of positive counts estimated from survey data. Survey Methodology 24, 193-201.
+#'
+#' Pontius, R. G. & Millones, M. (2011). Death to kappa: birth of quantity disagreement and allocation
+#' disagreement for accuracy assessment. International Journal of Remote Sensing 32, 4407-4429.
+#' \doi{10.1080/01431161.2011.552923}
 #'
 #' Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal
 #' of the American Statistical Association 22, 209-212. \doi{10.2307/2276774}
@@ -67,27 +99,47 @@
 #'   found <- lucas_evaluate(points)
 #'   print(found)
 #'   as.data.frame(found)
+#'   # The sample is balanced, the land is not.
+#'   lucas_evaluate(points, class_shares = c(cropland = 0.6, grassland = 0.1, woody = 0.3))
 #' }
 #' @export
-lucas_evaluate <- function(predictions, reference = "habitat", n_boot = 2000, level = 0.95, seed = 1) {
-  call_core("evaluate", captured())
+lucas_evaluate <- function(predictions, reference = "habitat", weights = NULL, class_shares = NULL,
+                           n_boot = 2000, level = 0.95, seed = 1) {
+  call_core("evaluate", captured(weights = function(x, name) scalar(x),
+                                 class_shares = function(x, name) land_shares_argument(x)))
+}
+
+# Shares of the land: numbers named by classes, or a table.
+land_shares_argument <- function(x) {
+  if (is.data.frame(x) || is.character(x)) return(table_or_path(x, "class_shares"))
+  if (!is.numeric(x) && !is.list(x) || is.null(names(x))) {
+    stop_lucas("input", "class_shares must be numbers named by the classes, as in c(woody = 0.4, ",
+               "cropland = 0.6), or a data.frame with the columns class and share; got ", describe(x), ".")
+  }
+  lapply(as.list(x), as.double)
 }
 
 evaluation_from_core <- function(x) {
   classes <- as.character(unlist(x$classes))
   confusion <- matrix(as.integer(unlist(x$confusion)), nrow = length(classes),
                       dimnames = list(predicted = classes, reference = classes))
+  proportions <- matrix(as.double(unlist(x$proportions)), nrow = length(classes),
+                        dimnames = dimnames(confusion))
   number <- function(v) ifelse(is.nan(v), NA_real_, v)
   structure(
-    list(
+    c(list(
       overall_accuracy = number(x$overall_accuracy),
       overall_accuracy_interval = number(unlist(x$overall_accuracy_interval)),
+      overall_accuracy_se = number(x$overall_accuracy_se),
       kappa = number(x$kappa), kappa_interval = number(unlist(x$kappa_interval)),
-      confusion = as.table(confusion), per_class = from_core(x$per_class), unit = x$unit,
+      kappa_se = number(x$kappa_se)
+    ), lapply(x$further, number), list(
+      confusion = as.table(confusion), proportions = as.table(proportions), per_class = from_core(x$per_class), unit = x$unit,
       n = x$n, n_points = x$n_points, n_unlabelled = x$n_unlabelled, n_unread = x$n_unread,
+      weights = x$weights, class_shares = unlist(x$class_shares),
       level = x$level, n_boot = x$n_boot, seed = x$seed,
       notes = as.character(unlist(x$notes))
-    ),
+    )),
     class = "lucas_evaluation"
   )
 }
@@ -110,10 +162,20 @@ print.lucas_evaluation <- function(x, digits = 3, ...) {
   } else if (x$n != x$n_points) {
     paste(x$n_points, "points in", x$n, "point-years")
   } else paste(x$n_points, "points")
-  cat("Evaluation of ", rows, "\n\n",
+  land <- c(if (length(x$weights)) paste0(", weighted by ", x$weights),
+            if (length(x$class_shares)) ", at the land's class shares")
+  cat("Evaluation of ", rows, land, "\n\n",
       "Overall accuracy  ", shown(x$overall_accuracy), interval(x$overall_accuracy_interval), "\n",
-      "Kappa             ", shown(x$kappa), interval(x$kappa_interval), "\n\n",
-      "Confusion (rows predicted, columns reference):\n", sep = "")
+      "Kappa             ", shown(x$kappa), interval(x$kappa_interval), "\n",
+      "Balanced accuracy ", shown(x$balanced_accuracy), "   macro F1 ", shown(x$macro_f1),
+      "   Matthews ", shown(x$matthews), "\n",
+      "Disagreement: quantity ", shown(x$quantity_disagreement), "   allocation ",
+      shown(x$allocation_disagreement), "\n",
+      if (!is.na(x$brier_score)) {
+        c("Log loss ", shown(x$log_loss), "   Brier ", shown(x$brier_score), "   calibration error ",
+          shown(x$calibration_error), " (", shown(x$calibration_error_if_perfect), " if perfect)\n")
+      },
+      "\nConfusion (rows predicted, columns reference):\n", sep = "")
   print(x$confusion)
   cat("\nBy class:\n")
   print(x$per_class[c("class", "producers_accuracy", "users_accuracy", "f1", "n_reference")],

@@ -14,8 +14,8 @@ from ._base.bootstrap import Interval, percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import Predictions, labelled, read_predictions
 from ._base.types import Floats, Table
+from .agreement.measures import Measures, measures
 from .errors import InputError, inform
-from .evaluation import Measures, measures
 from .photos import as_photos, leave_out_closeups
 from .voting import commonest
 

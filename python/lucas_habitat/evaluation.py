@@ -1,33 +1,34 @@
-"""Evaluation of predictions: overall accuracy, kappa and accuracies per class, with intervals."""
+"""Evaluation of predictions: accuracies, kappa and further measures, with intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ._base import words
-from ._base.bootstrap import Interval, alike, draws
+from ._base.bootstrap import Interval
 from ._base.checks import check_number, check_seed
-from ._base.classes import classes_of
-from ._base.intervals import (
-    Ratio,
-    Worth,
-    inverse_numbers,
-    mixed_with_copies,
-    ratio_of,
-    wilson_interval,
-    worth_of,
-)
-from ._base.tables import as_table, require_columns
+from ._base.tables import as_table
 from ._base.types import Floats, Table
-from .errors import InputError, some
+from .agreement.compared import (
+    ClassShares,
+    Compared,
+    Sample,
+    compared_rows,
+    land_shares,
+    sample_of,
+    weights_of,
+)
+from .agreement.doubt import Intervals, intervals, standard_errors
+from .agreement.measures import Measures, measures, summary
+from .agreement.probabilities import certainty
+from .errors import some
 
-__all__ = ["Evaluation", "evaluate"]
-
-Counts = Floats
+__all__ = ["FURTHER", "Evaluation", "evaluate", "plain", "side_by_side"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +42,44 @@ class Evaluation:
     overall_accuracy, kappa : float
     overall_accuracy_interval, kappa_interval : tuple of float
         At ``level``; see `evaluate`.
+    overall_accuracy_se, kappa_se : float
+        Standard errors by linearisation over points: the asymptotic one of kappa.
+    balanced_accuracy : float
+        The mean of the producer's accuracies.
+    macro_f1 : float
+        The mean F1 of classes that occur.
+    matthews : float
+        Matthews' correlation of predicted and reference classes, -1 to 1.
+    quantity_disagreement, allocation_disagreement : float
+        What is wrong because classes are predicted too often or too seldom, and what is wrong besides;
+        together 1 - overall accuracy.
+    log_loss, brier_score : float
+        Of the probabilities of the reference classes: the mean of -log(p), and of the squared
+        differences summed over classes, 0 to 2. NaN without columns ``p_<class>``.
+    calibration_error, calibration_error_if_perfect : float
+        The expected calibration error in ten bins (see `reliability`), and the mean of what it would be
+        for rows as many, as sure and as alike within points if their probabilities were proportions:
+        only what is above that tells against them.
     confusion : pandas.DataFrame
         Counts, **rows predicted, columns reference**.
+    proportions : pandas.DataFrame
+        The confusion in shares of what rows stand for; they sum to 1.
     per_class : pandas.DataFrame
         One row a class: ``class``, ``n_reference``, ``n_predicted``, ``producers_accuracy``
         (recall: of the reference's, how many were found), ``users_accuracy`` (precision: of the
-        predicted, how many are right), ``f1``, ``share`` (of the rows, by reference), each with
-        ``*_low`` and ``*_high`` (``producers_low``, ``users_low``).
+        predicted, how many are right), ``f1``, ``share`` (of what rows stand for, by reference), each
+        with ``*_low`` and ``*_high`` (``producers_low``, ``users_low``), and ``producers_se``,
+        ``users_se``.
     unit : str
         ``"photo"`` or ``"point"``: what a row of the table was.
     n, n_points : int
         Rows compared, and points behind them.
     n_unlabelled, n_unread : int
         Rows left out: without a reference class, without a prediction.
+    weights : str or None
+        The column of design weights.
+    class_shares : dict or None
+        The classes' shares of the land, of which the numbers are then.
     level : float
     notes : list of str
         What to know before quoting the numbers.
@@ -61,15 +87,29 @@ class Evaluation:
 
     overall_accuracy: float
     overall_accuracy_interval: tuple[float, float]
+    overall_accuracy_se: float
     kappa: float
     kappa_interval: tuple[float, float]
+    kappa_se: float
+    balanced_accuracy: float
+    macro_f1: float
+    matthews: float
+    quantity_disagreement: float
+    allocation_disagreement: float
+    log_loss: float
+    brier_score: float
+    calibration_error: float
+    calibration_error_if_perfect: float
     confusion: pd.DataFrame
+    proportions: pd.DataFrame
     per_class: pd.DataFrame
     unit: str
     n: int
     n_points: int
     n_unlabelled: int
     n_unread: int
+    weights: str | None
+    class_shares: dict[str, float] | None
     level: float
     n_boot: int
     seed: int
@@ -85,14 +125,20 @@ class Evaluation:
             "n_unread": self.n_unread,
             "overall_accuracy": plain(self.overall_accuracy),
             "overall_accuracy_interval": [plain(v) for v in self.overall_accuracy_interval],
+            "overall_accuracy_se": plain(self.overall_accuracy_se),
             "kappa": plain(self.kappa),
             "kappa_interval": [plain(v) for v in self.kappa_interval],
+            "kappa_se": plain(self.kappa_se),
+            **{name: plain(getattr(self, name)) for name in FURTHER},
+            "weights": self.weights,
+            "class_shares": self.class_shares,
             "level": self.level,
             "n_boot": self.n_boot,
             "seed": self.seed,
             "classes": self.confusion.columns.tolist(),
             "confusion_rows": "predicted",
             "confusion": self.confusion.to_numpy().tolist(),
+            "proportions": [[plain(v) for v in row] for row in self.proportions.to_numpy()],
             "per_class": [
                 {k: plain(v) for k, v in row.items()} for row in self.per_class.to_dict("records")
             ],
@@ -106,6 +152,11 @@ class Evaluation:
         years = f" in {self.n} point-years" if self.n != self.n_points else ""
         return f"{self.n_points} points{years}"
 
+    def _land(self) -> str:
+        """What the numbers are of, where that is not the rows as they are."""
+        of = [f"weighted by {self.weights}"] if self.weights else []
+        return ", ".join(["", *of, *(["at the land's class shares"] if self.class_shares else [])])
+
     def __repr__(self) -> str:
         def line(name: str, value: float, interval: tuple[float, float]) -> str:
             return f"{name:<17} {value:.3f}" + (
@@ -114,14 +165,39 @@ class Evaluation:
                 else ""
             )
 
+        def values(*named: tuple[str, float]) -> str:
+            return "   ".join(f"{name} {value:.3f}" for name, value in named)
+
+        further = [
+            values(
+                ("balanced accuracy", self.balanced_accuracy),
+                ("macro F1", self.macro_f1),
+                ("Matthews", self.matthews),
+            ),
+            "disagreement: "
+            + values(
+                ("quantity", self.quantity_disagreement),
+                ("allocation", self.allocation_disagreement),
+            ),
+        ]
+        if not np.isnan(self.brier_score):
+            further.append(
+                values(
+                    ("log loss", self.log_loss),
+                    ("Brier", self.brier_score),
+                    ("calibration error", self.calibration_error),
+                )
+                + f" ({self.calibration_error_if_perfect:.3f} if perfect)"
+            )
         table = self.per_class[
             ["class", "producers_accuracy", "users_accuracy", "f1", "n_reference"]
         ]
         return "\n".join(
             [
-                f"Evaluation of {self._rows()}",
+                f"Evaluation of {self._rows()}{self._land()}",
                 line("overall accuracy", self.overall_accuracy, self.overall_accuracy_interval),
                 line("kappa", self.kappa, self.kappa_interval),
+                *further,
                 "",
                 "confusion (rows predicted, columns reference)",
                 self.confusion.to_string(),
@@ -132,15 +208,31 @@ class Evaluation:
         )
 
 
+#: Measures of one number each, besides overall accuracy and kappa.
+FURTHER = (
+    "balanced_accuracy",
+    "macro_f1",
+    "matthews",
+    "quantity_disagreement",
+    "allocation_disagreement",
+    "log_loss",
+    "brier_score",
+    "calibration_error",
+    "calibration_error_if_perfect",
+)
+
+
 def evaluate(
     predictions: Table,
     *,
     reference: str = "habitat",
+    weights: str | None = None,
+    class_shares: ClassShares | None = None,
     n_boot: int = 2000,
     level: float = 0.95,
     seed: int = 1,
 ) -> Evaluation:
-    """Compare predicted with reference classes.
+    r"""Compare predicted with reference classes.
 
     Parameters
     ----------
@@ -149,6 +241,14 @@ def evaluate(
         ``point_id`` where photos have points.
     reference : str, default "habitat"
         The column that holds the true class.
+    weights : str, optional
+        The column of design weights, 1 / inclusion probability (more than 0): numbers are then of
+        the land that the points were drawn from. Default: all rows count alike.
+    class_shares : mapping, Series, DataFrame or path, optional
+        The classes' shares of the land, such as ``{"woody": 0.4, "cropland": 0.6}`` or the columns
+        ``class`` and ``share``, in any unit: numbers are then of land with these shares, of which the
+        rows of each reference class are a sample. For samples balanced by class, whose overall
+        accuracy, user's accuracies and kappa are those of land with equal shares.
     n_boot : int, default 2000
         Bootstrap samples behind the interval of kappa; 0 gives no intervals. Whole points are drawn,
         because photos of one point, and a point's years, are not independent.
@@ -165,7 +265,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If columns are missing, or no row has both classes.
+        If columns are missing, no row has both classes, a weight is no number of more than 0, or the
+        class shares leave out a class of the reference or name one that no row has.
 
     Notes
     -----
@@ -189,6 +290,20 @@ def evaluate(
     and accuracies of 0.7 to 0.99, 93 to 97 % of 95 % intervals held the truth, and more where few
     errors are expected: numbers of errors are whole, so that no interval can hold 97 % at most.
 
+    With weights, shares are ratios of sums of weights (Hajek), their standard errors those of survey designs
+    with points drawn with replacement (R's survey package gives the same). Effective numbers are then
+    not bounded by the number of points.
+
+    With class shares :math:`s_j`, rows predicted :math:`i` of reference :math:`j` are the share
+    :math:`s_j n_{ij} / n_{+j}` of the land, and points within classes a stratified sample, also where
+    they were drawn without regard to class (post-stratification, Holt & Smith 1979). Standard errors
+    are by linearisation, as the survey package's. Intervals are Wilson's on the effective number that has
+    the same variance where each class is given a row more, half of it right, because a class of much land
+    whose few rows never showed an error leaves doubt about the others.
+
+    The calibration error of few rows is above 0 even if probabilities are proportions: the mean of a gap is
+    that of the absolute value of a normal variable with the variance of the rows of the bin.
+
     Points are taken as drawn at random. Points nearby that err together are worth less.
 
     References
@@ -200,8 +315,15 @@ def evaluate(
     doi 10.1016/0034-4257(91)90048-B.
     Dean, N. & Pagano, M. (2015). Evaluating confidence interval methods for binomial proportions in clustered
     surveys. Journal of Survey Statistics and Methodology 3, 484-503, doi 10.1093/jssam/smv024.
+    Fleiss, J. L., Cohen, J. & Everitt, B. S. (1969). Large sample standard errors of kappa and weighted
+    kappa. Psychological Bulletin 72, 323-327, doi 10.1037/h0028106.
+    Holt, D. & Smith, T. M. F. (1979). Post stratification. Journal of the Royal Statistical Society A 142,
+    33-46, doi 10.2307/2344652.
     Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of
     positive counts estimated from survey data. Survey Methodology 24, 193-201.
+    Pontius, R. G. & Millones, M. (2011). Death to kappa: birth of quantity disagreement and allocation
+    disagreement for accuracy assessment. International Journal of Remote Sensing 32, 4407-4429,
+    doi 10.1080/01431161.2011.552923.
     Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal
     of the American Statistical Association 22, 209-212, doi 10.2307/2276774.
     """
@@ -209,190 +331,73 @@ def evaluate(
     seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     table = as_table(predictions)
-    compared = _compared(table, reference)
-    per_point = _per_point(compared)
-    counts = per_point.sum(axis=0)
-    values = measures(counts)
-    intervals = _intervals(per_point, int(n_boot), level, seed)
-    per_class = _per_class(compared.classes, counts, values, intervals)
+    compared = compared_rows(table, reference, words.call("evaluate"))
+    row_weights = weights_of(compared.rows, weights)
+    sample = sample_of(compared, row_weights, land_shares(class_shares, compared))
+    values, errors = measures(sample.total), standard_errors(sample)
+    spans = intervals(sample, int(n_boot), level, seed)
+    per_class = _per_class(compared, sample, values, errors, spans)
     return Evaluation(
         overall_accuracy=float(values.overall_accuracy),
-        overall_accuracy_interval=_ends(intervals.overall_accuracy),
+        overall_accuracy_interval=_ends(spans.overall_accuracy),
+        overall_accuracy_se=float(errors.overall_accuracy),
         kappa=float(values.kappa),
-        kappa_interval=_ends(intervals.kappa),
-        confusion=pd.DataFrame(
-            counts.astype(int),
-            index=pd.Index(compared.classes, name="predicted"),
-            columns=pd.Index(compared.classes, name="reference"),
-        ),
+        kappa_interval=_ends(spans.kappa),
+        kappa_se=float(errors.kappa),
+        **summary(sample.total)._asdict(),
+        **certainty(compared, _land_weights(compared, row_weights, sample))._asdict(),
+        confusion=_matrix(sample_of(compared).total.astype(int), compared),
+        proportions=_matrix(sample.total / sample.total.sum(), compared),
         per_class=per_class,
         unit="point" if "n_photos" in table else "photo",
         n=len(compared.rows),
-        n_points=len(per_point),
+        n_points=len(sample.counts),
         n_unlabelled=compared.n_unlabelled,
         n_unread=compared.n_unread,
+        weights=weights,
+        class_shares=None
+        if sample.shares is None
+        else {c: float(s) for c, s in zip(compared.classes, sample.shares, strict=True)},
         level=float(level),
         n_boot=int(n_boot),
         seed=int(seed),
-        notes=_notes(compared, per_class, values, len(per_point), int(n_boot)),
+        notes=_notes(compared, per_class, values, sample, int(n_boot)),
     )
 
 
-class _Compared(NamedTuple):
-    """The rows that have both classes, and what was left out."""
+def side_by_side(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """Overall accuracy, kappa and further measures of several evaluations, one row a measure.
 
-    rows: pd.DataFrame
-    truth: pd.Series
-    guess: pd.Series
-    #: The model's classes, then labels that it does not know.
-    classes: list[str]
-    unknown: list[str]
-    n_unlabelled: int
-    n_unread: int
-
-
-def _compared(table: pd.DataFrame, reference: str) -> _Compared:
-    """The rows that can be compared, and all classes that occur."""
-    require_columns(
-        table,
-        ["predicted", reference],
-        words.call("evaluate"),
-        f"predicted comes from {words.call('classify')} or {words.call('vote')}; "
-        f"name the true class with {words.option('reference')}.",
-    )
-    is_labelled, is_read = table[reference].notna(), table["predicted"].notna()
-    rows = table[is_labelled & is_read]
-    if rows.empty:
-        raise InputError(
-            f"No row of {len(table)} has both a predicted and a reference class: "
-            f"{int(is_labelled.sum())} have {reference}, {int(is_read.sum())} have predicted."
-        )
-    # Labels that a CSV has turned into column names are looked up in the reference, too.
-    classes = classes_of(table.assign(habitat=table[reference]))
-    truth, guess = rows[reference].astype("str"), rows["predicted"].astype("str")
-    unknown = sorted((set(truth) | set(guess)) - set(classes))
-    return _Compared(
-        rows=rows,
-        truth=truth,
-        guess=guess,
-        classes=classes + unknown,
-        unknown=unknown,
-        n_unlabelled=int((~is_labelled).sum()),
-        n_unread=int((is_labelled & ~is_read).sum()),
-    )
-
-
-def _per_point(compared: _Compared) -> Counts:
-    """Confusion matrices of the points, shape (points, classes, classes), rows predicted.
-
-    A row without a point is one of its own. Points come sorted by their counts, so that the order of rows
-    does not reach into the last digits of sums.
+    For the balanced sample's and the land's figures beside one another: ``measure``, then for each
+    evaluation a column of its name, and for the first two measures ``<name>_low`` and ``<name>_high``.
     """
-    rows, k = compared.rows, len(compared.classes)
-    point = np.arange(len(rows))
-    if "point_id" in rows:
-        row_ids = pd.Series([f"\0{i}" for i in range(len(rows))], index=rows.index)
-        point, _ = pd.factorize(rows["point_id"].where(rows["point_id"].notna(), row_ids))
-    code = {c: i for i, c in enumerate(compared.classes)}
-    counts = np.zeros((point.max() + 1, k, k))
-    guess, truth = (labels.map(code).to_numpy() for labels in (compared.guess, compared.truth))
-    np.add.at(counts, (point, guess, truth), 1.0)
-    return counts[np.lexsort(counts.reshape(len(counts), -1).T)]
+    named = ("overall_accuracy", "kappa", *FURTHER[:5])
+    table = pd.DataFrame({"measure": named})
+    for name, evaluation in evaluations.items():
+        table[name] = [getattr(evaluation, measure) for measure in named]
+        ends = [evaluation.overall_accuracy_interval, evaluation.kappa_interval]
+        for i, end in enumerate(("low", "high")):
+            table[f"{name}_{end}"] = pd.Series([pair[i] for pair in ends]).reindex(table.index)
+    return table
 
 
-class Measures(NamedTuple):
-    """Measures of confusion matrices: the first two one number each, the others one a class."""
-
-    overall_accuracy: Floats
-    kappa: Floats
-    producers_accuracy: Floats
-    users_accuracy: Floats
-    f1: Floats
-
-
-def measures(counts: Counts) -> Measures:
-    """Measures of confusion matrices of shape (..., classes, classes), rows predicted."""
-    total = counts.sum(axis=(-2, -1))
-    predicted, truth = counts.sum(axis=-1), counts.sum(axis=-2)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        accuracy = hits.sum(axis=-1) / total
-        chance = (predicted * truth).sum(axis=-1) / total**2
-        # With one class on both sides agreement by chance is certain, and kappa is undefined.
-        kappa = np.where(chance < 1, (accuracy - chance) / (1 - chance), np.nan)
-        producers, users = hits / truth, hits / predicted
-        f1 = 2 * hits / (truth + predicted)
-    return Measures(accuracy, kappa, producers, users, f1)
-
-
-class _Intervals(NamedTuple):
-    """The interval of each measure, and of the classes' shares of the reference."""
-
-    overall_accuracy: Interval
-    kappa: Interval
-    producers_accuracy: Interval
-    users_accuracy: Interval
-    f1: Interval
-    share: Interval
-
-
-def _intervals(per_point: Counts, n_boot: int, level: float, seed: int) -> _Intervals:
-    """Wilson's interval of each measure on as many independent rows as the points are worth."""
-    if n_boot == 0:
-        values = measures(per_point.sum(axis=0))
-        shares = values.f1
-        return _Intervals(*[Interval(v * np.nan, v * np.nan) for v in (*values, shares)])
-    right = np.einsum("pcc->pc", per_point)
-    size, predicted, truth = (per_point.sum(axis=axes) for axes in ((1, 2), 2, 1))
-    all_right = ratio_of(right.sum(axis=1, keepdims=True), size[:, None])
-    worth = worth_of(all_right, len(per_point), level)
-    overall = wilson_interval(all_right.value, np.array([worth.inverse]), level)
-
-    def interval(rows: Counts, of: Counts, worth: Worth = worth) -> Interval:
-        ratio = ratio_of(rows, of)
-        return wilson_interval(ratio.value, inverse_numbers(ratio, worth, level), level)
-
-    # F1 is 2 J / (1 + J) of the share J that is right of all rows that are or are called the class.
-    jaccard = interval(right, truth + predicted - right)
-    return _Intervals(
-        overall_accuracy=Interval(overall.low[0], overall.high[0]),
-        kappa=_kappa_interval(per_point, all_right, worth, n_boot, level, seed),
-        producers_accuracy=interval(right, truth),
-        users_accuracy=interval(right, predicted),
-        f1=Interval(*(2 * j / (1 + j) for j in jaccard)),
-        # The rows of a point are of one class.
-        share=interval(truth, size[:, None] * np.ones_like(truth), worth._replace(correlation=1.0)),
+def _matrix(cells: Floats, compared: Compared) -> pd.DataFrame:
+    return pd.DataFrame(
+        cells,
+        index=pd.Index(compared.classes, name="predicted"),
+        columns=pd.Index(compared.classes, name="reference"),
     )
 
 
-def _kappa_interval(
-    per_point: Counts, right: Ratio, worth: Worth, n_boot: int, level: float, seed: int
-) -> Interval:
-    """The interval of kappa, from its variance by bootstrap over points.
-
-    Kappa is 1 - D / E of the shares of rows that disagree, D, and that would by chance, E. Its variance
-    times E squared is that of a share D of a certain effective number of rows, at which Wilson's
-    interval of D is an interval of kappa.
-    """
-    counts = per_point.sum(axis=0)
-    kappa, accuracy = measures(counts).kappa, right.value[0]
-    if np.isnan(kappa):
-        return Interval(kappa, kappa)
-    kinds, times = alike(per_point.reshape(len(per_point), -1))
-    shape = (-1, *per_point.shape[1:])
-    samples = np.concatenate(
-        [
-            measures((weights @ kinds).reshape(shape)).kappa
-            for weights in draws(times, n_boot, np.random.default_rng(seed))
-        ]
-    )
-    predicted, truth = (counts.sum(axis=axis) / counts.sum() for axis in (1, 0))
-    by_chance = 1 - (predicted * truth).sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shown = np.nanvar(samples, ddof=1) * by_chance**2 / (accuracy * (1 - accuracy))
-    mixed = mixed_with_copies(right._replace(shown=np.array([shown])))
-    low, high = wilson_interval(1 - right.value, mixed * worth.inflation, level)
-    return Interval(1 - high[0] / by_chance, 1 - low[0] / by_chance)
+def _land_weights(compared: Compared, weights: Floats | None, sample: Sample) -> Floats | None:
+    """What each row stands for, at the land's shares where these are given."""
+    if sample.shares is None:
+        return weights
+    truth = compared.codes(compared.truth)
+    row_weights = np.ones(len(truth)) if weights is None else weights
+    totals = np.bincount(truth, row_weights, minlength=len(sample.shares))
+    scaled: Floats = row_weights * sample.shares[truth] / totals[truth]
+    return scaled
 
 
 def _ends(interval: Interval) -> tuple[float, float]:
@@ -401,14 +406,20 @@ def _ends(interval: Interval) -> tuple[float, float]:
 
 
 def _per_class(
-    classes: list[str], counts: Counts, values: Measures, intervals: _Intervals
+    compared: Compared,
+    sample: Sample,
+    values: Measures,
+    errors: Measures,
+    intervals: Intervals,
 ) -> pd.DataFrame:
     """The table of per-class accuracies."""
+    k = len(compared.classes)
+    truth, guess = (compared.codes(labels) for labels in (compared.truth, compared.guess))
     return pd.DataFrame(
         {
-            "class": classes,
-            "n_reference": counts.sum(axis=0).astype(int),
-            "n_predicted": counts.sum(axis=1).astype(int),
+            "class": compared.classes,
+            "n_reference": np.bincount(truth, minlength=k),
+            "n_predicted": np.bincount(guess, minlength=k),
             "producers_accuracy": values.producers_accuracy,
             "producers_low": intervals.producers_accuracy.low,
             "producers_high": intervals.producers_accuracy.high,
@@ -418,22 +429,30 @@ def _per_class(
             "f1": values.f1,
             "f1_low": intervals.f1.low,
             "f1_high": intervals.f1.high,
-            "share": counts.sum(axis=0) / counts.sum(),
+            "share": sample.total.sum(axis=0) / sample.total.sum(),
             "share_low": intervals.share.low,
             "share_high": intervals.share.high,
+            "producers_se": errors.producers_accuracy,
+            "users_se": errors.users_accuracy,
         }
     )
 
 
 def _notes(
-    compared: _Compared,
+    compared: Compared,
     per_class: pd.DataFrame,
     values: Measures,
-    n_points: int,
+    sample: Sample,
     n_boot: int,
 ) -> list[str]:
     """What to know before quoting the numbers."""
     notes = []
+    if sample.shares is not None:
+        n = (sample.counts.sum(axis=1) > 0).sum(axis=0)
+        is_single = (n == 1) & (sample.shares > 0)
+        single = per_class.loc[is_single, "class"].tolist()
+        if single:
+            notes.append(f"one point of {some(single)}: there are no standard errors")
     unpredicted = per_class.loc[per_class["n_predicted"] == 0, "class"].tolist()
     absent = per_class.loc[per_class["n_reference"] == 0, "class"].tolist()
     if unpredicted:
@@ -457,6 +476,7 @@ def _notes(
         )
     if compared.n_unlabelled:
         notes.append(f"{compared.n_unlabelled} rows have no reference class and are left out")
+    n_points = len(sample.counts)
     if n_boot and n_points < 30:
         notes.append(f"only {n_points} points: intervals are rough")
     if "split" in compared.rows and (compared.rows["split"] == "train").any():

@@ -12,12 +12,16 @@ from sklearn import metrics
 
 from lucas_habitat._base.files import write_json
 from lucas_habitat._base.tables import write_table
+from lucas_habitat.diagnostics import reliability
 from lucas_habitat.errors import InputError
-from lucas_habitat.evaluation import evaluate
+from lucas_habitat.evaluation import evaluate, side_by_side
 from lucas_habitat.voting import vote
 
 CASES = json.loads(
     (Path(__file__).parents[1] / "cases" / "evaluation.json").read_text(encoding="utf-8")
+)
+DESIGN = json.loads(
+    (Path(__file__).parents[1] / "cases" / "evaluation_design.json").read_text(encoding="utf-8")
 )
 PER_CLASS = ["producers_accuracy", "users_accuracy", "f1"]
 
@@ -62,6 +66,8 @@ def test_cases(case):
     for name in ("overall_accuracy", "kappa"):
         wanted = np.nan if case[name] is None else case[name]
         assert getattr(result, name) == pytest.approx(wanted, **near)
+    for name, wanted in case.get("further", {}).items():
+        assert getattr(result, name) == pytest.approx(wanted, **near)
     assert result.confusion.index.tolist() == case["classes"]
     assert result.confusion.columns.tolist() == case["classes"]
     assert result.confusion.to_numpy().tolist() == case["confusion"]
@@ -69,6 +75,25 @@ def test_cases(case):
     for name in PER_CLASS:
         wanted = np.array(case[name], dtype=float)
         assert result.per_class[name].to_numpy() == pytest.approx(wanted, **near)
+
+
+@pytest.mark.parametrize("case", DESIGN["cases"], ids=lambda c: c["name"])
+def test_weights_and_shares_are_those_of_survey_and_vcd(case):
+    table = pd.DataFrame(DESIGN["tables"][case["table"]])
+    table["predicted"] = pd.Categorical(table["predicted"], categories=DESIGN["classes"])
+    result = evaluate(
+        table, weights=case.get("weights"), class_shares=case.get("class_shares"), n_boot=0
+    )
+    for name, wanted in case["expected"].items():
+        value = getattr(result, name) if hasattr(result, name) else result.per_class[name]
+        assert np.asarray(value) == pytest.approx(np.array(wanted), rel=0, abs=DESIGN["tolerance"])
+
+
+def test_scores_of_probabilities():
+    case = CASES["probabilities"]
+    result = evaluate(pd.DataFrame(case["table"]), n_boot=0)
+    for name, wanted in case["expected"].items():
+        assert getattr(result, name) == pytest.approx(wanted, rel=0, abs=CASES["tolerance"])
 
 
 def test_congalton_1991_as_printed():
@@ -105,6 +130,9 @@ def test_equal_to_scikit_learn(k, seed):
     assert rows["users_accuracy"].to_numpy() == pytest.approx(precision, nan_ok=True)
     assert rows["f1"].to_numpy() == pytest.approx(f1, nan_ok=True)
     assert rows["n_reference"].tolist() == support.tolist()
+    assert result.matthews == pytest.approx(metrics.matthews_corrcoef(truth, guess))
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(truth, guess, average="macro"))
+    assert result.balanced_accuracy == pytest.approx(np.nanmean(recall))
 
 
 # --- intervals --------------------------------------------------------------------------------
@@ -237,6 +265,165 @@ def test_points_none_of_which_are_alike_stay_within_memory():
     assert 0 < width(result.overall_accuracy_interval) < 0.05
     # 4,000 x 1,500 counts at once would be 48 MB, and as much again as floats.
     assert peak < 80e6
+
+
+# --- weights and the land's class shares ------------------------------------------------------
+
+
+def balanced(n=30, seed=1):
+    """Points balanced by class, of which the rarer classes are found less often."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(list("abc"), n)
+    is_right = rng.random(3 * n) < np.repeat([0.95, 0.8, 0.6], n)
+    return photos(truth, np.where(is_right, truth, rng.choice(list("abc"), 3 * n)))
+
+
+LAND = {"a": 0.7, "b": 0.25, "c": 0.05}
+
+
+def test_equal_shares_are_a_balanced_sample():
+    plain, land = evaluate(balanced()), evaluate(balanced(), class_shares=dict.fromkeys("abc", 5))
+    for name in ("overall_accuracy", "kappa", "macro_f1", "matthews", "quantity_disagreement"):
+        assert getattr(land, name) == pytest.approx(getattr(plain, name))
+    assert land.overall_accuracy == pytest.approx(land.balanced_accuracy)
+    assert land.class_shares == pytest.approx(dict.fromkeys("abc", 1 / 3))
+    assert (land.confusion == plain.confusion).all(axis=None)
+
+
+def test_shares_come_as_mapping_series_table_or_file(tmp_path):
+    table = pd.DataFrame({"class": list(LAND), "share": list(LAND.values())})
+    file = write_table(table, tmp_path / "shares.csv")
+    wanted = evaluate(balanced(), class_shares=LAND)
+    for shares in (pd.Series(LAND) * 100, table, table.sample(frac=1, random_state=1), file):
+        result = evaluate(balanced(), class_shares=shares)
+        assert result.kappa == pytest.approx(wanted.kappa)
+        assert result.kappa_interval == pytest.approx(wanted.kappa_interval)
+    assert "at the land's class shares" in repr(wanted)
+    assert wanted.as_dict()["class_shares"] == pytest.approx(LAND)
+    assert wanted.proportions.sum().to_dict() == pytest.approx(LAND)
+
+
+def test_weights_of_whole_numbers_are_rows_as_many():
+    table = balanced().assign(w=np.tile([1, 2, 3], 30), point_id=range(90))
+    many = table.loc[table.index.repeat(table["w"])]
+    weighted, repeated = evaluate(table, weights="w"), evaluate(many)
+    for name in ("overall_accuracy", "kappa", "macro_f1", "matthews"):
+        assert getattr(weighted, name) == pytest.approx(getattr(repeated, name))
+    assert (weighted.n, repeated.n) == (90, 180)
+    assert (weighted.confusion == evaluate(table).confusion).all(axis=None)
+    # Copies are no more points, and unequal weights are worth fewer.
+    assert width(weighted.overall_accuracy_interval) > width(
+        evaluate(table).overall_accuracy_interval
+    )
+
+
+def test_land_of_a_class_that_showed_no_error_leaves_doubt():
+    # Ten points of much land, all right; the few rows called c may hide some of it.
+    table = photos("a" * 10 + "c" * 40, "a" * 10 + "c" * 40)
+    rows = evaluate(table, class_shares={"a": 0.95, "c": 0.05}).per_class.set_index("class")
+    plain = evaluate(table).per_class.set_index("class")
+    assert plain.loc["c", "users_low"] > 0.9
+    assert rows.loc["c", "users_low"] < 0.6
+    assert rows.loc["c", "users_high"] == 1
+
+
+def test_one_point_of_a_class_gives_no_standard_error_at_shares():
+    result = evaluate(photos("aaab", "aabb"), class_shares={"a": 1, "b": 1})
+    assert np.isnan(result.overall_accuracy_se)
+    note(result, "one point of b")
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"a": 0.5, "b": 0.5}, "c has none"),
+        ({**LAND, "d": 0.1}, "gives a share to d, but no row"),
+        ({**LAND, "a": -1}, "at least 0"),
+        ({**LAND, "a": "much"}, "must be a number"),
+        (dict.fromkeys("abc", 0), "must not all be 0"),
+        (pd.DataFrame({"class": list("abca"), "share": 1}), "several rows of a"),
+        (pd.DataFrame({"klass": list("abc"), "share": 1}), "needs the column class"),
+        (3, "must be a pandas DataFrame"),
+    ],
+)
+def test_shares_that_do_not_fit_are_refused(shares, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(balanced(), class_shares=shares)
+
+
+def test_a_class_may_have_no_share():
+    result = evaluate(balanced(), class_shares={"a": 1, "b": 1, "c": 0})
+    assert result.per_class.loc[2, "share"] == 0
+    assert np.isnan(result.per_class.loc[2, "producers_accuracy"])
+    assert 0 < width(result.overall_accuracy_interval) < 1
+
+
+@pytest.mark.parametrize("weight", [0, -1, np.nan, np.inf, "x"])
+def test_bad_weights_are_refused(weight):
+    table = balanced().assign(w=[weight] + [1] * 89)
+    with pytest.raises(InputError, match="weights w must be numbers of more than 0; 1 of 90"):
+        evaluate(table, weights="w")
+    with pytest.raises(InputError, match="needs the column v"):
+        evaluate(table, weights="v")
+
+
+def test_figures_stand_side_by_side():
+    plain, land = evaluate(balanced()), evaluate(balanced(), class_shares=LAND)
+    table = side_by_side({"balanced": plain, "land": land}).set_index("measure")
+    assert table.loc["kappa", ["land", "land_low", "land_high"]].tolist() == [
+        land.kappa,
+        *land.kappa_interval,
+    ]
+    assert table.loc["macro_f1", "balanced"] == plain.macro_f1
+    assert np.isnan(table.loc["macro_f1", "balanced_low"])
+
+
+# --- probabilities ----------------------------------------------------------------------------
+
+
+def perfect(n, seed, photos_a_point=1):
+    """Rows whose probabilities are proportions; those of a point are right or wrong together."""
+    rng = np.random.default_rng(seed)
+    sure = np.repeat(rng.uniform(0.5, 1, n), photos_a_point)
+    is_right = np.repeat(rng.random(n), photos_a_point) < sure
+    guess = np.repeat(rng.choice(["a", "b"], n), photos_a_point)
+    truth = np.where(is_right, guess, np.where(guess == "a", "b", "a"))
+    p = np.where(guess == "a", sure, 1 - sure)
+    point = np.repeat(np.arange(n), photos_a_point)
+    return photos(truth, guess, p_a=p, p_b=1 - p, point_id=point)
+
+
+@pytest.mark.parametrize("photos_a_point", [1, 5])
+def test_the_calibration_error_of_perfect_probabilities_is_as_expected(photos_a_point):
+    results = [evaluate(perfect(80, seed, photos_a_point), n_boot=0) for seed in range(60)]
+    shown = np.mean([r.calibration_error for r in results])
+    expected = np.mean([r.calibration_error_if_perfect for r in results])
+    assert shown > 0.05
+    assert expected == pytest.approx(shown, rel=0.15)
+
+
+def test_scores_are_scikit_learns():
+    table = perfect(200, 1)
+    result = evaluate(table, n_boot=0)
+    p = table[["p_a", "p_b"]].to_numpy()
+    assert result.log_loss == pytest.approx(metrics.log_loss(table["habitat"], p))
+    # Halved there for two classes.
+    half = metrics.brier_score_loss(table["habitat"], p[:, 1], pos_label="b")
+    assert result.brier_score == pytest.approx(2 * half)
+    assert result.calibration_error == pytest.approx(reliability(table).attrs["ece"])
+
+
+def test_without_probabilities_there_are_no_scores():
+    result = evaluate(balanced(), n_boot=0)
+    assert np.isnan(result.log_loss)
+    assert result.as_dict()["brier_score"] is None
+    assert "Brier" not in repr(result)
+
+
+def test_a_class_the_model_does_not_know_has_the_probability_0():
+    table = perfect(50, 1)
+    table.loc[0, "habitat"] = "c"
+    assert evaluate(table, n_boot=0).log_loss > evaluate(perfect(50, 1), n_boot=0).log_loss + 0.5
 
 
 # --- undefined values and other notes ---------------------------------------------------------

@@ -9,6 +9,9 @@ test_that("evaluations are the numbers both languages must give", {
     found <- lucas_evaluate(table[rep(seq_len(nrow(table)), case$times), ], n_boot = 0)
     expect_equal(found$overall_accuracy, na(list(case$overall_accuracy)), tolerance = cases$tolerance)
     expect_equal(found$kappa, na(list(case$kappa)), tolerance = cases$tolerance)
+    for (name in names(case$further)) {
+      expect_equal(found[[name]], case$further[[name]], tolerance = cases$tolerance, info = name)
+    }
     for (name in c("n", "n_unlabelled", "n_unread")) expect_equal(found[[name]], case[[name]])
     expect_equal(unclass(found$confusion), do.call(rbind, lapply(case$confusion, unlist)),
                  ignore_attr = TRUE)
@@ -17,6 +20,40 @@ test_that("evaluations are the numbers both languages must give", {
       expect_equal(found$per_class[[name]], na(case[[name]]), tolerance = cases$tolerance)
     }
   }
+})
+
+test_that("weights and class shares give what survey and vcd give", {
+  skip_without_core()
+  design <- case_file("evaluation_design.json")
+  for (case in design$cases) {
+    table <- as.data.frame(lapply(design$tables[[case$table]], unlist))
+    table$predicted <- factor(table$predicted, unlist(design$classes))
+    shares <- unlist(case$class_shares)
+    found <- lucas_evaluate(table, weights = case$weights, class_shares = shares, n_boot = 0)
+    for (name in names(case$expected)) {
+      value <- if (is.null(found[[name]])) found$per_class[[name]] else found[[name]]
+      expect_equal(value, unlist(case$expected[[name]]), tolerance = design$tolerance, info = name)
+    }
+    if (!is.null(shares)) {
+      expect_output(print(found), "at the land's class shares", fixed = TRUE)
+      expect_equal(found$class_shares, shares)
+      as_table <- lucas_evaluate(table, weights = case$weights, n_boot = 0,
+                                 class_shares = data.frame(class = names(shares), share = 7 * shares))
+      expect_equal(as_table$kappa, found$kappa)
+    }
+  }
+  expect_error(lucas_evaluate(table, class_shares = c(0.5, 0.5)), "named by the classes")
+  expect_error(lucas_evaluate(table, class_shares = c(woody = 1)), "share to each class")
+})
+
+test_that("probabilities have scores", {
+  skip_without_core()
+  case <- case_file("evaluation.json")$probabilities
+  found <- lucas_evaluate(as.data.frame(lapply(case$table, unlist)), n_boot = 0)
+  for (name in names(case$expected)) expect_equal(found[[name]], case$expected[[name]], info = name)
+  expect_output(print(found), "Brier 0.250   calibration error 0.300 (0.329 if perfect)", fixed = TRUE)
+  without <- lucas_evaluate(data.frame(habitat = c("a", "b"), predicted = "a"), n_boot = 0)
+  expect_true(is.na(without$log_loss) && !is.nan(without$log_loss))
 })
 
 made <- function(n = 300) {
@@ -33,6 +70,7 @@ test_that("kappa is vcd's", {
   skip_without("vcd")
   found <- lucas_evaluate(made())
   expect_equal(found$kappa, unname(vcd::Kappa(found$confusion)$Unweighted["value"]), tolerance = 1e-12)
+  expect_equal(found$kappa_se, unname(vcd::Kappa(found$confusion)$Unweighted["ASE"]), tolerance = 1e-12)
   expect_true(found$kappa_interval[1] < found$kappa && found$kappa < found$kappa_interval[2])
 })
 

@@ -175,6 +175,8 @@ def _network(network: HabitatNet) -> dict[str, Any]:
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """An evaluation as numbers and tables."""
+    from ..evaluation import FURTHER
+
     return {
         "lucas_kind": "evaluation",
         "unit": evaluation.unit,
@@ -182,10 +184,16 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "kappa": float(evaluation.kappa),
         "overall_accuracy_interval": [float(v) for v in evaluation.overall_accuracy_interval],
         "kappa_interval": [float(v) for v in evaluation.kappa_interval],
+        "overall_accuracy_se": float(evaluation.overall_accuracy_se),
+        "kappa_se": float(evaluation.kappa_se),
+        "further": {name: float(getattr(evaluation, name)) for name in FURTHER},
         "per_class": table_to_r(evaluation.per_class),
         "classes": evaluation.confusion.columns.tolist(),
         # R fills a matrix by columns, so columns it is.
         "confusion": [float(v) for v in evaluation.confusion.to_numpy().T.ravel()],
+        "proportions": [float(v) for v in evaluation.proportions.to_numpy().T.ravel()],
+        "weights": evaluation.weights,
+        "class_shares": evaluation.class_shares,
         "n": int(evaluation.n),
         "n_points": int(evaluation.n_points),
         "n_unlabelled": int(evaluation.n_unlabelled),
