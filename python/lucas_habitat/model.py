@@ -171,7 +171,13 @@ def _calibration_lines(model: HabitatModel) -> list[str]:
     ]
     points = card.get("points")
     if not points:
-        return [*lines, "  points       not calibrated: none with several photos was held out"]
+        # Cards of before points were calibrated do not name them.
+        why = (
+            "none with several photos was held out"
+            if "points" in card
+            else (f"made before points were; see {words.call('calibrate')}")
+        )
+        return [*lines, f"  points       not calibrated: {why}"]
     exponents = ", ".join(
         f"{pool} {correction['exponent']:.2f}" for pool, correction in points["corrections"].items()
     )
