@@ -12,7 +12,10 @@ from scipy import stats
 
 from lucas_habitat._base.bootstrap import alike, draws, percentile_interval
 from lucas_habitat._base.intervals import ratio_of, worth_of
-from lucas_habitat.evaluation import _intervals, measures
+from lucas_habitat.agreement.compared import Sample
+from lucas_habitat.agreement.doubt import intervals
+from lucas_habitat.agreement.measures import measures
+from lucas_habitat.comparison import _interval, _values
 
 LEVEL = 0.95
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])  # of the classes
@@ -35,21 +38,36 @@ class Land(NamedTuple):
         error = (1 - self.accuracy) * (1 + HARDER)
         return 1 - error * (1 - self.accuracy) / (SHARES @ error)
 
-    def drawn(self, rng: np.random.Generator) -> np.ndarray:
-        """Confusion matrices of the points."""
-        truth = rng.choice(K, self.points, p=SHARES)
-        shape = (self.points, self.photos)
-        noise = np.sqrt(self.correlation) * rng.normal(size=(self.points, 1)) + np.sqrt(
-            1 - self.correlation
-        ) * rng.normal(size=shape)
+    def judged(
+        self,
+        rng: np.random.Generator,
+        truth: np.ndarray,
+        point: np.ndarray,
+        row: np.ndarray,
+        likeness: float,
+    ) -> np.ndarray:
+        """Confusion matrices of points of these classes, from how hard they and their photos are.
+
+        What is hard has the correlation `likeness` with what is given.
+        """
+        own = np.sqrt(1 - likeness)
+        point = np.sqrt(likeness) * point + own * rng.normal(size=point.shape)
+        row = np.sqrt(likeness) * row + own * rng.normal(size=row.shape)
+        noise = np.sqrt(self.correlation) * point + np.sqrt(1 - self.correlation) * row
         is_right = noise < stats.norm.ppf(self.accuracies[truth])[:, None]
         # A point's errors are half of one wrong class, half of any.
-        alike = np.broadcast_to(rng.integers(1, K, (self.points, 1)), shape)
-        other = np.where(rng.random(shape) < 0.5, alike, rng.integers(1, K, shape))
+        alike = np.broadcast_to(rng.integers(1, K, (len(truth), 1)), row.shape)
+        other = np.where(rng.random(row.shape) < 0.5, alike, rng.integers(1, K, row.shape))
         guess = np.where(is_right, truth[:, None], (truth[:, None] + other) % K)
-        counts = np.zeros((self.points, K, K))
-        np.add.at(counts, (np.arange(self.points)[:, None], guess, truth[:, None]), 1.0)
+        counts = np.zeros((len(truth), K, K))
+        np.add.at(counts, (np.arange(len(truth))[:, None], guess, truth[:, None]), 1.0)
         return counts
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Confusion matrices of points drawn at random."""
+        truth = rng.choice(K, self.points, p=SHARES)
+        shape = (self.points, self.photos)
+        return self.judged(rng, truth, rng.normal(size=(shape[0], 1)), rng.normal(size=shape), 1.0)
 
     def truth(self) -> np.ndarray:
         """The confusion matrix in shares, of all land there is."""
@@ -86,13 +104,13 @@ def judged(land: Land, repeats: int, seed: int) -> dict[str, object]:
     widths, exact_widths = [], []
     for i in range(repeats):
         counts = land.drawn(rng)
-        intervals = _intervals(counts, 100, LEVEL, i)
-        for name, (low, high) in intervals._asdict().items():
+        spans = intervals(Sample(counts), 100, LEVEL, i)
+        for name, (low, high) in spans._asdict().items():
             is_held = (low <= truth[name]) & (truth[name] <= high)
             held[name].append(np.where(np.isnan(low), np.nan, is_held).ravel())
         low, high, width = exact_width(counts)
         held["exact"].append(np.array([low <= truth["overall_accuracy"] <= high], dtype=float))
-        widths.append(intervals.overall_accuracy.high - intervals.overall_accuracy.low)
+        widths.append(spans.overall_accuracy.high - spans.overall_accuracy.low)
         exact_widths.append(width)
     coverage = {name: np.nanmean(np.concatenate(hits)) for name, hits in held.items()}
     return {
@@ -140,6 +158,68 @@ def percentiles(land: Land, repeats: int, seed: int) -> dict[str, object]:
     }
 
 
+def compared(
+    land: Land, better: float, likeness: float, repeats: int, seed: int
+) -> dict[str, object]:
+    """Coverage of the difference of two models whose errors are so alike."""
+    rng = np.random.default_rng(seed)
+    lands = (land, land._replace(accuracy=better))
+    truth = np.subtract(*[_values(each.truth()) for each in reversed(lands)])
+    held, widths = [], []
+    for i in range(repeats):
+        classes = rng.choice(K, land.points, p=SHARES)
+        point = rng.normal(size=(land.points, 1))
+        row = rng.normal(size=(land.points, land.photos))
+        counts = np.stack(
+            [each.judged(rng, classes, point, row, likeness) for each in lands], axis=1
+        )
+        low, high = _interval(counts, 200, LEVEL, i)
+        held.append((low <= truth) & (truth <= high))
+        widths.append(high - low)
+    coverage, width = 100 * np.mean(held, axis=0), np.mean(widths, axis=0)
+    return {
+        "points": land.points,
+        "rows": "one" if land.photos == 1 else f"5, {land.correlation:g} alike",
+        "accuracies": f"{land.accuracy:g}, {better:g}",
+        "errors alike": likeness,
+        "accuracy": f"{coverage[0]:.1f}",
+        "width": f"{width[0]:.3f}",
+        "kappa": f"{coverage[1]:.1f}",
+        "macro F1": f"{coverage[2]:.1f}",
+    }
+
+
+def at_shares(
+    points: int, photos: int, accuracy: float, repeats: int, seed: int
+) -> dict[str, object]:
+    """Coverage at the land's shares of a sample balanced by class."""
+    rng = np.random.default_rng(seed)
+    land = Land(points, photos, 0.3 if photos > 1 else 0.0, accuracy)
+    truth = measures(land.truth())
+    names = ("overall_accuracy", "kappa", "users_accuracy", "f1")
+    held: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    widths = []
+    for i in range(repeats):
+        classes = np.repeat(np.arange(K), points)
+        point, row = rng.normal(size=(len(classes), 1)), rng.normal(size=(len(classes), photos))
+        counts = land.judged(rng, classes, point, row, 1.0)
+        spans = intervals(Sample(counts, None, SHARES), 1, LEVEL, i)
+        for name in names:
+            low, high = getattr(spans, name)
+            is_held = (low <= getattr(truth, name)) & (getattr(truth, name) <= high)
+            held[name].append(np.where(np.isnan(low), np.nan, is_held).ravel())
+        widths.append(spans.overall_accuracy.high - spans.overall_accuracy.low)
+    coverage = [f"{100 * np.nanmean(np.concatenate(hits)):.1f}" for hits in held.values()]
+    return {
+        "points a class": points,
+        "rows": "one" if photos == 1 else "5, 0.3 alike",
+        "accuracy": accuracy,
+        "overall": coverage[0],
+        "width": f"{np.mean(widths):.3f}",
+        **dict(zip(("kappa", "user's", "F1"), coverage[1:], strict=True)),
+    }
+
+
 def tables(quick: bool) -> list[Table]:
     """What docs/trust.md shows."""
     repeats = 150 if quick else 1000
@@ -148,6 +228,13 @@ def tables(quick: bool) -> list[Table]:
         "errors (at an accuracy of 0.7 from 0.85 to 0.40). A point has one row, or five photos whose "
         "errors stem from normal variables that correlate by so much. "
     )
+    lands_compared = [
+        (Land(n, photos, 0.3 if photos > 1 else 0.0, first), second, likeness)
+        for photos in (1, 5)
+        for n in ((30, 100) if quick else (30, 100, 300))
+        for first, second in ((0.8, 0.8), (0.9, 0.97), (0.99, 0.99))
+        for likeness in (0.3, 0.9)
+    ]
     before = [
         Land(n, photos, c, 0.97) for photos, c in ((1, 0.0), (5, 0.3)) for n in (30, 100, 300)
     ]
@@ -165,5 +252,27 @@ def tables(quick: bool) -> list[Table]:
             f"{world}{repeats // 2} samples a row. `without width`: classes whose interval of "
             "producer's accuracy was one number, such as [1.000, 1.000].",
             pd.DataFrame([percentiles(land, repeats // 2, i) for i, land in enumerate(before)]),
+        ),
+        Table(
+            "At the land's class shares, from samples balanced by class",
+            f"{world}{repeats} samples a row, of as many points of each class; `class_shares` are those of "
+            "the land.",
+            pd.DataFrame(
+                [
+                    at_shares(n, photos, accuracy, repeats, n)
+                    for photos in (1, 5)
+                    for n in (8, 25, 100)
+                    for accuracy in ((0.7, 0.97) if quick else (0.7, 0.9, 0.97, 0.99))
+                ]
+            ),
+        ),
+        Table(
+            "Differences of two models on the same points",
+            f"{world}{repeats // 2} samples a row. What is hard for one model has the correlation "
+            "`errors alike` with what is hard for the other. `width` is that of the difference of overall "
+            "accuracy.",
+            pd.DataFrame(
+                [compared(*given, repeats // 2, i) for i, given in enumerate(lands_compared)]
+            ),
         ),
     ]

@@ -5,6 +5,8 @@ from .cache import cache_info as cache_info
 from .cache import clear_cache as clear_cache
 from .calibration import calibrate as calibrate
 from .classifier import classify as classify
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
 from .diagnostics import reliability as reliability
 from .diagnostics import vote_gain as vote_gain
 from .evaluation import Evaluation as Evaluation

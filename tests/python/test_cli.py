@@ -34,6 +34,7 @@ NAMES = (
     "calibrate",
     "vote",
     "evaluate",
+    "compare",
     "validate-map",
     "covariates",
     "transitions",
@@ -73,6 +74,13 @@ def test_from_photos_to_covariates(trained, capsys, ending):
                "--out", predictions) == 0  # fmt: skip
     assert run("vote", predictions, "--out", points) == 0
     assert run("evaluate", points, "--out", f / "evaluation.json") == 0
+    assert run("compare", points, points, "--out", f / "comparison.json") == 0
+    assert json.loads((f / "comparison.json").read_text())["p_value"] == 1
+    shares = f / "shares.csv"
+    classes = ["artificial", "cropland", "grassland", "woody"]
+    pd.DataFrame({"class": classes, "share": [1, 4, 2, 3]}).to_csv(shares, index=False)
+    assert run("evaluate", points, "--class-shares", shares, "--out", f / "land.json") == 0
+    assert json.loads((f / "land.json").read_text())["class_shares"]["woody"] == 0.3
     assert run("covariates", points, "--out", f / f"covariates.{ending}") == 0
     output = capsys.readouterr()
     assert "16 photos classified (openvino" in output.out

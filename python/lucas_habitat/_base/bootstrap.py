@@ -33,14 +33,18 @@ def alike(rows: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
 
 
 def draws(
-    times: npt.NDArray[np.intp], n_boot: int, rng: np.random.Generator, *, n: int | None = None
+    times: npt.NDArray[np.intp] | Floats,
+    n_boot: int,
+    rng: np.random.Generator,
+    *,
+    n: int | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Draw points with replacement, part by part, so that memory is bounded.
 
     Parameters
     ----------
     times : array of shape (kinds,)
-        How often each kind of point stands in the data.
+        How often each kind of point stands in the data; may be parts of a point where n is given.
     n_boot : int
         Samples to draw in all.
     rng : numpy.random.Generator
@@ -52,11 +56,11 @@ def draws(
     array of shape (samples, kinds)
         How often each kind is drawn.
     """
-    total = int(times.sum())
+    total = times.sum()
     step = max(1, _CELLS // len(times))
     for start in range(0, n_boot, step):
         size = min(step, n_boot - start)
-        yield rng.multinomial(total if n is None else n, times / total, size=size)
+        yield rng.multinomial(int(total) if n is None else n, times / total, size=size)
 
 
 def percentile_interval(samples: Floats, level: float) -> Interval:

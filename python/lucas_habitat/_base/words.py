@@ -45,6 +45,7 @@ NAMES = {
     "class_colours": Name("lucas_colours"),
     "classify": Name("lucas_classify", "lucas-habitat classify"),
     "clear_cache": Name("lucas_cache_clear", "lucas-habitat cache clear"),
+    "compare": Name("lucas_compare", "lucas-habitat compare"),
     "covariates": Name("lucas_covariates", "lucas-habitat covariates"),
     "credit": Name("lucas_credit"),
     "download_photos": Name("lucas_download", "lucas-habitat download"),

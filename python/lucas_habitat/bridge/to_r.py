@@ -15,6 +15,7 @@ from .._base import words
 from .models import model_bytes, remember
 
 if TYPE_CHECKING:
+    from ..comparison import Comparison
     from ..evaluation import Evaluation
     from ..maps.results import MapAccuracy, MapEstimate
     from ..model import HabitatModel
@@ -46,6 +47,7 @@ def value_to_r(value: Any) -> Any:
     for home, kind, convert in (
         ("model", "HabitatModel", _model),
         ("evaluation", "Evaluation", _evaluation),
+        ("comparison", "Comparison", _comparison),
         ("maps.results", "MapAccuracy", _map_accuracy),
         ("networks.backbones", "HabitatNet", _network),
     ):
@@ -202,6 +204,25 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "n_boot": int(evaluation.n_boot),
         "seed": float(evaluation.seed),
         "notes": [str(n) for n in evaluation.notes],
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as numbers and a table."""
+    return {
+        "lucas_kind": "comparison",
+        "table": table_to_r(comparison.table),
+        "p_value": float(comparison.p_value),
+        "unit": comparison.unit,
+        **{
+            name: int(getattr(comparison, name))
+            for name in ("n_both", "n_only_a", "n_only_b", "n_neither", "n", "n_points")
+        },
+        "n_left_out": int(comparison.n_left_out),
+        "level": float(comparison.level),
+        "n_boot": int(comparison.n_boot),
+        "seed": float(comparison.seed),
+        "notes": [str(n) for n in comparison.notes],
     }
 
 

@@ -1,4 +1,4 @@
-"""What is made of predictions: ``vote``, ``evaluate``, ``validate-map``, ``covariates``, ``transitions``."""
+"""Votes, evaluations and comparisons of predictions, map accuracy, covariates, and transitions."""
 
 from __future__ import annotations
 
@@ -45,6 +45,21 @@ def _evaluate(options: Namespace) -> int:
     return 0
 
 
+def _compare_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("a", metavar="A", help="what classify or vote wrote with one model")
+    add("b", metavar="B", help="the same photos or points with the other")
+    add("--out", metavar="FILE.json", default=None, help="where to write the numbers")
+    add("--reference", help="column of the true class")
+    add_bootstrap(parser)
+    add_seed(parser)
+
+
+def _compare(options: Namespace) -> int:
+    _tell(lh.compare(options.a, options.b, **given(options, lh.compare)), options.out)
+    return 0
+
+
 def _validate_map_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("raster", metavar="MAP.tif", help="a GeoTIFF, in any coordinate reference system")
@@ -71,7 +86,7 @@ def _validate_map(options: Namespace) -> int:
     return 0
 
 
-def _tell(result: lh.Evaluation | lh.MapAccuracy, out: str | None) -> None:
+def _tell(result: lh.Evaluation | lh.Comparison | lh.MapAccuracy, out: str | None) -> None:
     """Print a result, and write its numbers where they are asked for."""
     from .._base.files import write_json
 
@@ -174,6 +189,13 @@ COMMANDS = (
         _evaluate_options,
         _evaluate,
         ("evaluate",),
+    ),
+    Command(
+        "compare",
+        "compare two models on the same points",
+        _compare_options,
+        _compare,
+        ("compare",),
     ),
     Command(
         "validate-map",
