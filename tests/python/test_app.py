@@ -13,8 +13,10 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -270,6 +272,13 @@ def test_pictures_of_odd_photos_are_what_the_model_sees(tmp_path):
         assert app_page.spotlight(str(tmp_path / name), light, Preprocessing(), 80) == ""
 
 
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 # The desk: what is done with photos, without a server
 
 
@@ -283,9 +292,16 @@ def desk(model, photo_folder, tmp_path_factory):
     assert taken(folder) == []
 
 
-def test_a_point_is_voted_on_and_each_photo_has_its_own_say(desk, tmp_path):
-    desk.take("tab", uploaded(tmp_path, point()))
-    html = desk.answer("tab", ENGLISH)
+@pytest.fixture
+def tab(desk, request):
+    """A tab's name; it is closed after the test."""
+    yield request.node.name
+    desk.leave(request.node.name)
+
+
+def test_a_point_is_voted_on_and_each_photo_has_its_own_say(desk, tab, tmp_path):
+    desk.take(tab, uploaded(tmp_path, point()))
+    html = desk.answer(tab, ENGLISH)
     assert "Point 48003900: woody" in html
     assert re.search(r"[345] of 5 photos say so", html)
     assert html.count("<figure") == 5
@@ -294,23 +310,23 @@ def test_a_point_is_voted_on_and_each_photo_has_its_own_say(desk, tmp_path):
     shares = [int(s) for s in re.findall(r'class="share">(\d+) %', html)]
     assert len(shares) == 6 * 4
     assert all(97 <= sum(shares[i : i + 4]) <= 103 for i in range(0, 24, 4))
-    labels = [label for label, _ in desk.choices("tab", ENGLISH)]
+    labels = [label for label, _ in desk.choices(tab, ENGLISH)]
     assert labels == ["All photos of point 48003900", *point()]
-    assert 'lang="da"' in desk.answer("tab", app_page.Words("da"))
-    assert "Punkt 48003900" in desk.answer("tab", app_page.Words("da"))
+    assert 'lang="da"' in desk.answer(tab, app_page.Words("da"))
+    assert "Punkt 48003900" in desk.answer(tab, app_page.Words("da"))
 
 
-def test_looking_closer_shows_maps_and_similar_training_photos(desk, tmp_path):
-    desk.take("tab", uploaded(tmp_path, point()))
-    html = desk.look("tab", "g0", ENGLISH)
+def test_looking_closer_shows_maps_and_similar_training_photos(desk, tab, tmp_path):
+    desk.take(tab, uploaded(tmp_path, point()))
+    html = desk.look(tab, "g0", ENGLISH)
     assert html.count("Where the model looked for") == 10  # in alt and in caption
     assert html.count("data:image/jpeg;base64,") == 5 * (1 + 3)
     assert "The training photos are not here" not in html
-    one = desk.look("tab", "p2", ENGLISH)
+    one = desk.look(tab, "p2", ENGLISH)
     assert one.count("data:image/jpeg;base64,") == 1 + 3
     assert "<h3>48003900E.jpg</h3>" in one
     for choice in ("p99", "g7", "x", None, "p-1"):
-        assert "no longer here" in desk.look("tab", choice, ENGLISH)
+        assert "no longer here" in desk.look(tab, choice, ENGLISH)
     assert "no longer here" in desk.look("nobody", "p0", ENGLISH)
 
 
@@ -323,7 +339,7 @@ def table_of(folder, rows):
     return folder / "photos.csv"
 
 
-def test_similar_training_photos_are_the_right_ones_or_none(desk, tmp_path, monkeypatch):
+def test_similar_training_photos_are_the_right_ones_or_none(desk, tab, tmp_path, monkeypatch):
     rows = [
         # One point in two years, under one name.
         ("2015/31603628N.jpg", "31603628", 2015, "woody"),
@@ -359,24 +375,21 @@ def test_similar_training_photos_are_the_right_ones_or_none(desk, tmp_path, monk
     monkeypatch.setattr(app_page, "closer", lambda words, photos, is_cut: looked.extend(photos))
     monkeypatch.setattr(desk, "_training_paths", {})
     desk._know_photos(table)
-    desk.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
-    desk.look("tab", "p0", ENGLISH)
-    desk.forget("tab")
+    desk.take(tab, uploaded(tmp_path, {"a.jpg": jpeg()}))
+    desk.look(tab, "p0", ENGLISH)
+    desk.leave(tab)
     paths = [None if pd.isna(p) else p for p in looked[0].similar["path"]]
     assert paths == [None if pd.isna(r) else str(tmp_path / r) for r in near["right"]]
 
 
-def test_choices_are_plain_text_and_the_answer_is_html(desk, tmp_path):
+def test_choices_are_plain_text_and_the_answer_is_html(desk, tab, tmp_path):
     name = "Bob's & plot"
-    desk.take(
-        "tab", uploaded(tmp_path, {f"{name}_{d}_2018.jpg": jpeg() for d in ("north", "east")})
-    )
-    assert desk.choices("tab", ENGLISH)[0][0] == f"All photos of point {name}, 2018"
-    assert "Point Bob&#39;s &amp; plot, 2018" in desk.answer("tab", ENGLISH)
-    desk.forget("tab")
+    desk.take(tab, uploaded(tmp_path, {f"{name}_{d}_2018.jpg": jpeg() for d in ("north", "east")}))
+    assert desk.choices(tab, ENGLISH)[0][0] == f"All photos of point {name}, 2018"
+    assert "Point Bob&#39;s &amp; plot, 2018" in desk.answer(tab, ENGLISH)
 
 
-def test_nothing_stays_when_a_drop_fails(desk, tmp_path, monkeypatch):
+def test_nothing_stays_when_a_drop_fails(desk, tab, tmp_path, monkeypatch):
     def fail(*args):
         raise MemoryError
 
@@ -384,12 +397,12 @@ def test_nothing_stays_when_a_drop_fails(desk, tmp_path, monkeypatch):
     monkeypatch.setattr(app_uploads, "_unpack", fail)
     before = taken(desk._folder)
     with pytest.raises(MemoryError):
-        desk.take("tab", files)
+        desk.take(tab, files)
     assert taken(tmp_path) == []
     assert taken(desk._folder) == before
 
 
-def test_every_bad_photo_is_answered(desk, tmp_path):
+def test_every_bad_photo_is_answered(desk, tab, tmp_path):
     empty_png = b"\x89PNG\r\n\x1a\n" + bytes(20)
     files = {
         "empty.jpg": b"",
@@ -404,8 +417,8 @@ def test_every_bad_photo_is_answered(desk, tmp_path):
         "${alert(2)}.jpg": b"",
         "good.jpg": jpeg(),
     }
-    desk.take("tab", uploaded(tmp_path, files))
-    html = desk.answer("tab", ENGLISH)
+    desk.take(tab, uploaded(tmp_path, files))
+    html = desk.answer(tab, ENGLISH)
     for name, words in [
         ("empty.jpg", "The file is empty."),
         ("text.jpg", "This is no photo that can be read"),
@@ -419,25 +432,27 @@ def test_every_bad_photo_is_answered(desk, tmp_path):
         assert f"<li>{name}: {words}" in html
     assert "<img src=x" not in html
     assert html.count("<figure") == 1
-    assert [label for label, _ in desk.choices("tab", ENGLISH)] == ["good.jpg"]
-    desk.take("tab", uploaded(tmp_path, {"a.txt": b"x"}))
-    html = desk.answer("tab", ENGLISH)
+    assert [label for label, _ in desk.choices(tab, ENGLISH)] == ["good.jpg"]
+    desk.take(tab, uploaded(tmp_path, {"a.txt": b"x"}))
+    html = desk.answer(tab, ENGLISH)
     assert "None of these files could be used." in html
-    assert desk.choices("tab", ENGLISH) == []
-    desk.take("tab", uploaded(tmp_path, {"._IMG_1.jpg": jpeg()}))
-    assert "<li>._IMG_1.jpg: Its name, or its folder&#39;s" in desk.answer("tab", ENGLISH)
+    assert desk.choices(tab, ENGLISH) == []
+    desk.take(tab, uploaded(tmp_path, {"._IMG_1.jpg": jpeg()}))
+    assert "<li>._IMG_1.jpg: Its name, or its folder&#39;s" in desk.answer(tab, ENGLISH)
 
 
-def test_a_heic_photo_is_taken_and_shown_or_the_way_to_it_is_named(desk, tmp_path, monkeypatch):
+def test_a_heic_photo_is_taken_and_shown_or_the_way_to_it_is_named(
+    desk, tab, tmp_path, monkeypatch
+):
     buffer = io.BytesIO()
     pillow_heif.from_pillow(colour_photo("woody", 1)).save(buffer, quality=90)
-    desk.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
-    html = desk.answer("tab", ENGLISH)
+    desk.take(tab, uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
+    html = desk.answer(tab, ENGLISH)
     assert html.count("<figure") == html.count('src="data:image/jpeg') == 1
-    assert desk.look("tab", "p0", ENGLISH).count("data:image/jpeg") > 1
+    assert desk.look(tab, "p0", ENGLISH).count("data:image/jpeg") > 1
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    desk.take("tab", uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
-    html = desk.answer("tab", ENGLISH)
+    desk.take(tab, uploaded(tmp_path, {"IMG_1.HEIC": buffer.getvalue()}))
+    html = desk.answer(tab, ENGLISH)
     assert (
         "IMG_1.HEIC: HEIC photos need one more package: pip install &#34;lucas-habitat[heic]&#34;"
         in html
@@ -451,57 +466,56 @@ def _png(image):
     return buffer.getvalue()
 
 
-def test_strangers_and_known_points_are_named(desk, tmp_path, parts):
+def test_strangers_and_known_points_are_named(desk, tab, tmp_path, parts):
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    desk.take("tab", uploaded(tmp_path, {"noise.png": _png(Image.fromarray(noise))}))
-    assert "unlike anything in training" in desk.answer("tab", ENGLISH)
+    desk.take(tab, uploaded(tmp_path, {"noise.png": _png(Image.fromarray(noise))}))
+    assert "unlike anything in training" in desk.answer(tab, ENGLISH)
     known = parts[0].iloc[0]
     data = Path(known["path"]).read_bytes()
-    desk.take("tab", uploaded(tmp_path, {os.path.basename(known["path"]): data}))
-    html = desk.answer("tab", ENGLISH)
+    desk.take(tab, uploaded(tmp_path, {os.path.basename(known["path"]): data}))
+    html = desk.answer(tab, ENGLISH)
     assert "trained on this point" in html
     assert "unlike anything" not in html
 
 
-def test_closeups_do_not_vote(desk, tmp_path):
+def test_closeups_do_not_vote(desk, tab, tmp_path):
     files = {**point(), "48003900C.jpg": jpeg("artificial")}
-    desk.take("tab", uploaded(tmp_path, files))
-    html = desk.answer("tab", ENGLISH)
+    desk.take(tab, uploaded(tmp_path, files))
+    html = desk.answer(tab, ENGLISH)
     assert "of 5 photos say so" in html
     assert html.count("A close-up: it does not vote.") == 1
 
 
-def test_corrections_are_kept_and_nothing_else_is(desk, tmp_path):
-    desk.take("tab", uploaded(tmp_path, point("48103900")))
-    folder = desk._drops["tab"].folder
-    assert "Choose the right class" in desk.correct("tab", "g0", None, ENGLISH)
-    assert "Choose the right class" in desk.correct("tab", "g0", "heath", ENGLISH)
-    said = desk.correct("tab", "p1", "grassland", ENGLISH)
+def test_corrections_are_kept_and_nothing_else_is(desk, tab, tmp_path):
+    desk.take(tab, uploaded(tmp_path, point("48103900")))
+    folder = desk._drops[tab].folder
+    assert "Choose the right class" in desk.correct(tab, "g0", None, ENGLISH)
+    assert "Choose the right class" in desk.correct(tab, "g0", "heath", ENGLISH)
+    said = desk.correct(tab, "p1", "grassland", ENGLISH)
     assert "Saved: 48103900N.jpg is grassland." in said
     assert "Saved: 5 photos of 48103900 are cropland." in desk.correct(
-        "tab", "g0", "cropland", ENGLISH
+        tab, "g0", "cropland", ENGLISH
     )
     table = pd.read_csv(desk.corrections, dtype="str")
     assert table["habitat"].tolist() == ["grassland"] + ["cropland"] * 5
     assert table["point_id"].unique().tolist() == ["48103900"]
     kept = desk.corrections.with_name("rettet_photos")
     assert {p.read_bytes() for p in kept.iterdir()} == set(point().values())
-    desk.forget("tab")
+    desk.leave(tab)
     assert not folder.exists()
-    assert "no longer here" in desk.correct("tab", "g0", "cropland", ENGLISH)
+    assert "no longer here" in desk.correct(tab, "g0", "cropland", ENGLISH)
     assert len(list(kept.iterdir())) == 5
     assert taken(desk._folder) == []
 
 
-def test_a_new_drop_deletes_the_one_before(desk, tmp_path):
-    desk.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+def test_a_new_drop_deletes_the_one_before(desk, tab, tmp_path):
+    desk.take(tab, uploaded(tmp_path, {"a.jpg": jpeg()}))
     desk.take("other", uploaded(tmp_path, {"b.jpg": jpeg()}))
-    desk.take("tab", uploaded(tmp_path, {"c.jpg": jpeg()}))
+    desk.take(tab, uploaded(tmp_path, {"c.jpg": jpeg()}))
     names = [p.rpartition("/")[2] for p in taken(desk._folder)]
     assert sorted(names) == ["b.jpg", "c.jpg"]
-    assert "a.jpg" not in desk.answer("tab", ENGLISH)
-    desk.forget("tab")
-    desk.forget("other")
+    assert "a.jpg" not in desk.answer(tab, ENGLISH)
+    desk.leave("other")
 
 
 def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, parts, tmp_path):
@@ -517,37 +531,80 @@ def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, part
 
 
 def test_a_tab_that_closes_while_its_photos_are_classified_leaves_nothing(
-    desk, tmp_path, monkeypatch
+    desk, tab, tmp_path, monkeypatch
 ):
     whole = desk_module.extract_features
 
     def slow(*given, **options):
-        desk.forget("tab")  # the tab is closed meanwhile
+        desk.leave(tab)  # the tab is closed meanwhile
         return whole(*given, **options)
 
     before = taken(desk._folder)
     with monkeypatch.context() as patch:
         patch.setattr(desk_module, "extract_features", slow)
-        desk.take("tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+        desk.take(tab, uploaded(tmp_path, {"a.jpg": jpeg()}))
     assert taken(desk._folder) == before
-    assert desk.answer("tab", ENGLISH) == ""
+    assert desk.answer(tab, ENGLISH) == ""
 
 
-def test_a_drop_during_a_drop_wins_and_the_first_leaves_nothing(desk, tmp_path, monkeypatch):
+def test_a_tab_that_closed_before_its_photos_were_taken_leaves_nothing(desk, tmp_path):
+    desk.leave("closed tab")
+    before = taken(desk._folder)
+    desk.take("closed tab", uploaded(tmp_path, {"a.jpg": jpeg()}))
+    assert taken(desk._folder) == before
+    assert taken(tmp_path) == []
+    assert desk.answer("closed tab", ENGLISH) == ""
+
+
+def test_a_tab_that_closes_while_its_drop_waits_for_others_is_not_classified(
+    desk, tab, tmp_path, monkeypatch
+):
+    names = []
+    go, busy = threading.Event(), threading.Barrier(desk_module._AT_ONCE + 1)
+    whole = desk_module.extract_features
+
+    def waiting(paths, *given, **options):
+        names.extend(map(os.path.basename, paths))
+        busy.wait(120)
+        go.wait(120)
+        return whole(paths, *given, **options)
+
+    monkeypatch.setattr(desk_module, "extract_features", waiting)
+    others = [f"other {i}" for i in range(desk_module._AT_ONCE)]
+    with ThreadPoolExecutor() as threads:
+        drops = [
+            threads.submit(desk.take, other, uploaded(tmp_path / other, {f"{other}.jpg": jpeg()}))
+            for other in others
+        ]
+        busy.wait(120)  # every place is taken
+        files = uploaded(tmp_path / "late", {"late.jpg": jpeg()})
+        drops.append(threads.submit(desk.take, tab, files))
+        wait_for(lambda: any(p.endswith("late.jpg") for p in taken(desk._folder)))
+        desk.leave(tab)
+        go.set()
+    for drop in drops:
+        drop.result()
+    assert sorted(names) == [f"{other}.jpg" for other in others]
+    assert sorted(p.rpartition("/")[2] for p in taken(desk._folder)) == sorted(names)
+    for other in others:
+        desk.leave(other)
+
+
+def test_a_drop_during_a_drop_wins_and_the_first_leaves_nothing(desk, tab, tmp_path, monkeypatch):
     whole = desk_module.extract_features
     meanwhile = [uploaded(tmp_path / "second", {"b.jpg": jpeg()})]
 
     def slow(*given, **options):
         if meanwhile:
-            desk.take("tab", meanwhile.pop())
+            desk.take(tab, meanwhile.pop())
         return whole(*given, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(desk_module, "extract_features", slow)
-        desk.take("tab", uploaded(tmp_path / "first", {"a.jpg": jpeg()}))
+        desk.take(tab, uploaded(tmp_path / "first", {"a.jpg": jpeg()}))
     assert [p.rpartition("/")[2] for p in taken(desk._folder)] == ["b.jpg"]
-    assert "b.jpg" in desk.answer("tab", ENGLISH)
-    desk.forget("tab")
+    assert "b.jpg" in desk.answer(tab, ENGLISH)
+    desk.leave(tab)
     assert taken(desk._folder) == []
 
 
@@ -650,13 +707,6 @@ def test_without_gradio_the_way_to_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(DependencyError, match=r"needs Gradio.*pip install 'lucas-habitat\[app\]'"):
         run_app(open_browser=False)
-
-
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import threading
 import time
 import zipfile
 from contextlib import suppress
@@ -16,6 +17,8 @@ import pandas as pd
 import pytest
 from conftest import colour_photo
 from PIL import Image
+
+from lucas_habitat.app import desk as desk_module
 
 MISSING = [
     what
@@ -312,6 +315,55 @@ def test_two_tabs_at_once(page, point, app, browser, tmp_path):
     page.picture("first-tab")
     kept = {p.name for p in app.desk.corrections.with_name("rettet_photos").iterdir()}
     assert len(kept) == 6
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Photos are classified when the test lets them be: what is being classified, and the word to go."""
+    whole, paths, go = desk_module.extract_features, [], threading.Event()
+
+    def waiting(photos, *given, **options):
+        paths.extend(photos)
+        assert go.wait(300)
+        return whole(photos, *given, **options)
+
+    monkeypatch.setattr(desk_module, "extract_features", waiting)
+    yield paths, go
+    go.set()
+
+
+def uploads(app):
+    """The files that hold something of an upload, by name; Gradio leaves files of 0 bytes besides."""
+    return sorted(p.name for p in app.folder.rglob("*") if p.is_file() and p.stat().st_size)
+
+
+def test_a_tab_closed_while_its_photos_are_classified(page, point, app, browser, slow, tmp_path):
+    paths, go = slow
+    first = browser.current_window_handle
+    before = uploads(app)
+    browser.switch_to.new_window("tab")
+    other = Page(browser, app, tmp_path)
+    other.upload(point[0])
+    other.wait(lambda: paths)
+    browser.close()
+    browser.switch_to.window(first)
+    page.wait(lambda: app.desk._closed)
+    go.set()
+    page.wait(lambda: uploads(app) == before)
+
+
+def test_a_drop_while_the_one_before_is_classified(page, point, app, browser, slow, tmp_path):
+    paths, go = slow
+    before = uploads(app)
+    colour_photo("cropland", 5).save(tmp_path / "field.jpg")
+    page.upload(point[0])
+    page.wait(lambda: len(paths) == 1)
+    page.upload(tmp_path / "field.jpg")
+    page.wait(lambda: len(paths) == 2)
+    go.set()
+    page.says("This photo alone: cropland")
+    assert "48003900" not in page.text()
+    page.wait(lambda: uploads(app) == sorted([*before, "field.jpg"]))
 
 
 def test_with_the_keyboard_alone(page, point, browser):

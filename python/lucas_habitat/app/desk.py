@@ -31,7 +31,11 @@ __all__ = ["Desk"]
 
 #: So many photos of a point are looked at closer; a point has six at most, close-up included.
 _MOST_LOOKED_AT = 6
+
 _SIMILAR = 3
+
+#: Drops that are classified at the same time; others wait.
+_AT_ONCE = 2
 
 
 @dataclass
@@ -82,9 +86,11 @@ class Desk:
         self._target = target_for(model, "auto", None)
         self._know_photos(photos)
         self._drops: dict[str, _Drop] = {}
-        # What each open tab is being served last: an answer that comes too late is thrown away.
-        self._served: dict[str, object] = {}
+        # The last drop of each tab, and tabs that are closed: an answer that comes too late is thrown away.
+        self._turns: dict[str, object] = {}
+        self._closed: set[str] = set()
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     # ---- what the page asks for ----
 
@@ -97,37 +103,33 @@ class Desk:
         folder.mkdir(parents=True)
         turn = object()
         with self._lock:
-            self._served[tab] = turn
+            self._turns[tab] = turn
+        is_kept = False
         try:
-            refused = take_uploads(files, folder)
-            photos = list_photos(folder, labels=False) if _any_photo(folder) else None
-            drop = self._classified(photos, folder, refused)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            for file in files:  # those that were not moved yet
-                with suppress(OSError):
-                    os.unlink(file)
-            raise
-        with self._lock:
-            is_awaited = self._served.get(tab) is turn
-            before = self._drops.pop(tab, None) if is_awaited else drop
-            if is_awaited:
-                self._drops[tab] = drop
-        if before is not None:
-            shutil.rmtree(before.folder, ignore_errors=True)
+            refused = _taken(files, folder)
+            with self._places:
+                if self._is_awaited(tab, turn):
+                    is_kept = self._put(tab, turn, self._classified(folder, refused))
+        finally:
+            if not is_kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def forget(self, tab: str) -> None:
-        """Delete what a tab dropped, and what is still being classified for it once that ends."""
+    def leave(self, tab: str) -> None:
+        """Delete what a tab dropped, now that it is closed; what is on its way is thrown away.
+
+        A closed tab does not come back: a page that is loaded again is a tab of another name.
+        """
         with self._lock:
-            self._served.pop(tab, None)
+            self._closed.add(tab)
+            self._turns.pop(tab, None)
             drop = self._drops.pop(tab, None)
         if drop is not None:
             shutil.rmtree(drop.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Forget all tabs."""
-        for tab in {*self._drops, *self._served}:
-            self.forget(tab)
+        """Let all tabs leave."""
+        for tab in {*self._drops, *self._turns}:
+            self.leave(tab)
 
     def answer(self, tab: str, say: page.Words) -> str:
         """Say what the model says."""
@@ -201,6 +203,21 @@ class Desk:
 
     # ---- how it is done ----
 
+    def _is_awaited(self, tab: str, turn: object) -> bool:
+        """Whether a drop is still its tab's last one, and the tab open."""
+        return self._turns.get(tab) is turn and tab not in self._closed
+
+    def _put(self, tab: str, turn: object, drop: _Drop) -> bool:
+        """Let a drop take the place of the tab's one before, if it is still awaited; say whether."""
+        with self._lock:
+            if not self._is_awaited(tab, turn):
+                return False
+            before = self._drops.pop(tab, None)
+            self._drops[tab] = drop
+        if before is not None:
+            shutil.rmtree(before.folder, ignore_errors=True)
+        return True
+
     def _chosen(self, tab: str, choice: str | None) -> tuple[_Drop | None, list[int]]:
         """A tab's drop and the rows of what was chosen of it; None if the choice is not of it."""
         drop = self._drops.get(tab)
@@ -214,20 +231,14 @@ class Desk:
         is_chosen = (table["group"] == int(choice[1:])) & (table["status"] == "ok")
         return drop, np.flatnonzero(is_chosen).tolist()
 
-    def _classified(
-        self, photos: pd.DataFrame | None, folder: Path, refused: list[Refused]
-    ) -> _Drop:
-        """What the model says of photos and of their points."""
-        if photos is None:
+    def _classified(self, folder: Path, refused: list[Refused]) -> _Drop:
+        """What the model says of the photos in a folder and of their points."""
+        if not _any_photo(folder):
             empty = pd.DataFrame(columns=["path", "status", "error", "group"])
             return _Drop(
                 folder, empty, empty, np.empty((0, 0), np.float32), np.empty(0, bool), refused
             )
-        photos = photos.sort_values(
-            "direction",
-            key=lambda d: d.map({name: i for i, name in enumerate(DIRECTIONS)}),
-            kind="stable",
-        ).reset_index(drop=True)
+        photos = _by_direction(list_photos(folder, labels=False))
         # Nothing of an upload may stay, so its features are not cached either.
         features = extract_features(
             photos["path"].tolist(),
@@ -303,6 +314,25 @@ def _identities(
         point, year, habitat = ("" if pd.isna(value) else str(value) for value in facts)
         identities.append(((name, point, year, habitat), (name, point, year) if point else None))
     return identities
+
+
+def _taken(files: Sequence[str], folder: Path) -> list[Refused]:
+    """Take uploads into a folder; where that fails, none of them stays where it was either."""
+    try:
+        return take_uploads(files, folder)
+    except BaseException:
+        for file in files:
+            with suppress(OSError):
+                os.unlink(file)
+        raise
+
+
+def _by_direction(photos: pd.DataFrame) -> pd.DataFrame:
+    return photos.sort_values(
+        "direction",
+        key=lambda d: d.map({name: i for i, name in enumerate(DIRECTIONS)}),
+        kind="stable",
+    ).reset_index(drop=True)
 
 
 def _any_photo(folder: Path) -> bool:

@@ -78,6 +78,7 @@ def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
             height=150,
             elem_id="upload",
         )
+        taken = gr.File(file_count="multiple", visible="hidden")
         answer = gr.HTML(elem_id="answer")
         with gr.Column(visible=False) as more:
             look_title = gr.HTML(heads.look(say))
@@ -95,7 +96,6 @@ def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
                 desk.take(tab, paths)
             options = desk.choices(tab, say)
             return [
-                None,  # ready for the next drop; what was dropped is shown below
                 desk.answer(tab, say),
                 gr.Column(visible=bool(options)),
                 gr.Dropdown(options, value=options[0][1] if options else None),
@@ -130,17 +130,22 @@ def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
             return desk.correct(str(request.session_hash), chosen, habitat, page.Words(code))
 
         def left(request: gr.Request) -> None:
-            desk.forget(str(request.session_hash))
+            desk.leave(str(request.session_hash))
 
         # Gradio hands the request to what asks for it by type, and must find the type itself.
         for function in (dropped, switched, looked, corrected, left):
             function.__annotations__["request"] = gr.Request
         hidden = {"api_visibility": "private"}
-        files.upload(
+        # The box is empty again at once: the next drop would bring what stands in it once more.
+        files.upload(None, files, [files, taken], js="files => [null, files]", **hidden).then(
             dropped,
-            [files, switch],
-            [files, answer, more, choice, closer, right, saved],
+            [taken, switch],
+            [answer, more, choice, closer, right, saved],
             show_progress_on=answer,
+            # A drop during a drop counts too, and none waits where the desk does not know of it: it
+            # deletes the uploads of tabs that are closed.
+            trigger_mode="multiple",
+            concurrency_limit=None,
             **hidden,
         )
         switch.change(
