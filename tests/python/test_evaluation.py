@@ -1,5 +1,6 @@
 """Accuracy: numbers worked out by hand, intervals that respect points, and honest notes."""
 
+import importlib
 import json
 import tracemalloc
 from pathlib import Path
@@ -680,3 +681,26 @@ def test_n_boot_must_be_a_whole_number(n_boot):
 def test_level_must_be_a_share(level):
     with pytest.raises(InputError, match="level must be a number, more than 0 and less than 1"):
         evaluate(photos("ab", "ab"), level=level)
+
+
+# --- the simulations of docs/trust.md, cut small -----------------------------------------------
+
+
+@pytest.mark.slow
+def test_intervals_hold_as_often_as_the_simulations_say(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks" / "trust")
+    simulation = importlib.import_module("intervals")
+    single, before, land, models = (t.frame for t in simulation.tables(quick=True))
+
+    def held(table, *columns):
+        return table[list(columns)].astype(float)
+
+    # 95 of 100 within what 150 samples tell; more is allowed where few errors are expected.
+    assert (held(single, "overall", "kappa", "producer's", "F1", "share") > 89).all(axis=None)
+    assert (held(single, "user's") > 87).all(axis=None)
+    many = single[single["accuracy"].astype(float) < 0.9]
+    assert (held(many, "overall", "kappa", "share") < 99.5).all(axis=None)
+    # What was given before does not pass.
+    assert (held(before, "producer's") < 89).any(axis=None)
+    assert (held(land, "overall", "kappa") > 89).all(axis=None)
+    assert (held(models, "accuracy", "kappa", "macro F1") > 87).all(axis=None)
