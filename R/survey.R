@@ -45,7 +45,9 @@
 #'   where the table has a number), `x`, `y` (EPSG:3035, metres), `lon`, `lat` (WGS84, degrees, west
 #'   negative), `obs_type` (text), `obs_dist` (metres from observer to point), `photo_point`,
 #'   `photo_north`, `photo_east`, `photo_south` and `photo_west` (logical, `NA` where the table does not
-#'   say whether it was taken), `date` (of the visit, text such as `"2018-06-19"`), then `columns`.
+#'   say whether it was taken), `date` (of the visit, text such as `"2018-06-19"`), `survey_weight` (the
+#'   survey's own design weight, where the table has one, such as `WGT_LUCAS`; the harmonised table has
+#'   none), then `columns`.
 #'
 #'   `attr(, "repairs")` is a named integer vector: how many values were put right, by kind.
 #'   `attr(, "problems")` is a data.frame of rows that cannot be right and were left out: `row` (its
@@ -55,8 +57,22 @@
 #'   all of them are left out). A message sums up both. R forgets attributes when rows are taken, so
 #'   look at them first.
 #'
-#' `lucas_select()`: the chosen rows in order of point and year, with the factor `habitat`; what
-#'   [lucas_download()] takes. A message counts the rows left after each condition.
+#' `lucas_select()`: the chosen rows in order of point and year, with the factor `habitat`,
+#'   `inclusion_probability` and `weight`; what [lucas_download()] takes. A message counts the rows left
+#'   after each condition.
+#' @section Weights:
+#' `inclusion_probability` is the share that was drawn of the candidates of the row's class, the rows
+#' that met all conditions; 1 where all were taken. `weight` is 1 over it, times the survey's own weight
+#' where the table has one (`survey_weight`, `WGT_LUCAS` or the like; without a number of more than 0 it
+#' is `NA`, with a warning). Both travel with the photos through [lucas_classify()] and
+#' [lucas_vote()] to [lucas_evaluate()], which takes `weights = "weight"`.
+#'
+#' Weights stand for the candidates: land that meets the conditions, not land without photos or whose
+#' points were seen from afar. With `years`, a row is a point in a year: it is drawn as such, and a point
+#' counts once for each of its years drawn. A class of which `n` is too small to draw a row is not stood
+#' for by any weight. Choosing again from what was chosen multiplies probabilities. A split
+#' ([lucas_split()]) takes points of all classes in equal shares, which changes no weighted mean; drawing so
+#' many of each class afterwards, as its `n_per_class` does, is not in the weight.
 #' @references d'Andrimont, R. et al. (2020). Harmonised LUCAS in-situ land cover and use database for
 #'   field surveys from 2006 to 2018 in the European Union. Scientific Data 7:352.
 #'   \doi{10.1038/s41597-020-00675-z}

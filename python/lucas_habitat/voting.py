@@ -13,7 +13,7 @@ from ._base import words
 from ._base.checks import check_choice
 from ._base.choices import VOTE_METHODS
 from ._base.classes import calibrated_rows, classes_of, probability_columns
-from ._base.tables import as_table, require_columns
+from ._base.tables import INCLUSION, WEIGHT, as_table, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
 from .photos import as_photos, groups_of, leave_out_closeups
@@ -54,7 +54,8 @@ def vote(
         ``agreement`` (share of voting photos whose own class is the predicted one),
         ``p_<class>`` (float64, rows sum to 1), ``v_<class>`` (shares of votes), ``calibrated``,
         then ``habitat``, ``split``, ``lc1``, ``nuts0`` and mean ``obs_dist``, ``x``, ``y``,
-        ``lon``, ``lat`` where known. A point none of whose photos could be read is a row with
+        ``lon``, ``lat``, and ``inclusion_probability`` and ``weight`` (of `select_points`; missing where
+        photos of a point differ) where known. A point none of whose photos could be read is a row with
         ``n_photos`` 0 and missing values.
 
     Notes
@@ -301,6 +302,24 @@ def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.Da
     for column in ("obs_dist", "x", "y", "lon", "lat"):
         if column in photos:
             points[column] = photos[column].groupby(point).mean().reindex(range(n)).to_numpy()
+    for column in (INCLUSION, WEIGHT):
+        if column in photos:
+            points[column] = _shared(photos, column, point)
+
+
+def _shared(
+    photos: pd.DataFrame, column: str, point: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """The number that all photos of a point carry; missing where they differ."""
+    of_points = pd.to_numeric(photos[column], errors="coerce").groupby(point)
+    has_one = of_points.nunique() <= 1
+    if not has_one.all():
+        warn(
+            f"Photos of {int((~has_one).sum())} points carry different values of {column}, which is "
+            "then missing: one point is one draw of the sample."
+        )
+    shared: npt.NDArray[np.float64] = of_points.first().where(has_one).to_numpy(np.float64)
+    return shared
 
 
 def _warn_of_points(

@@ -241,7 +241,11 @@ def test_a_run_killed_while_fetching_goes_on(tmp_path, server, done):
 def test_only_what_other_settings_change_is_done_anew(tmp_path, server, quick):
     options = {"sample": 160, "test_size": 0.4}
     first = run(tmp_path / "dk", server, **options)
-    assert len(pd.read_csv(tmp_path / "dk" / "selection.csv")) == 32
+    selection = pd.read_csv(tmp_path / "dk" / "selection.csv")
+    assert len(selection) == 32
+    # Points drawn stand for those that were not.
+    assert (selection["inclusion_probability"] < 1).any()
+    np.testing.assert_allclose(selection["weight"] * selection["inclusion_probability"], 1)
     selected = (tmp_path / "dk" / "selection.csv").stat().st_mtime_ns
     server.asked.clear()
     again = run(tmp_path / "dk", server, **options, overwrite=True, training={"epochs": 2})

@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lucas_habitat import assign_habitat, split_photos
-from lucas_habitat.errors import InputError
+from lucas_habitat import assign_habitat, evaluate, split_photos, vote
+from lucas_habitat.errors import InputError, LucasWarning
 from lucas_habitat.survey.selection import select_points
 from lucas_habitat.survey.tables import read_survey
 
 ROOT = Path(__file__).parents[2]
+SELECTION = json.loads((ROOT / "tests" / "cases" / "selection.json").read_text(encoding="utf-8"))
 pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
 
 ROW = {
@@ -597,7 +598,8 @@ def test_points_are_seen_in_the_field_near_and_with_photos(survey):
     assert chosen["obs_dist"].le(100).all()
     assert chosen["photo_west"].all()
     assert set(chosen["habitat"]) == {"artificial", "cropland", "grassland", "woody"}
-    assert list(chosen) == [*survey.columns, "habitat"]
+    assert list(chosen) == [*survey.columns, "habitat", "inclusion_probability", "weight"]
+    assert (chosen[["inclusion_probability", "weight"]] == 1).all(axis=None)
     steps = chosen.attrs["selection"]
     assert list(steps.values()) == sorted(steps.values(), reverse=True)
     assert steps["rows of the survey"] == 900
@@ -732,6 +734,78 @@ def test_tables_that_are_no_survey(survey):
         select_points(survey.drop(columns="lc1"))
     with pytest.raises(InputError, match="field_only=True needs the column obs_type"):
         select_points(survey.drop(columns="obs_type"))
+
+
+# --- what points stand for --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", SELECTION["cases"], ids=lambda c: c["how"])
+def test_inclusion_probabilities_and_weights(case):
+    survey = pd.DataFrame(SELECTION["survey"])
+    if not case["survey_weights"]:
+        survey = survey.drop(columns="WGT_LUCAS")
+    points = survey
+    for arguments in (case["arguments"], case.get("again")):
+        if arguments is not None:
+            points = select_points(points, max_distance=None, **SELECTION["always"], **arguments)
+    assert points["habitat"].value_counts().to_dict() == case["n"]
+    for column in ("inclusion_probability", "weight"):
+        expected = points["habitat"].map(case[column]).to_numpy(dtype=float)
+        np.testing.assert_allclose(points[column], expected, rtol=SELECTION["tolerance"])
+    if not case["survey_weights"]:
+        assert points["weight"].sum() == pytest.approx(11)  # the candidates
+
+
+def test_weights_travel_to_the_evaluation(tmp_path):
+    case = SELECTION["evaluation"]
+    points = pd.DataFrame({k: case[k] for k in ("habitat", "predicted", "weight")})
+    points["point_id"] = [f"plot {i}" for i in range(len(points))]
+    points["inclusion_probability"] = 1 / points["weight"]
+    photos = pd.concat([points.assign(path=points["point_id"] + f"_{d}.jpg") for d in "NE"])
+    for label in sorted(set(case["habitat"])):
+        photos[f"p_{label}"] = np.where(photos["predicted"] == label, 0.8, 0.1)
+    photos = photos.assign(year=2018, direction="N", calibrated=True)
+    photos.to_csv(tmp_path / "predictions.csv", index=False)
+    for table in (photos, tmp_path / "predictions.csv"):
+        voted = vote(table)
+        assert voted["weight"].tolist() == case["weight"]
+        assert voted["inclusion_probability"].tolist() == points["inclusion_probability"].tolist()
+        weighted = evaluate(voted, weights="weight", n_boot=0)
+        assert weighted.overall_accuracy == pytest.approx(case["weighted"])
+        assert evaluate(voted, n_boot=0).overall_accuracy == pytest.approx(case["plain"])
+
+
+def test_photos_of_a_point_that_differ_in_weight_give_it_none():
+    photos = pd.DataFrame(
+        {
+            "path": ["a_N.jpg", "a_E.jpg", "b_N.jpg"],
+            "point_id": ["a", "a", "b"],
+            "weight": [1.0, 2.0, 3.0],
+            "p_grass": 0.5,
+            "p_woods": 0.5,
+        }
+    )
+    with pytest.warns(LucasWarning, match="1 points carry different values of weight"):
+        assert vote(photos)["weight"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", ["WGT_LUCAS", "survey_weight", "Design weight", "SURVEY_WGT"])
+def test_the_surveys_own_weight_is_read_by_any_name(tmp_path, name):
+    rows = read(tmp_path, {name: "888"}, {name: "12,5"}, {name: "-1"}, {name: ""})
+    np.testing.assert_array_equal(rows["survey_weight"], [888, 12.5, np.nan, np.nan])
+    assert rows.attrs["repairs"]["unreadable"] == 1
+    with pytest.warns(LucasWarning, match="2 of 4 rows have no survey_weight of more than 0"):
+        chosen = select_points(rows, directions="P")
+    np.testing.assert_array_equal(chosen["weight"], [888, 12.5, np.nan, np.nan])
+    assert "survey_weight" not in read(tmp_path, {}, {})
+
+
+def test_years_of_a_point_are_drawn_by_themselves(survey):
+    candidates = select_points(survey, years=[2012, 2015, 2018])
+    chosen = select_points(survey, years=[2012, 2015, 2018], n_per_class=12)
+    n = candidates["habitat"].value_counts()
+    np.testing.assert_allclose(chosen["weight"], chosen["habitat"].map(n) / 12)
+    assert chosen["weight"].sum() == pytest.approx(len(candidates))
 
 
 def test_the_made_sample_for_examples():

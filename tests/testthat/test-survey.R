@@ -69,6 +69,41 @@ test_that("samples are drawn by seed, balanced or in proportion", {
   expect_identical(nrow(choose(n = 10)), 10L)
 })
 
+test_that("points have the inclusion probabilities and weights worked out by hand", {
+  skip_without_core()
+  cases <- case_file("selection.json")
+  choose <- function(table, arguments) {
+    always <- list(field_only = cases$always$field_only, max_distance = NULL,
+                   directions = cases$always$directions)
+    suppressMessages(do.call(lucas_select, c(list(table), always, arguments)))
+  }
+  for (case in cases$cases) {
+    survey <- as.data.frame(lapply(cases$survey, unlist))
+    if (!case$survey_weights) survey$WGT_LUCAS <- NULL
+    points <- choose(survey, case$arguments)
+    if (!is.null(case$again)) points <- choose(points, case$again)
+    habitat <- as.character(points$habitat)
+    expect_equal(c(table(habitat)), unlist(case$n), info = case$how)
+    for (column in c("inclusion_probability", "weight")) {
+      expect_equal(points[[column]], unname(unlist(case[[column]])[habitat]),
+                   tolerance = cases$tolerance, info = case$how)
+    }
+  }
+  case <- cases$evaluation
+  points <- as.data.frame(lapply(case[c("habitat", "predicted", "weight")], unlist))
+  weighted <- lucas_evaluate(points, weights = "weight", n_boot = 0)
+  expect_equal(weighted$overall_accuracy, case$weighted)
+  expect_equal(lucas_evaluate(points, n_boot = 0)$overall_accuracy, case$plain)
+  # Both photos of a point carry its weight, and the point keeps it.
+  photos <- merge(data.frame(path = c("N.jpg", "E.jpg")), cbind(point_id = paste("plot", 1:6), points))
+  photos$path <- paste(photos$point_id, photos$path)
+  for (label in unique(case$habitat)) {
+    photos[[paste0("p_", label)]] <- ifelse(photos$predicted == label, 0.8, 0.1)
+  }
+  voted <- suppressMessages(lucas_vote(photos))
+  expect_identical(voted$weight, points$weight)
+})
+
 test_that("the credit names years, licence and citation", {
   skip_without_core()
   said <- strsplit(lucas_credit(c(2018L, NA, 2015L, 2018L)), "\n")[[1]]

@@ -22,6 +22,9 @@ EXACT: dict[str, Any] = (
     {} if Version(pd.__version__) >= Version("3.1") else {"float_precision": "round_trip"}
 )
 
+#: Columns of a sample of points: how likely a row was drawn, and what it stands for.
+INCLUSION, WEIGHT = "inclusion_probability", "weight"
+
 TABLE_ENDINGS = (".csv", ".parquet")
 
 # Read as text whatever they look like: leading zeros and 8-digit ids must survive.

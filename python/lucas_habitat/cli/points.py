@@ -34,7 +34,7 @@ def _evaluate_options(parser: ArgumentParser) -> None:
     add("predictions", metavar="FILE", help="what classify or vote wrote")
     add("--out", metavar="FILE.json", default=None, help="where to write the numbers")
     add("--reference", help="column of the true class")
-    add("--weights", help="column of design weights, 1 / inclusion probability")
+    add("--weights", help="column of design weights, such as select's weight")
     add("--class-shares", metavar="FILE", help="table of the land's: class, share")
     add_bootstrap(parser)
     add_seed(parser)

@@ -52,7 +52,7 @@ def _select_options(parser: ArgumentParser) -> None:
     add("--max-distance", type=float, help="metres it was seen from")
     add("--directions", help="photos that must have been taken")
     add("--min-cover", type=float, help="percent of the point its class must cover")
-    add("--n-per-class", type=int, help="so many points of each class")
+    add("--n-per-class", type=int, help="so many points of each class; weight tells of the land")
     add("--n", type=int, help="so many points, in proportion")
     add_seed(parser)
 

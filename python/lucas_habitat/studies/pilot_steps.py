@@ -17,6 +17,7 @@ from ..pages.run_page import run_sections
 from ..photos import landscape
 from ..saved_models import load_model, save_model
 from ..splits import split_photos
+from ..survey.design import shares_drawn, thinned
 from ..survey.photos import download_photos
 from ..survey.selection import draw_rows, select_points
 from ..survey.table_files import download_table
@@ -191,4 +192,6 @@ def _draw_points(points: pd.DataFrame, settings: PilotSettings, n_photos: int) -
             f"{words.option('sample')}, {words.arg('sample', 'all')}, or more countries or years."
         )
     drawn = draw_rows(latest, n_of_each, None if n_of_each else n_points, settings.seed)
-    return points[points["point_id"].isin(drawn["point_id"])]
+    chosen = points[points["point_id"].isin(drawn["point_id"])]
+    share = dict(zip(drawn["point_id"], shares_drawn(drawn, latest), strict=True))
+    return thinned(chosen, chosen["point_id"].map(share))

@@ -9,8 +9,25 @@ from pathlib import Path
 from ..errors import InputError, some
 from .campaigns import PHOTO_COLUMNS
 
+# Names of a design weight. The harmonised table has none; Eurostat gives WGT_LUCAS in files of its own, to be
+# joined by point.
+WEIGHTS = (
+    "survey_weight",
+    "wgt_lucas",
+    "lucas_wgt",
+    "survey_wgt_lucas",
+    "point_wgt_lucas",
+    "survey_wgt",
+    "point_wgt",
+    "wgt",
+    "design_weight",
+    "sampling_weight",
+    "weight",
+)
+
 # The tables' names of what is read; survey_ and point_ before a name are tried too (2022).
 _ALIASES = {
+    "survey_weight": WEIGHTS,
     "th_lat": ("th_lat", "point_lat", "point_latitude"),
     "th_long": ("th_long", "th_lon", "point_long", "point_lon", "point_longitude"),
 }
@@ -28,6 +45,7 @@ _READ = (
     "obs_type",
     "obs_dist",
     "survey_date",
+    "survey_weight",
     *PHOTO_COLUMNS.values(),
 )
 

@@ -13,6 +13,7 @@ from .._base.checks import check_number
 from .._base.tables import require_columns
 from ..errors import InputError, inform, some
 from .campaigns import PHOTO_COLUMNS, check_countries, check_directions, check_years
+from .design import shares_drawn, thinned, with_weights
 from .nomenclature import assign_habitat
 from .values import IN_SITU
 
@@ -76,13 +77,30 @@ def select_points(
     Returns
     -------
     pandas.DataFrame
-        The chosen rows in order of point and year, with ``habitat``: what `download_photos`
-        takes. ``attrs["selection"]`` counts the rows left after each step.
+        The chosen rows in order of point and year, with ``habitat``, ``inclusion_probability`` and
+        ``weight``: what `download_photos` takes. ``attrs["selection"]`` counts the rows left after
+        each step.
+
+        ``inclusion_probability`` is the share that was drawn of the candidates of the row's class, the
+        rows that met all conditions; 1 where all were taken. ``weight`` is 1 over it, times the
+        survey's own weight where the table has one (``survey_weight`` as `read_survey` gives it,
+        ``WGT_LUCAS`` or the like). `evaluate` takes it: ``weights="weight"``.
+
+    Notes
+    -----
+    Weights stand for the candidates: land that meets the conditions, not land without photos or whose
+    points were seen from afar. With ``years``, a row is a point in a year: it is drawn as such, and a
+    point counts once for each of its years drawn. A class of which ``n`` is too small to draw a row is
+    not stood for by any weight. Choosing again from what was chosen multiplies probabilities. A split
+    (`split_photos`) takes points of all classes in equal shares, which changes no weighted mean; drawing
+    so many of each class afterwards, as its ``n_per_class`` does, is not in the weight.
 
     Warns
     -----
     LucasMessage
         How many rows each condition left.
+    LucasWarning
+        If rows lack the survey's weight.
 
     Raises
     ------
@@ -117,8 +135,10 @@ def select_points(
     rows.table = rows.table.sort_values(["point_id", "year"]).reset_index(drop=True)
     if only_years is None:
         rows.keep(~rows.table["point_id"].duplicated(keep="last"), "one year a point")
+    rows.table = with_weights(rows.table)
     if n_per_class is not None or n is not None:
-        rows.table = draw_rows(rows.table, n_per_class, n, seed)
+        drawn = draw_rows(rows.table, n_per_class, n, seed)
+        rows.table = thinned(drawn, shares_drawn(drawn, rows.table))
         rows.n_left["drawn"] = len(rows.table)
     points = rows.table.reset_index(drop=True)
     points.attrs = {"selection": rows.n_left}

@@ -38,6 +38,7 @@ from .values import (
     read_side,
     read_taken,
     read_text,
+    read_weight,
     read_year,
     year_of_table,
 )
@@ -101,7 +102,8 @@ def read_survey(
         ``obs_type`` (the harmonised table's words), ``obs_dist`` (metres from observer to
         point), ``photo_point``, ``photo_north``, ``photo_east``, ``photo_south``,
         ``photo_west`` (boolean; missing where the table does not say whether it was taken),
-        ``date`` (of the visit, ISO text), then ``columns``.
+        ``date`` (of the visit, ISO text), ``survey_weight`` (the survey's own design weight, where the
+        table has one, such as ``WGT_LUCAS``; the harmonised table has none), then ``columns``.
 
         ``attrs["repairs"]`` counts the values put right, by kind, in all rows of the years and
         countries asked for. ``attrs["problems"]`` holds the
@@ -143,6 +145,10 @@ def read_survey(
     _add_cover(table, rows.text, repairs)
     km_off = _add_position(table, rows.text, repairs)
     _add_visit(table, rows.text, repairs)
+    if "survey_weight" in rows.text.column_names:
+        table["survey_weight"] = read_column(
+            rows.text, "survey_weight", read_weight, "float64", repairs
+        )
     for name in extra:
         if name not in table:
             table[name] = _read_extra(rows.text, name, table["lon"], repairs)

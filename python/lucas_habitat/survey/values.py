@@ -146,6 +146,14 @@ def read_distance(text: str) -> float:
     return value
 
 
+def read_weight(text: str) -> float:
+    """A design weight, more than 0; no number is a sentinel."""
+    value = float(text.replace(",", "."))
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError
+    return value
+
+
 def read_percent(text: str) -> tuple[float, float]:
     """The least and the most of a percentage or class of percentages."""
     bare = text.replace(" ", "").replace("%", "").lower()
