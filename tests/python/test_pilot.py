@@ -12,6 +12,7 @@ import zipfile
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import COLOURS, colour_photo
