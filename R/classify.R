@@ -10,11 +10,15 @@
 #' @inheritParams lucas_train
 #' @param precision `NULL` for the model's own; or `"auto"`, `"float32"` (the same answer on every
 #'   machine), `"bfloat16"`.
+#' @param flag_unlike Whether to mark photos that are unlike all that the model was trained on, by their
+#'   features, in the column `unlike`: do not trust their class. About 1 in 100 photos of land like the
+#'   training's is marked too.
 #'
 #' @return A data.frame: the photo table's rows in their order, with `predicted` (factor with all
 #'   classes), `confidence` (the largest probability), `p_<class>` (probabilities, rows sum to 1),
 #'   `calibrated` (whether the model was), `vote_calibration` (how [lucas_vote()] puts points'
-#'   probabilities right; only where the model knows), `status` (`"ok"` or a short reason) and `error`.
+#'   probabilities right; only where the model knows), `status` (`"ok"` or a short reason) and `error`;
+#'   with `flag_unlike` also `unlike` (`NA` where a photo could not be read).
 #'   The attributes `engine` and `precision` say how it was computed.
 #' @seealso [lucas_vote()] for the next step, [predict.lucas_model()].
 #' @examples
@@ -28,6 +32,6 @@
 #' }
 #' @export
 lucas_classify <- function(photos, model, batch_size = NULL, device = "auto", precision = NULL,
-                           cache = TRUE, verbose = TRUE) {
+                           cache = TRUE, flag_unlike = FALSE, verbose = TRUE) {
   with_habitat(call_core("classify", captured(), verbose))
 }

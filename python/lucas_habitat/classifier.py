@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ._base import words
 from ._base.checks import check_choice, check_number
 from ._base.choices import PRECISIONS
 from ._base.classes import column_names
@@ -21,6 +22,7 @@ from .engines import Target, choose_target
 from .errors import DeviceError, InputError, inform
 from .features import iter_features
 from .images.heic import warn_of_heic
+from .likeness import unlike_training
 from .model import HabitatModel, Model, p_of, trained_on
 from .photos import as_photos, check_labels
 from .point_calibration import COLUMN as VOTE_CALIBRATION
@@ -38,6 +40,7 @@ def classify(
     device: str = "auto",
     precision: str | None = None,
     cache: bool = True,
+    flag_unlike: bool = False,
     progress: Progress = True,
 ) -> pd.DataFrame:
     """Predict class probabilities for photos.
@@ -60,6 +63,10 @@ def classify(
         on every machine, to within rounding.
     cache : bool, default True
         Whether features are looked up and kept on disk.
+    flag_unlike : bool, default False
+        Whether to mark photos that are unlike all that the model was trained on, by their
+        features: do not trust their class. About 1 in 100 photos of land like the training's is
+        marked too.
     progress : bool or callable, default True
         A callable is called as ``progress(done, total, what)``.
 
@@ -70,8 +77,9 @@ def classify(
         classes), ``confidence`` (the largest probability), ``p_<class>`` (float64, rows sum to
         1), ``calibrated`` (whether the model was), ``vote_calibration`` (how `vote` puts points'
         probabilities right; only where the model knows), ``status`` (``"ok"`` or a reason from
-        `lucas_habitat.images.STATUSES`) and ``error``. A photo that cannot be read has missing
-        values and its reason. ``attrs`` says ``engine`` and ``precision``.
+        `lucas_habitat.images.STATUSES`) and ``error``; with ``flag_unlike`` also ``unlike``. A
+        photo that cannot be read has missing values and its reason. ``attrs`` says
+        ``engine`` and ``precision``.
 
     Warns
     -----
@@ -81,7 +89,7 @@ def classify(
     Raises
     ------
     InputError
-        If there are no photos.
+        If there are no photos, or the model keeps no training photos to compare with.
     ModelError
         If the folder holds no usable model.
     DeviceError
@@ -94,6 +102,11 @@ def classify(
     table = as_photos(photos)
     if table.empty:
         raise InputError("There are no photos: the table has no rows.")
+    if flag_unlike and not len(model.training_features):
+        raise InputError(
+            "The model keeps no features of its training photos to compare with; leave "
+            f"{words.arg('flag_unlike')} out."
+        )
     check_labels(table, model.classes)
     is_trained_on = trained_on(model, table) & table["split"].isna()
     if is_trained_on.any():
@@ -107,6 +120,7 @@ def classify(
     # Each part's features are dropped at once, so that millions of photos need no more memory.
     p = np.full((len(table), len(model.classes)), np.nan)
     status, error = np.full(len(table), "", object), np.full(len(table), "", object)
+    unlike = pd.array([pd.NA] * len(table), dtype="boolean") if flag_unlike else None
     with _one_blas_thread():
         for rows, part in iter_features(
             table["path"].tolist(),
@@ -118,8 +132,14 @@ def classify(
             progress=progress,
         ):
             p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
+            if unlike is not None and part.ok.any():
+                is_read = part.ok
+                unlike[np.asarray(rows)[is_read]] = unlike_training(part.values[is_read], model)
     warn_of_heic(error)
-    return predictions_of(table, model, p, status, error, target)
+    predictions = predictions_of(table, model, p, status, error, target)
+    if unlike is not None:
+        predictions["unlike"] = unlike
+    return predictions
 
 
 def describe_predictions(predictions: pd.DataFrame) -> list[str]:
@@ -129,6 +149,11 @@ def describe_predictions(predictions: pd.DataFrame) -> list[str]:
         f"{is_read.sum()} photos classified ({predictions.attrs['engine']}, "
         f"{predictions.attrs['precision']}), {(~is_read).sum()} refused",
         *count_lines(predictions.loc[~is_read, "status"].value_counts()),
+        *(
+            [f"{int(predictions['unlike'].sum())} photos are unlike the training photos"]
+            if "unlike" in predictions
+            else []
+        ),
     ]
 
 
@@ -194,7 +219,16 @@ def predictions_of(
         c
         for c in photos.columns
         if str(c).startswith(("p_", "v_"))
-        or c in ("predicted", "confidence", "calibrated", VOTE_CALIBRATION, "status", "error")
+        or c
+        in (
+            "predicted",
+            "confidence",
+            "calibrated",
+            VOTE_CALIBRATION,
+            "status",
+            "error",
+            "unlike",
+        )
     ]
     table = photos.drop(columns=replaced).reset_index(drop=True)
     table["predicted"] = pd.Categorical.from_codes(codes, categories=pd.Index(model.classes))

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lucas_habitat import classify, list_photos, load_model, save_model
 from lucas_habitat._base.files import file_sha256
-from lucas_habitat.classifier import Target
+from lucas_habitat.classifier import Target, describe_predictions
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError
 from lucas_habitat.model import logits_of
 
@@ -443,3 +444,26 @@ def test_numpys_threads_are_given_back(model, parts):
         assert threads() == {2}
         classify(parts[1], model, progress=False)
         assert threads() == {2}
+
+
+def test_photos_unlike_the_training_photos_are_flagged_on_request(model, parts, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    landscape = parts[0][parts[0]["direction"] != "C"]
+    paths = [*landscape["path"][:5], str(tmp_path / "noise.png"), str(tmp_path / "broken.jpg")]
+    with pytest.warns(LucasMessage):
+        flagged = classify(paths, model, flag_unlike=True, progress=False)
+    assert flagged["unlike"].tolist()[:6] == [False] * 5 + [True]
+    assert flagged["unlike"].isna().tolist() == [False] * 6 + [True]
+    assert describe_predictions(flagged)[-1] == "1 photos are unlike the training photos"
+    with pytest.warns(LucasMessage):
+        plain = classify(flagged, model, progress=False)
+    assert "unlike" not in plain
+    pd.testing.assert_frame_equal(flagged.drop(columns="unlike"), plain)
+
+
+def test_a_model_without_training_features_flags_nothing(model, parts):
+    empty = dataclasses.replace(model, training_features=model.training_features[:0])
+    with pytest.raises(InputError, match=r"keeps no features.*flag_unlike"):
+        classify(parts[1], empty, flag_unlike=True, progress=False)

@@ -8,18 +8,13 @@ from conftest import colour_photo
 from PIL import Image, ImageDraw
 from torch import nn
 
-from lucas_habitat import list_photos
-from lucas_habitat.app import explain
-from lucas_habitat.app.explain import (
-    activation_map,
-    distance_to_training,
-    similar_photos,
-    unlike_training,
-)
+from lucas_habitat import likeness, list_photos
+from lucas_habitat.app.explain import activation_map
 from lucas_habitat.engines import Target, choose_target
 from lucas_habitat.errors import InputError, PhotoError
 from lucas_habitat.features import extract_features
 from lucas_habitat.images.decode import Preprocessing, decode_photo
+from lucas_habitat.likeness import distance_to_training, similar_photos, unlike_training
 from lucas_habitat.model import HabitatModel
 from lucas_habitat.networks.backbones import Backbone
 
@@ -178,11 +173,11 @@ def test_twenty_thousand_photos_are_prepared_once(monkeypatch):
     model = model_of(Blocks(), ["a", "b"], nn.Sequential(), width=1280,
                      features=rng.random((20_000, 1280), dtype=np.float32))  # fmt: skip
     photo = rng.random((1, 1280), dtype=np.float32)
-    rows, directions = [], explain._directions
+    rows, directions = [], likeness._directions
     monkeypatch.setattr(
-        explain, "_directions", lambda given: rows.append(len(given)) or directions(given)
+        likeness, "_directions", lambda given: rows.append(len(given)) or directions(given)
     )
-    monkeypatch.setattr(explain, "_last", None)
+    monkeypatch.setattr(likeness, "_last", None)
     for _ in range(3):
         unlike_training(photo, model)
     assert sorted(rows) == [1, 1, 1, 20_000]

@@ -20,11 +20,12 @@ from ..classifier import predictions_of, target_for
 from ..corrections import add_corrections
 from ..errors import InputError, LucasError
 from ..features import extract_features
+from ..likeness import similar_photos, unlike_training
 from ..model import HabitatModel, p_of, trained_on
 from ..photos import DIRECTIONS, landscape, list_photos
 from ..voting import vote
 from . import page
-from .explain import activation_map, similar_photos, unlike_training
+from .explain import activation_map
 from .uploads import Refused, take_uploads
 
 __all__ = ["Desk"]

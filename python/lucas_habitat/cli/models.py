@@ -62,6 +62,7 @@ def _classify_options(parser: ArgumentParser) -> None:
     add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
     add("--split", choices=("train", "test"), default=None, help="only these rows of a split table")
     add("--batch-size", type=int, help="photos at a time; else what suits the device")
+    add("--flag-unlike", action="store_true", help="mark photos unlike the training photos")
     add_computing(parser, precision="the model's own where nothing is said")
 
 
