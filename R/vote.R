@@ -15,7 +15,9 @@
 #'   (share of voting photos whose own class is the predicted one), `p_<class>` (rows sum to 1),
 #'   `v_<class>` (shares of votes), `calibrated`, then `habitat`, `split`, `lc1`, `nuts0` and mean `obs_dist`, `x`, `y`, `lon`,
 #'   `lat`, and `inclusion_probability` and `weight` (of [lucas_select()]; `NA` where photos of a point
-#'   differ) where known. A point none of whose photos could be read is a row with `n_photos` 0 and `NA`.
+#'   differ) where known, and `n_unlike` (photos flagged as unlike the training photos) where
+#'   [lucas_classify()] flagged them. A point none of whose photos could be read is a row with `n_photos` 0
+#'   and `NA`.
 #' @section Probabilities of points:
 #' Where the model was calibrated on points with several photos, `p_<class>` are put right as such
 #' points showed (the column `vote_calibration` of the predictions carries how; see

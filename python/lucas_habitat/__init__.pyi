@@ -4,6 +4,9 @@ from .app.server import run_app as run_app
 from .cache import cache_info as cache_info
 from .cache import clear_cache as clear_cache
 from .calibration import calibrate as calibrate
+from .certainty import abstain as abstain
+from .certainty import labelling_saved as labelling_saved
+from .certainty import prediction_sets as prediction_sets
 from .classifier import classify as classify
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
@@ -42,6 +45,7 @@ from .proportions import covariates as covariates
 from .proportions import support as support
 from .rdata import save_rds as save_rds
 from .rdata import to_r as to_r
+from .review import review_list as review_list
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
 from .splits import split_photos as split_photos

@@ -55,7 +55,8 @@ def vote(
         ``p_<class>`` (float64, rows sum to 1), ``v_<class>`` (shares of votes), ``calibrated``,
         then ``habitat``, ``split``, ``lc1``, ``nuts0`` and mean ``obs_dist``, ``x``, ``y``,
         ``lon``, ``lat``, and ``inclusion_probability`` and ``weight`` (of `select_points`; missing where
-        photos of a point differ) where known. A point none of whose photos could be read is a row with
+        photos of a point differ) where known, and ``n_unlike`` (photos that `classify` flagged as unlike
+        the training photos) where it did. A point none of whose photos could be read is a row with
         ``n_photos`` 0 and missing values.
 
     Notes
@@ -305,6 +306,10 @@ def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.Da
     for column in (INCLUSION, WEIGHT):
         if column in photos:
             points[column] = _shared(photos, column, point)
+    if "unlike" in photos:
+        # CSV files and R hand truth over as text, in their own spelling.
+        is_unlike = photos["unlike"].astype("str").str.lower() == "true"
+        points["n_unlike"] = np.bincount(point, is_unlike, minlength=n).astype(np.int64)
 
 
 def _shared(

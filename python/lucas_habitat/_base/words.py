@@ -37,6 +37,7 @@ class Name(NamedTuple):
 
 #: The names of all public functions; what one language lacks is None.
 NAMES = {
+    "abstain": Name("lucas_abstain", "lucas-habitat abstain"),
     "assign_habitat": Name("lucas_habitat", "--scheme"),
     "build_model": Name("lucas_model"),
     "cache_info": Name("lucas_cache_info", "lucas-habitat cache info"),
@@ -52,6 +53,7 @@ NAMES = {
     "download_table": Name("lucas_download_table"),
     "draw_demo_photos": Name("lucas_demo_photos"),
     "evaluate": Name("lucas_evaluate", "lucas-habitat evaluate"),
+    "labelling_saved": Name("lucas_labelling_saved", "--saved"),
     "lc1_codes": Name("lucas_codes"),
     "list_photos": Name("lucas_photos", "lucas-habitat list"),
     "load_model": Name("lucas_load"),
@@ -67,9 +69,11 @@ NAMES = {
     "plot_reliability": Name("lucas_plot_reliability"),
     "plot_transitions": Name("lucas_plot_transitions", "--plot"),
     "plot_votes": Name("lucas_plot_votes"),
+    "prediction_sets": Name("lucas_prediction_sets", "lucas-habitat sets"),
     "read_survey": Name("lucas_survey", "lucas-habitat survey"),
     "reliability": Name("lucas_reliability"),
     "report": Name("lucas_report", "lucas-habitat report"),
+    "review_list": Name("lucas_review_list", "lucas-habitat review"),
     "run_app": Name("lucas_app", "lucas-habitat app"),
     "run_demo": Name(None, "lucas-habitat demo"),
     "save_model": Name("lucas_save"),

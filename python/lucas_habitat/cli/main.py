@@ -11,7 +11,7 @@ from typing import Any
 
 from .._base import words
 from .._base.version import __version__
-from . import cache, models, pages, photos, points, studies, survey
+from . import cache, certainty, models, pages, photos, points, studies, survey
 from .options import Help, words_of
 
 __all__ = ["main"]
@@ -22,6 +22,7 @@ COMMANDS = (
     *photos.COMMANDS,
     *models.COMMANDS,
     *points.COMMANDS,
+    *certainty.COMMANDS,
     *cache.COMMANDS,
     *pages.COMMANDS,
     *studies.COMMANDS,
