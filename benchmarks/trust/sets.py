@@ -1,4 +1,4 @@
-"""Sets that hold the true class, and points sure enough to need no person: what is promised and what comes."""
+"""Sets that hold the true class, and points that need no person: what is promised and what comes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def sets_row(n_labelled, sharpness, land, coverage, per_class, n_runs, rng):
     }
 
 
-def sure_row(n_labelled, gap, sharpness, accuracy, per_class, n_runs, rng):
+def sure_row(n_labelled, gap, sharpness, accuracy, n_runs, rng):
     """How often the promised accuracy is missed, and how many points are sure."""
     large, _, _ = points(40_000, gap, sharpness, SHARES["labelled"], rng, first=10**6)
     is_right = (large["predicted"].astype("str") == large["habitat"]).to_numpy()
@@ -107,7 +107,7 @@ def tables(quick: bool) -> list[Table]:
         for coverage in ((0.9,) if quick else (0.8, 0.9, 0.95))
     ]
     sure = [
-        sure_row(n, gap, sharpness, accuracy, False, n_runs, rng)
+        sure_row(n, gap, sharpness, accuracy, n_runs, rng)
         for n in (100, 300, 1000)
         for gap in (1.5, 2.5)
         for sharpness in (1, 2)
@@ -116,15 +116,15 @@ def tables(quick: bool) -> list[Table]:
     return [
         Table(
             "Sets of classes: asked and held",
-            f"Four classes, 30 % of the land hard, {n_runs} runs a row of {N_TEST:,} test points. The share holds "
-            "for all points where class shares are those of the labelled points; by class, and under other "
-            "shares, only with per_class; not on hard land alone.",
+            f"Four classes, 30 % of the land hard, {n_runs} runs a row of {N_TEST:,} test points. The "
+            "share holds for all points where class shares are those of the labelled points; by class, and "
+            "under other shares, only with per_class; not on hard land alone.",
             pd.DataFrame(sets),
         ),
         Table(
             "Sure points: how often the accuracy asked for is missed",
-            f"The same land, {n_runs} runs a row, accuracy judged on 40,000 points. Promised: missed in at most 5 % "
-            "of runs. The last column is what a person who knew all labels could save.",
+            f"The same land, {n_runs} runs a row, accuracy judged on 40,000 points. Promised: missed in "
+            "at most 5 % of runs. The last column is what a person who knew all labels could save.",
             pd.DataFrame(sure),
         ),
     ]
