@@ -101,9 +101,10 @@ def prediction_sets(
             [_threshold(scores[judged.truth == k], coverage) for k in range(len(given.classes))]
         )
     _warn_of_few(thresholds, given.classes, coverage, per_class)
-    is_read = np.isfinite(given.p).all(axis=1)
-    is_in: npt.NDArray[np.bool_] = is_read[:, None] & np.less_equal(1 - given.p, thresholds)
-    is_empty = is_read & ~is_in.any(axis=1)
+    is_read = np.asarray(np.isfinite(given.p).all(axis=1), dtype=np.bool_)
+    is_in = np.zeros(given.p.shape, dtype=np.bool_)
+    is_in[is_read] = 1 - given.p[is_read] <= thresholds
+    is_empty = is_read & (is_in.sum(axis=1) == 0)
     is_in[is_empty, given.p[is_empty].argmax(axis=1)] = True
     if is_empty.any():
         inform(
