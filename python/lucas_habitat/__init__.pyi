@@ -7,6 +7,8 @@ from .calibration import calibrate as calibrate
 from .certainty import abstain as abstain
 from .certainty import labelling_saved as labelling_saved
 from .certainty import prediction_sets as prediction_sets
+from .class_shares import adjust_shares as adjust_shares
+from .class_shares import estimate_shares as estimate_shares
 from .classifier import classify as classify
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare

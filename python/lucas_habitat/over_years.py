@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,14 +17,11 @@ from ._base.checks import check_number, check_seed
 from ._base.classes import Predictions, column_names, read_predictions
 from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
+from .class_shares import carried_shares, read_class_shares
 from .errors import InputError, inform, some, warn
-from .point_calibration import COLUMN as VOTE_CALIBRATION
-from .point_calibration import from_text
 
 if TYPE_CHECKING:
-    from .model import HabitatModel
-
-    ClassShares = Mapping[str, float] | HabitatModel | str | os.PathLike[str] | None
+    from .class_shares import ClassShares
 
 __all__ = ["changes", "transitions"]
 
@@ -474,37 +470,12 @@ def _evidence(p: Floats, shares: Floats) -> Floats:
 
 
 def _class_shares(given: ClassShares, points: Predictions) -> Floats:
-    """The class shares that probabilities took for granted, in the order of the classes."""
-    classes = points.classes
-    if given is None:
-        return _shares_of_the_model(points)
-    if isinstance(given, Mapping | pd.Series):
-        named: Mapping[str, float] = {str(label): share for label, share in given.items()}
-    else:
-        from .saved_models import as_model  # asked for a model's sake only: it imports engines
-
-        named = as_model(given).training["photos_per_class"]
-    # By columns, because a table that went through CSV may not know the labels of all classes.
-    by_column = dict(zip(column_names(list(named)), named.values(), strict=True))
-    wanted = column_names(classes)
-    if set(by_column) != set(wanted):
-        raise InputError(
-            f"{words.arg('class_shares')} must give a share to each class of the points "
-            f"({', '.join(classes)}) and to no other; got {', '.join(named) or 'none'}."
-        )
-    for label, share in named.items():
-        check_number(f"class_shares[{label!r}]", share, 0, open_low=True)
-    shares: Floats = np.array([by_column[c] for c in wanted], dtype=np.float64)
-    shares /= shares.sum()
-    return shares
-
-
-def _shares_of_the_model(points: Predictions) -> Floats:
-    """The class shares that calibrated points carry; equal ones, and a word, where they carry none."""
-    carried = points.table.get(VOTE_CALIBRATION, pd.Series(dtype="str")).astype("str")
-    texts = carried.dropna().unique()
-    if len(texts) == 1 and carried.notna().all():
-        return from_text(texts[0], len(points.classes)).shares
+    """The class shares that probabilities took for granted; equal ones, and a word, where none are known."""
+    if given is not None:
+        return read_class_shares(given, points.classes)
+    carried = carried_shares(points.table, len(points.classes))
+    if carried is not None:
+        return carried
     inform(
         "Class shares are not known, and taken as equal, as in a balanced training set. Where the "
         f"model was trained on other shares, give them: {words.arg('class_shares')}."

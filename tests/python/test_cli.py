@@ -36,6 +36,7 @@ NAMES = (
     "evaluate",
     "compare",
     "validate-map",
+    "shares",
     "covariates",
     "transitions",
     "sets",

@@ -15,7 +15,7 @@ from ..errors import InputError, some, warn
 from . import words
 from .files import write_atomically
 from .places import point_ids
-from .types import Table
+from .types import Floats, Table
 
 #: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
 EXACT: dict[str, Any] = (
@@ -59,6 +59,18 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint
         raise InputError(
             f"{what} needs the column {', '.join(missing)}; got {columns_there}.{question} {hint}"
         )
+
+
+def positive_weights(column: pd.Series[Any], name: str) -> Floats:
+    """Design weights as numbers; refuses any that is not more than 0."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    is_bad = ~(np.isfinite(numbers) & (numbers > 0))
+    if is_bad.any():
+        raise InputError(
+            f"The weights {name} must be numbers of more than 0; {is_bad.sum()} of {len(is_bad)} are "
+            f"not, such as {words.value(column[is_bad].iloc[0])}."
+        )
+    return numbers
 
 
 def count_lines(counts: pd.Series) -> list[str]:

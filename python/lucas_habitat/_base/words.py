@@ -38,6 +38,7 @@ class Name(NamedTuple):
 #: The names of all public functions; what one language lacks is None.
 NAMES = {
     "abstain": Name("lucas_abstain", "lucas-habitat abstain"),
+    "adjust_shares": Name("lucas_adjust_shares", "--adjusted"),
     "assign_habitat": Name("lucas_habitat", "--scheme"),
     "build_model": Name("lucas_model"),
     "cache_info": Name("lucas_cache_info", "lucas-habitat cache info"),
@@ -52,6 +53,7 @@ NAMES = {
     "download_photos": Name("lucas_download", "lucas-habitat download"),
     "download_table": Name("lucas_download_table"),
     "draw_demo_photos": Name("lucas_demo_photos"),
+    "estimate_shares": Name("lucas_estimate_shares", "lucas-habitat shares"),
     "evaluate": Name("lucas_evaluate", "lucas-habitat evaluate"),
     "labelling_saved": Name("lucas_labelling_saved", "--saved"),
     "lc1_codes": Name("lucas_codes"),

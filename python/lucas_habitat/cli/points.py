@@ -1,4 +1,4 @@
-"""Votes, evaluations and comparisons of predictions, map accuracy, covariates, and transitions."""
+"""What is made of predictions: votes, accuracy, shares, covariates, transitions."""
 
 from __future__ import annotations
 
@@ -173,6 +173,58 @@ def _transitions(options: Namespace) -> int:
     return 0
 
 
+def _shares_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("points", metavar="FILE", help="what vote wrote, of points drawn from a region")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add(
+        "--labelled",
+        metavar="FILE",
+        help="classified points with a label; else those of FILE that have one",
+    )
+    add("--reference", help="column of the labels")
+    add("--weights", help="column of design weights, 1 / inclusion probability")
+    _class_shares_options(parser)
+    add("--level", type=float, help="of the intervals")
+    add(
+        "--adjusted",
+        metavar="FILE",
+        default=None,
+        help=f"{TABLE} of the points, their probabilities put right for the shares",
+    )
+
+
+def _class_shares_options(parser: ArgumentParser) -> None:
+    """What the probabilities took for granted."""
+    shares = parser.add_mutually_exclusive_group()
+    shares.add_argument(
+        "--model",
+        metavar="DIR",
+        default=None,
+        help="that classified; tells the class shares at which its probabilities are right",
+    )
+    shares.add_argument("--class-shares", metavar="FILE", help="table of them: class, share")
+
+
+def _shares(options: Namespace) -> int:
+    check_out(options.out)
+    check_out(options.adjusted)
+    if "class_shares" in options:
+        options.class_shares = _class_shares(options.class_shares)
+    elif options.model:
+        options.class_shares = options.model
+    shares = lh.estimate_shares(options.points, **given(options, lh.estimate_shares))
+    columns = ["class", "share", "se", "low", "high", "share_predicted"]
+    print(shares[columns].to_string(index=False, float_format="{:.3f}".format, na_rep="unknown"))
+    write(shares, options.out)
+    if options.adjusted:
+        adjusted = lh.adjust_shares(
+            options.points, shares, class_shares=getattr(options, "class_shares", None)
+        )
+        write(adjusted, options.adjusted)
+    return 0
+
+
 def _class_shares(file: str) -> dict[str, float]:
     from .._base.tables import read_table, require_columns
 
@@ -203,6 +255,13 @@ COMMANDS = (
         _validate_map_options,
         _validate_map,
         ("validate_map",),
+    ),
+    Command(
+        "shares",
+        "estimate how much of a region is of each class",
+        _shares_options,
+        _shares,
+        ("estimate_shares", "adjust_shares"),
     ),
     Command(
         "covariates",

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number, check_seed
-from .._base.tables import as_table, require_columns
+from .._base.tables import as_table, positive_weights, require_columns
 from .._base.types import Floats, Table
 from ..errors import InputError, some
 from ..evaluation import Evaluation, evaluate
@@ -65,7 +65,7 @@ def make_task(
         legend=_read_legend(legend),
         reference=reference,
         counts=counts,
-        weights=np.ones(len(table)) if weights is None else _positive(table[weights], weights),
+        weights=np.ones(len(table)) if weights is None else positive_weights(table[weights], weights),
         n_boot=int(n_boot),
         level=float(level),
         seed=check_seed(seed),
@@ -90,18 +90,6 @@ def map_points(points: Table, *columns: str) -> pd.DataFrame:
     if table["point_id"].isna().any():
         raise InputError(f"points has {table['point_id'].isna().sum()} rows without a point_id.")
     return table
-
-
-def _positive(column: pd.Series[Any], name: str) -> Floats:
-    """A column's numbers, if all are more than 0."""
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    is_bad = ~(np.isfinite(numbers) & (numbers > 0))
-    if is_bad.any():
-        raise InputError(
-            f"The weights {name} must be numbers of more than 0; {is_bad.sum()} of {len(is_bad)} are not, "
-            f"such as {words.value(column[is_bad].iloc[0])}."
-        )
-    return numbers
 
 
 def _read_legend(legend: Legend) -> dict[float, str]:
