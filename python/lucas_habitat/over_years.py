@@ -19,6 +19,7 @@ from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
 from .class_shares import carried_shares, read_class_shares
 from .errors import InputError, inform, some, warn
+from .point_calibration import COLUMN as VOTE_CALIBRATION
 
 if TYPE_CHECKING:
     from .class_shares import ClassShares
