@@ -65,7 +65,9 @@ def make_task(
         legend=_read_legend(legend),
         reference=reference,
         counts=counts,
-        weights=np.ones(len(table)) if weights is None else positive_weights(table[weights], weights),
+        weights=np.ones(len(table))
+        if weights is None
+        else positive_weights(table[weights], weights),
         n_boot=int(n_boot),
         level=float(level),
         seed=check_seed(seed),
