@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export RETICULATE_PYTHON = $(CURDIR)/$(BIN)/python
 R_PACKAGES := $(shell cat tools/r-packages.txt)
 
-.PHONY: demo test test-slow bench lint test-python test-r check-r dist clean r-packages browser
+.PHONY: demo test test-slow bench trust lint test-python test-r check-r dist clean r-packages browser
 
 demo: $(VENV)/.demo
 	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -29,6 +29,10 @@ test-slow: $(VENV)/.dev
 bench: $(VENV)/.demo
 	$(BIN)/pip install --quiet --editable ".[offline,bench]"
 	$(BIN)/python benchmarks/speed.py
+
+# The simulations behind docs/trust.md: less than half an hour on two cores.
+trust: $(VENV)/.demo
+	$(BIN)/python benchmarks/trust/run.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

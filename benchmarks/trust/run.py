@@ -1,7 +1,7 @@
-"""All simulations behind docs/trust.md: python benchmarks/trust/run.py [--quick] [PART ...].
+"""All simulations behind docs/trust.md: python benchmarks/trust/run.py [--quick | --texts] [PART ...].
 
-Runs two parts at a time and writes their tables between the markers of docs/trust.md. What fails its
-claim stays in the table.
+Runs two parts at a time and writes their tables, and the texts of docs/trust/, between the markers of
+docs/trust.md. What fails its claim stays in the table.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "trust.md"
+TEXTS = PAGE.with_suffix("")
 NOT_PARTS = ("common", "run")
 
 
@@ -34,14 +35,21 @@ def run_part(name: str, quick: bool) -> tuple[str, float]:
 
 
 def write(name: str, text: str) -> None:
-    """Put a part's tables in place of its earlier ones."""
+    """Put what stands between the markers of a name in place of what stood there."""
     page = PAGE.read_text(encoding="utf-8")
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if begin not in page:
-        raise SystemExit(f"{PAGE} has no place for the tables of {name}: add {begin} and {end}.")
+        raise SystemExit(f"{PAGE} has no place for {name}: add {begin} and {end}.")
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     page = pattern.sub(lambda _: f"{begin}\n\n{text}\n{end}", page)
     PAGE.write_text(page, encoding="utf-8")
+
+
+def join_texts() -> None:
+    """Put the texts of docs/trust/ in their places, under the page's own headings."""
+    for file in sorted(TEXTS.glob("*.md")):
+        text = re.sub(r"\A#+ .*\n", "", file.read_text(encoding="utf-8").strip()).strip()
+        write(f"text {file.stem}", text + "\n")
 
 
 def main() -> None:
@@ -49,7 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="*", choices=[[], *parts()], default=[])
     parser.add_argument("--quick", action="store_true", help="a small cut; writes nothing")
+    parser.add_argument("--texts", action="store_true", help="only join the texts; runs nothing")
     options = parser.parse_args()
+    if not options.quick:
+        join_texts()
+    if options.texts:
+        return
     # Each part is one process on one core.
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     names = options.part or parts()
