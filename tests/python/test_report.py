@@ -123,6 +123,57 @@ def test_it_warns_honestly(page):
     assert "Training classes are about equally common" in page.text
 
 
+def test_calibration_stands_beside_one_another_for_photos_and_points(page, predictions, tmp_path):
+    assert "How far probabilities are off" in page.text
+    report(predictions, tmp_path / "r.html")
+    numbers = pd.read_csv(tmp_path / "r_data" / "calibration.csv")
+    assert numbers["per"].tolist() == ["photo", "point"]
+    of_points = evaluate(vote(predictions))
+    assert numbers["calibration error"][1] == pytest.approx(of_points.calibration_error)
+    assert numbers["if perfect"][1] == pytest.approx(of_points.calibration_error_if_perfect)
+    assert pd.read_csv(tmp_path / "r_data" / "reliability_points.csv")["n"].sum() == of_points.n
+
+
+def test_it_says_on_what_points_were_calibrated(predictions, model, tmp_path):
+    points = {"class_shares": [0.25] * 4, "n_points": 17, "rough": True, "corrections": {}}
+    card = {"temperature": 1.5, "n_photos": 200, "n_points": 40, "method": "", "points": points}
+    given = predictions.assign(calibrated=True)
+    voted = vote(given).assign(calibrated=True)
+
+    def text(points, card):
+        calibrated = replace(model, calibration=card)
+        return Page(report(given, tmp_path / "r.html", model=calibrated, points=points)).text
+
+    rough = text(voted, card)
+    assert "calibrated on 17 held-out points with several photos: few, or none" in rough
+    assert "probabilities of points are rough proportions" in rough
+    fine = text(voted, card | {"points": points | {"rough": False}})
+    assert "calibrated on 17 held-out points with several photos." in fine
+    assert "rough proportions" not in fine
+    none = text(voted.assign(calibrated=False), card | {"points": None})
+    assert "points are not, or nothing says so" in none
+    assert "no point with several photos was held out" in none
+
+
+def test_the_lands_figure_stands_beside_that_of_the_points(predictions, tmp_path):
+    weight = predictions["habitat"].map(
+        {c: 1 + 3 * i for i, c in enumerate(sorted(set(predictions["habitat"].dropna())))}
+    )
+    given = predictions.assign(weight=weight.fillna(1))
+    text = Page(report(given, tmp_path / "r.html")).text
+    assert "What would it be on the land?" in text
+    points = vote(given)
+    numbers = pd.read_csv(tmp_path / "r_data" / "land.csv").set_index("measure")
+    for name, weights in (("points", None), ("land", "weight")):
+        e = evaluate(points, weights=weights)
+        assert numbers.loc["kappa", name] == pytest.approx(e.kappa)
+        assert numbers.loc["kappa", f"{name}_low"] == pytest.approx(e.kappa_interval[0])
+    assert "on the land?" not in Page(report(given.assign(weight=2), tmp_path / "r.html")).text
+    lacking = given.assign(weight=given["weight"].where(given["point_id"] != given["point_id"][0]))
+    text = Page(report(lacking, tmp_path / "r.html")).text
+    assert "The weights weight must be numbers of more than 0" in text
+
+
 def test_it_warns_of_training_points(predictions, model, tmp_path):
     seen = predictions.assign(split="train", point_id=None, calibrated=True)
     text = Page(report(seen, tmp_path / "r.html", model=model)).text
@@ -220,7 +271,7 @@ def test_each_table_is_made_once(monkeypatch, tmp_path):
         "_visits": 1,
         "_shares": 1,
         "votes_table": 1,
-        "reliability_table": 1,
+        "reliability_table": 2,  # of photos and of points
         "map_table": 1,
     }
 

@@ -184,6 +184,8 @@ class _Heads:
         ]
         if model.calibration is None:
             facts.append(say("uncalibrated"))
+        elif (points := model.calibration.get("points")) and points["rough"]:
+            facts.append(say("point_rough", n=points["n_points"]))
         return element(
             "div",
             element("h1", say("title")),

@@ -193,11 +193,13 @@ def _point(
     n = int(point["n_photos"])
     agree = words("agree", n=round(point["agreement"] * n), of=n)
     was_trained_on = (photos["split"] == "train").any()
+    calibrated = "point_calibrated" if point["calibrated"] else "point_uncalibrated"
     return element(
         "section",
         element("h3", f"{name}: {point['predicted']}"),
         paragraph(agree, kind="soft"),
         _bars(classes, point[column_names(classes)]),
+        paragraph(words(calibrated), kind="soft"),
         paragraph(words("seen"), kind="warn") if was_trained_on else "",
         element("div", cards, class_="photos"),
         paragraph(words("directions"), kind="soft"),
@@ -321,7 +323,7 @@ def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, si
     except PhotoError:
         return ""
     height, width = image.shape[:2]
-    seen = height
+    shown_height = height
     if how.credit == "crop":  # the model never saw the bottom
         seen = round(height * (1 - how.credit_share))
     light = Image.fromarray(values).resize((width, seen), Image.Resampling.BICUBIC)

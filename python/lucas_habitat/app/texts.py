@@ -13,6 +13,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "photos means nothing.",
         "model": "Model: {arch}, trained on {n} photos of {points} points.",
         "uncalibrated": "It is not calibrated: percentages are scores, not proportions.",
+        "point_calibrated": "Calibrated for points: of 10 points given 80 %, about 8 are so.",
+        "point_rough": "Points were calibrated on {n} points, few or none of a class: their "
+        "percentages are rough.",
+        "point_uncalibrated": "Not calibrated for points: the percentages of a point are no proportions.",
         "language": "Language",
         "upload": "Photos or a zip (at most {photos} photos, {mb} MB each)",
         "drop": "Drop photos here, or click to choose them",
@@ -79,6 +83,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "rigtige fotos, betyder ingenting.",
         "model": "Model: {arch}, trænet på {n} fotos fra {points} punkter.",
         "uncalibrated": "Den er ikke kalibreret: procenterne er vurderinger, ikke andele.",
+        "point_calibrated": "Kalibreret for punkter: af 10 punkter med 80 % er omkring 8 rigtige.",
+        "point_rough": "Punkter er kalibreret på {n} punkter, få eller ingen af en klasse: deres "
+        "procenter er grove.",
+        "point_uncalibrated": "Ikke kalibreret for punkter: et punkts procenter er ikke andele.",
         "language": "Sprog",
         "upload": "Fotos eller en zip-fil (højst {photos} fotos, hvert på højst {mb} MB)",
         "drop": "Træk fotos hertil, eller klik for at vælge dem",

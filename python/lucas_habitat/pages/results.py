@@ -11,7 +11,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.classes import Predictions, column_names, read_predictions
-from .._base.tables import as_table, require_columns
+from .._base.tables import WEIGHT, as_table, require_columns
 from .._base.types import Table
 from ..evaluation import Evaluation, evaluate
 from ..images.drawn import DRAWN
@@ -60,6 +60,21 @@ class Results:
             If they have none, which points of the caller's own may.
         """
         return read_predictions(self.points, REPORT)
+
+    @cached_property
+    def land(self) -> Evaluation | None:
+        """The points' evaluation by their design weights; None where these are not known or all alike.
+
+        Raises
+        ------
+        InputError
+            If a weight is missing or not more than 0.
+        """
+        if "point" not in self.evaluations or WEIGHT not in self.points:
+            return None
+        if self.points[WEIGHT].nunique() < 2:
+            return None
+        return evaluate(self.points, weights=WEIGHT)
 
 
 def results_of(predictions: Table, model: HabitatModel | None, points: Table | None) -> Results:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from .._base import words
+from .._base.files import full_path
 from .._base.tables import TABLE_ENDINGS, read_table, require_columns
 from .._base.types import Table
 from ..errors import InputError
@@ -70,7 +71,7 @@ def report(
     ModelError
         If the model's folder holds no usable model.
     """
-    page = Path(os.path.abspath(os.path.expanduser(out)))
+    page = full_path(out)
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{words.arg('out')} must end in .html; got {page.name!r} instead.")
     check_data_folder(page)
@@ -134,6 +135,7 @@ def run_sections(
             sections.cautions(run),
             sections.training(run),
             sections.accuracy(run),
+            sections.on_the_land(run),
             sections.gain_of_votes(run),
             sections.trust(run),
             sections.places(run),

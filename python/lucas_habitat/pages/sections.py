@@ -12,11 +12,12 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
+from .._base.classes import is_calibrated
 from .._base.places import is_lucas_id
 from .._base.version import __version__, library_versions
 from ..diagnostics import reliability_table, votes_table
 from ..errors import InputError, LucasMessage, LucasWarning, PhotoError
-from ..evaluation import Evaluation
+from ..evaluation import Evaluation, side_by_side
 from ..images.decode import STATUSES, thumbnail
 from ..over_years import FEWEST, transitions_and_changes
 from ..photos import landscape
@@ -153,6 +154,17 @@ def _caution_of_calibration(run: Results) -> str:
             f"The model was calibrated on {card['n_points']} points only: its "
             "probabilities are rough proportions."
         )
+    if "predicted" in run.points and not is_calibrated(run.points):
+        return (
+            "Photos are calibrated; points are not, or nothing says so: their probabilities are no proportions. "
+            "Calibrate with held-out points that have several photos."
+        )
+    points = card.get("points") if card else None
+    if points and points["rough"]:
+        return (
+            f"Points were calibrated on {points['n_points']} points with several photos, few or none "
+            "of some class: probabilities of points are rough proportions."
+        )
     return ""
 
 
@@ -181,6 +193,7 @@ def training(run: Results) -> Section | None:
         f"photos of {model.calibration['n_points']} points"
         if model.calibration
         else "none",
+        "Calibration of points": _calibration_of_points(run) or "none",
         "Made": model.created,
     }
     section = Section("What was trained on what", [fact_list(facts)])
@@ -269,30 +282,118 @@ def gain_of_votes(run: Results) -> Section | None:
     return section
 
 
+def on_the_land(run: Results) -> Section | None:
+    """The points' figures as they were drawn, beside those of the land that they stand for."""
+    if "point" not in run.evaluations:
+        return None
+    try:
+        land = run.land
+    except InputError as error:
+        return Section("What would it be on the land?", [paragraph(error, kind="warning")])
+    if land is None:
+        return None
+    numbers = side_by_side({"points": run.evaluations["point"], "land": land})
+    shown = pd.DataFrame(
+        {
+            "": numbers["measure"].str.replace("_", " "),
+            "of the points as drawn": numbers["points"].map(_number),
+            "as drawn, 95 %": _spans(numbers, "points"),
+            "of the land": numbers["land"].map(_number),
+            "of the land, 95 %": _spans(numbers, "land"),
+        }
+    )
+    section = Section("What would it be on the land?")
+    section.parts.append(
+        paragraph(
+            "Points were not drawn as land is: each stands for as many as its weight says. The land is "
+            "that of which the points are a sample: for LUCAS, seen in the field and from near."
+        )
+    )
+    section.parts.append(html_table(shown, "Points as they were drawn, and weighted for the land"))
+    section.tables |= {"land": numbers, "per_class_land": land.per_class}
+    return section
+
+
 def trust(run: Results) -> Section | None:
-    """How far probabilities are proportions."""
+    """How far probabilities are proportions, of photos and of points."""
     if not run.evaluations:
         return None
     section = Section("Can probabilities be taken at their word?")
-    try:
-        numbers = reliability_table(run.photos, REPORT)
-    except InputError as error:
-        section.parts.append(paragraph(error))
-        return section
+    _add_calibration(section, run)
+    for unit, given, name in (
+        ("photos", lambda: run.photos, "reliability"),
+        ("points", lambda: run.voted, "reliability_points"),
+    ):
+        try:
+            numbers = reliability_table(given(), REPORT)
+        except InputError as error:
+            section.parts.append(paragraph(error))
+            continue
+        _add_reliability(section, unit, name, numbers)
+    return section
+
+
+def _add_calibration(section: Section, run: Results) -> None:
+    """Add whether probabilities are calibrated, and how far they are off."""
+    rows = [
+        {
+            "per": unit,
+            "calibrated": "yes" if is_calibrated(table) else "no, or not known",
+            "compared": e.n,
+            "calibration error": e.calibration_error,
+            "if perfect": e.calibration_error_if_perfect,
+            "Brier score": e.brier_score,
+            "log loss": e.log_loss,
+        }
+        for unit, table in (("photo", run.photos.table), ("point", run.points))
+        if (e := run.evaluations.get(unit)) is not None
+    ]
+    numbers = pd.DataFrame(rows)
+    scores = ["calibration error", "if perfect", "Brier score", "log loss"]
+    section.tables["calibration"] = numbers
     section.parts.append(
-        paragraph(
-            f"The expected calibration error is {numbers.attrs['ece']:.3f}: so far, on the mean over "
-            "photos, is the share that is right from the probability given, in bins of a tenth."
+        html_table(
+            numbers.assign(**{score: numbers[score].map(_number) for score in scores}),
+            "How far probabilities are off",
         )
     )
-    section.add_picture(
-        lambda: draw_reliability(numbers, 100.0, "photos"),
-        "reliability",
-        numbers,
-        "Share of photos that is right by the probability of their predicted class, and how many "
-        "photos there are; on the dashed line probabilities are proportions.",
+    section.parts.append(
+        paragraph(
+            "The calibration error says how far, on the mean, the share that is right is from the "
+            "probability given, in bins of a tenth. With few rows it is above 0 also where "
+            "probabilities are perfect: beside it is what it would then be."
+        )
     )
-    return section
+    points = _calibration_of_points(run)
+    if points:
+        section.parts.append(paragraph(points))
+
+
+def _calibration_of_points(run: Results) -> str:
+    """On what points' probabilities were calibrated; empty where no model tells."""
+    card = run.model.calibration if run.model is not None else None
+    if card is None:
+        return ""
+    points = card.get("points")
+    if not points:
+        return (
+            "The model's points are not calibrated: no point with several photos was held out, so "
+            "nothing tells how much its photos say together."
+        )
+    return f"Points were calibrated on {points['n_points']} held-out points with several photos" + (
+        ": few, or none of some class, so that the correction is rough." if points["rough"] else "."
+    )
+
+
+def _add_reliability(section: Section, unit: str, name: str, numbers: pd.DataFrame) -> None:
+    """Add the picture of the probabilities of photos or points."""
+    section.add_picture(
+        lambda: draw_reliability(numbers, 100.0, unit),
+        name,
+        numbers,
+        f"Share of {unit} that is right by the probability of their predicted class, and how many "
+        f"{unit} there are; on the dashed line probabilities are proportions.",
+    )
 
 
 def places(run: Results) -> Section:
