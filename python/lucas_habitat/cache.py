@@ -92,7 +92,7 @@ class _Rows:
 
     def find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
         """For keys of shape (n, 16): which are known, and their rows (n, width), zeros elsewhere."""
-        known = np.zeros(len(keys), dtype=bool)
+        is_known = np.zeros(len(keys), dtype=bool)
         rows = np.zeros((len(keys), self._width), self._dtype)
         if len(self._keys):
             wanted = np.ascontiguousarray(keys).view("<u8")
@@ -107,12 +107,12 @@ class _Rows:
                     safe_open(self._files[s], "np") as segment,
                 ):
                     rows[hits[mine]] = _rows_of(segment, where[mine] - self._starts[s])
-                    known[hits[mine]] = True
-        for i in np.flatnonzero(~known):
+                    is_known[hits[mine]] = True
+        for i in np.flatnonzero(~is_known):
             new = self._new.get(keys[i].tobytes())
             if new is not None:
-                rows[i], known[i] = new, True
-        return known, rows
+                rows[i], is_known[i] = new, True
+        return is_known, rows
 
     def touch(self) -> None:
         """Mark as used, so that the limit takes away others first."""
@@ -243,25 +243,25 @@ class FeatureCache:
 
         Returns
         -------
-        known : numpy.ndarray
+        is_known : numpy.ndarray
             bool, shape (n,).
         features : numpy.ndarray
             float32, shape (n, num_features); zeros where unknown.
         """
         stats = [file_key(path) for path in paths]
-        known = np.array([key is not None for key in stats], dtype=bool)
+        is_known = np.array([key is not None for key in stats], dtype=bool)
         features = np.zeros((len(stats), self._features._width), np.float32)
-        asked = np.flatnonzero(known)
+        asked = np.flatnonzero(is_known)
         keys = np.frombuffer(b"".join(k for k in stats if k is not None), np.uint8).reshape(-1, 16)
-        known[asked], contents = self._files.find(keys)
-        asked, contents = asked[known[asked]], contents[known[asked]]
-        known[asked], features[asked] = self._features.find(contents)
-        return known, features
+        is_known[asked], contents = self._files.find(keys)
+        asked, contents = asked[is_known[asked]], contents[is_known[asked]]
+        is_known[asked], features[asked] = self._features.find(contents)
+        return is_known, features
 
     def get(self, key: bytes) -> Array | None:
         """The features of a photo with this content, or None."""
-        known, rows = self._features.find(np.frombuffer(key, np.uint8).reshape(1, 16))
-        return rows[0] if known[0] else None
+        is_known, rows = self._features.find(np.frombuffer(key, np.uint8).reshape(1, 16))
+        return rows[0] if is_known[0] else None
 
     def add(self, key: bytes, features: Array | None, file: bytes | None = None) -> None:
         """Remember a photo.

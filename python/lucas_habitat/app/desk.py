@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._base import words
+from .._base.files import full_path
 from ..classifier import predictions_of, target_for
 from ..corrections import add_corrections
 from ..errors import InputError, LucasError
@@ -78,7 +79,7 @@ class Desk:
         photos: str | os.PathLike[str] | None = None,
     ) -> None:
         self.model = model
-        self.corrections = Path(os.path.abspath(os.path.expanduser(corrections)))
+        self.corrections = full_path(corrections)
         if self.corrections.suffix.lower() != ".csv":
             raise InputError(
                 f"{words.arg('corrections')} must name a .csv file; got {corrections}."

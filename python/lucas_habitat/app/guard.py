@@ -67,8 +67,8 @@ class _Guard:
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
                 own = [(k.encode(), v.encode()) for k, v in _HEADERS.items()]
-                kept = [h for h in message.get("headers", []) if h[0].decode() not in _HEADERS]
-                message = {**message, "headers": [*kept, *own]}
+                others = [h for h in message.get("headers", []) if h[0].decode() not in _HEADERS]
+                message = {**message, "headers": [*others, *own]}
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -325,10 +325,10 @@ def spotlight(path: str, values: npt.NDArray[np.float32], how: Preprocessing, si
     height, width = image.shape[:2]
     shown_height = height
     if how.credit == "crop":  # the model never saw the bottom
-        seen = round(height * (1 - how.credit_share))
-    light = Image.fromarray(values).resize((width, seen), Image.Resampling.BICUBIC)
+        shown_height = round(height * (1 - how.credit_share))
+    light = Image.fromarray(values).resize((width, shown_height), Image.Resampling.BICUBIC)
     shade = np.zeros((height, width, 1))
-    shade[:seen, :, 0] = np.asarray(light).clip(0, 1)
+    shade[:shown_height, :, 0] = np.asarray(light).clip(0, 1)
     return jpeg_uri(Image.fromarray((image * (0.3 + 0.7 * shade)).astype(np.uint8)))
 
 

@@ -125,6 +125,7 @@ def _unpack(file: Path, place: Path, room: int, refused: list[Refused]) -> int:
 
 
 def _photos_in(archive: zipfile.ZipFile, refused: list[Refused]) -> Iterator[zipfile.ZipInfo]:
+    """The photos of an archive; what else it holds goes to the refused, with the reason."""
     for entry in archive.infolist():
         name = entry.filename
         parts = _parts(name)

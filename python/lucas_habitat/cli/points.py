@@ -124,6 +124,7 @@ def _covariates(options: Namespace) -> int:
 
 
 def _transitions_options(parser: ArgumentParser) -> None:
+    """Add the options of `transitions`."""
     add = parser.add_argument
     add("points", metavar="FILE", help="what vote wrote, of points seen in several years")
     add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
@@ -146,6 +147,7 @@ def _transitions_options(parser: ArgumentParser) -> None:
 
 
 def _transitions(options: Namespace) -> int:
+    """Print and write transitions and changes; give the exit code."""
     from ..errors import LucasMessage, LucasWarning
     from ..over_years import describe_transitions
     from ..pictures.canvas import check_size

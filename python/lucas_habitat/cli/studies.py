@@ -14,6 +14,7 @@ __all__ = ["COMMANDS"]
 
 
 def _pilot_options(parser: ArgumentParser) -> None:
+    """Add the options of `pilot`."""
     add = parser.add_argument
     add("--out", metavar="DIR", required=True, help="folder for everything; run again to go on")
     add("--country", nargs="+", help="two-letter codes")

@@ -36,6 +36,7 @@ def _survey(options: Namespace) -> int:
 
 
 def _select_options(parser: ArgumentParser) -> None:
+    """Add the options of `select`."""
     add = parser.add_argument
     add("survey", metavar="FILE", help="what survey wrote")
     add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")

@@ -156,8 +156,8 @@ def _caution_of_calibration(run: Results) -> str:
         )
     if "predicted" in run.points and not is_calibrated(run.points):
         return (
-            "Photos are calibrated; points are not, or nothing says so: their probabilities are no proportions. "
-            "Calibrate with held-out points that have several photos."
+            "Photos are calibrated; points are not, or nothing says so: their probabilities are no "
+            "proportions. Calibrate with held-out points that have several photos."
         )
     points = card.get("points") if card else None
     if points and points["rough"]:
@@ -295,7 +295,7 @@ def on_the_land(run: Results) -> Section | None:
     numbers = side_by_side({"points": run.evaluations["point"], "land": land})
     shown = pd.DataFrame(
         {
-            "": numbers["measure"].str.replace("_", " "),
+            "measure": numbers["measure"].str.replace("_", " "),
             "of the points as drawn": numbers["points"].map(_number),
             "as drawn, 95 %": _spans(numbers, "points"),
             "of the land": numbers["land"].map(_number),
@@ -320,12 +320,10 @@ def trust(run: Results) -> Section | None:
         return None
     section = Section("Can probabilities be taken at their word?")
     _add_calibration(section, run)
-    for unit, given, name in (
-        ("photos", lambda: run.photos, "reliability"),
-        ("points", lambda: run.voted, "reliability_points"),
-    ):
+    for unit, name in (("photos", "reliability"), ("points", "reliability_points")):
         try:
-            numbers = reliability_table(given(), REPORT)
+            rows = run.photos if unit == "photos" else run.voted
+            numbers = reliability_table(rows, REPORT)
         except InputError as error:
             section.parts.append(paragraph(error))
             continue

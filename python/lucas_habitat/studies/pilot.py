@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .._base import words
 from .._base.checks import check_seed
+from .._base.files import full_path
 from .._base.progress import Progress
 from ..errors import inform
 from ..model import Model
@@ -175,7 +175,7 @@ def pilot(
         overwrite=overwrite,
         progress=progress,
     )
-    folder = Path(os.path.abspath(os.path.expanduser(out)))
+    folder = full_path(out)
     run = Run(folder, settings.recorded(), overwrite)
     if run.is_finished:
         inform(

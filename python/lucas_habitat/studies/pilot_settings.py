@@ -6,7 +6,6 @@ import inspect
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pandas as pd
@@ -14,6 +13,7 @@ import pandas as pd
 from .._base import words
 from .._base.checks import check_choice, check_number
 from .._base.choices import RECIPES
+from .._base.files import full_path
 from .._base.progress import Progress
 from .._base.tables import TABLE_ENDINGS, read_table
 from ..errors import InputError, some
@@ -186,7 +186,7 @@ def _fingerprint(table: str) -> str:
     """An address, or a file by its place, size and time."""
     if "://" in table:
         return table
-    path = Path(os.path.abspath(os.path.expanduser(table)))
+    path = full_path(table)
     if not path.is_file():
         raise InputError(f"There is no table {path}.")
     return f"{path} ({path.stat().st_size} bytes, {path.stat().st_mtime:.0f})"

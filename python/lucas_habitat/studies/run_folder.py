@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from .._base import words
-from .._base.files import write_json
+from .._base.files import file_sha256, write_json
 from .._base.tables import read_table, write_table
 from .._base.version import __version__
 from ..errors import InputError, some, warn
@@ -80,7 +80,7 @@ class Run:
 
     def rest_on(self, name: str) -> None:
         """Let the next steps depend on a file's content instead of on the steps before."""
-        self._key = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+        self._key = file_sha256(self.folder / name)
 
     def finish(self) -> None:
         """Note that the run is finished."""

@@ -20,6 +20,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number
+from .._base.files import file_sha256, full_path
 from .._base.progress import Progress, report
 from .._base.tables import as_frame, require_columns, tidy_types
 from .._base.types import Table
@@ -146,7 +147,7 @@ def download_photos(
     check_number("retries", retries, 0, 20, whole=True)
     check_number("timeout", timeout, 0, open_low=True)
     wanted = _wanted(points, check_directions(directions))
-    root = Path(os.path.abspath(os.path.expanduser(folder)))
+    root = full_path(folder)
     with writing(root):
         root.mkdir(parents=True, exist_ok=True)
     with one_run(root / LOCK, f"photos into {root}"):
@@ -371,7 +372,7 @@ def settled_record(
         if place.is_file() and place.stat().st_size == record["bytes"]:
             return record
         part = part_path(place)
-        if part.is_file() and hashlib.sha256(part.read_bytes()).hexdigest() == record["sha256"]:
+        if part.is_file() and file_sha256(part) == record["sha256"]:
             with writing(root):
                 os.replace(part, place)
             return record

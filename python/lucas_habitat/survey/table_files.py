@@ -15,6 +15,7 @@ import httpx2
 
 from .._base import words
 from .._base.checks import check_number
+from .._base.files import full_path
 from .._base.progress import Progress, report
 from ..errors import DownloadError, InputError, inform
 from .journal import one_run, part_path, writing
@@ -92,7 +93,7 @@ def download_table(
 
 def _place(url: str, out: str | os.PathLike[str]) -> Path:
     """The file to write: the one named, or one of the address's name in the folder named."""
-    path = Path(os.path.abspath(os.path.expanduser(out)))
+    path = full_path(out)
     if path.is_dir():
         path = path / (re.sub(r"[^0-9A-Za-z._-]", "_", urlsplit(url).path.split("/")[-1]) or "_")
     if path.suffix.lower() not in _BEGINNINGS:
