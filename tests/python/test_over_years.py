@@ -621,7 +621,7 @@ def test_class_shares_come_from_calibrated_points_or_are_asked_for():
     shares = "shares 0.4000/0.3000/0.2000/0.1000"
     text = f"{shares}, mean 0.5{'/0.0' * 4}, product 0.5{'/0.0' * 4}"
     with warnings.catch_warnings():
-        warnings.simplefilter("error", LucasMessage)
+        warnings.filterwarnings("error", "Class shares", LucasMessage)
         carried = transitions(points.assign(vote_calibration=text), n_boot=0)
         named = dict(zip(PILOT, (0.4, 0.3, 0.2, 0.1), strict=True))
         given = transitions(points, class_shares=named, n_boot=0)
@@ -649,3 +649,43 @@ def test_the_doubt_of_few_labels_is_in_the_interval():
         return np.subtract(*total(found)[:1:-1])
 
     assert width(40) > 1.5 * width(2000)
+
+
+def persistent(n, change, persisting, seed):
+    """Points seen twice whose errors are the place's own, as far as they persist."""
+    rng = np.random.default_rng(seed)
+    classes = true_classes(n, [truth_of(change)], rng)
+    skill = 1.7
+    x = rng.normal(size=(n, 1, 4)) * persisting**0.5
+    x = x + rng.normal(size=(n, 2, 4)) * (1 - persisting) ** 0.5
+    x[np.arange(n)[:, None], [[0, 1]], classes] += skill
+    p = np.exp(skill * x)
+    labels = np.array(PILOT, dtype=object)[classes.T.ravel()]
+    return table_of(p / p.sum(axis=-1, keepdims=True)).assign(habitat=labels)
+
+
+def test_errors_that_persist_are_warned_of_and_labels_tell_the_change():
+    points = persistent(1200, 0.2, 1.0, 4)
+    few = points["point_id"].isin(points["point_id"].unique()[:200])
+    points["habitat"] = points["habitat"].where(few)
+    with pytest.warns(LucasWarning, match=r"Errors persist between 2012 and 2018: \d+ of"):
+        found = transitions(points, n_boot=100).iloc[0]
+    assert found["n_labelled"] == 200
+    assert found["changed_high"] < 0.2  # errors that persist hide change
+    assert found["changed_labels_low"] < 0.2 < found["changed_labels_high"]
+
+
+def test_errors_that_do_not_persist_are_not_warned_of():
+    points = persistent(600, 0.1, 0.0, 5)
+    found = transitions(points, n_boot=0).iloc[0]
+    really = points.groupby("point_id")["habitat"].nunique() == 2
+    assert found["n_labelled"] == 600
+    assert found["changed_labels"] == pytest.approx(really.mean(), abs=0.01)
+
+
+def test_without_labels_in_both_years_independence_is_said_to_be_taken_for_granted():
+    points, _ = simulated(100, 0.1, 1)
+    with pytest.warns(LucasMessage, match="are too few to show it"):
+        found = transitions(points, n_boot=0).iloc[0]
+    assert found["n_labelled"] == 0
+    assert np.isnan(found["changed_labels"])
