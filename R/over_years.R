@@ -32,7 +32,10 @@
 #' `share_predicted` (their share), `share` (the estimated share of points that really made this
 #' transition), `low`, `high`, `n_points`; and, the same in all rows of two campaigns, the share of
 #' points whose class changed: `changed_predicted` (by counting), `changed` (estimated), `changed_low`,
-#' `changed_high`. Shares are 0 to 1 and sum to 1 over two campaigns.
+#' `changed_high`; `n_labelled` (points with a reference class in both years that were not trained on)
+#'   and, from 30 of them on, `changed_labels` with `changed_labels_low` and `changed_labels_high`: the
+#'   share by their labels, made surer by what was estimated of all points, which does not take errors
+#'   of the two visits as independent. Shares are 0 to 1 and sum to 1 over two campaigns.
 #'
 #' With fewer than 10 points in common two campaigns cannot tell change from doubt: numbers are then
 #' `NA`. The attribute `sharpness` of both is what was learnt from labels, 1 without.
