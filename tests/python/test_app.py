@@ -279,6 +279,14 @@ def wait_for(condition, seconds=300):
         time.sleep(0.05)
 
 
+def test_a_message_is_text_whatever_it_says():
+    told = app_page.message("bad", ENGLISH("failed", reason="<b>no & \x00</b>"))
+    assert told == (
+        '<div class="lh"><p class="bad" role="alert">That did not work: '
+        "&lt;b&gt;no &amp; \ufffd&lt;/b&gt;</p></div>"
+    )
+
+
 # The desk: what is done with photos, without a server
 
 
@@ -373,8 +381,7 @@ def test_similar_training_photos_are_the_right_ones_or_none(desk, tab, tmp_path,
     looked = []
     monkeypatch.setattr(desk_module, "similar_photos", lambda *args, **kwargs: near)
     monkeypatch.setattr(app_page, "closer", lambda words, photos, is_cut: looked.extend(photos))
-    monkeypatch.setattr(desk, "_training_paths", {})
-    desk._know_photos(table)
+    monkeypatch.setattr(desk, "_training", desk_module._training_photos(table))
     desk.take(tab, uploaded(tmp_path, {"a.jpg": jpeg()}))
     desk.look(tab, "p0", ENGLISH)
     desk.leave(tab)

@@ -6,10 +6,11 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from .._base.files import full_path
 from ..classifier import predictions_of, target_for
 from ..corrections import add_corrections
 from ..errors import InputError, LucasError
-from ..features import extract_features
+from ..features import Features, extract_features
 from ..likeness import similar_photos, unlike_training
 from ..model import HabitatModel, p_of, trained_on
 from ..photos import DIRECTIONS, landscape, list_photos
@@ -86,7 +87,7 @@ class Desk:
             )
         self._folder = folder
         self._target = target_for(model, "auto", None)
-        self._know_photos(photos)
+        self._training = _training_photos(photos)
         self._drops: dict[str, _Drop] = {}
         # The last drop of each tab, and tabs that are closed: an answer that comes too late is thrown away.
         self._turns: dict[str, object] = {}
@@ -130,7 +131,9 @@ class Desk:
 
     def close(self) -> None:
         """Let all tabs leave."""
-        for tab in {*self._drops, *self._turns}:
+        with self._lock:
+            tabs = {*self._drops, *self._turns}
+        for tab in tabs:
             self.leave(tab)
 
     def answer(self, tab: str, say: page.Words) -> str:
@@ -169,10 +172,7 @@ class Desk:
             return page.message("bad", say("gone"))
         shown = rows[:_MOST_LOOKED_AT]
         near = similar_photos(drop.features[shown], self.model, k=_SIMILAR)
-        near["path"] = [
-            self._training_paths.get(exact, self._training_paths.get(rough))
-            for exact, rough in _identities(near["photo"], near)
-        ]
+        near["path"] = self._training.paths_of(near)
         photos = []
         for i, row in enumerate(drop.predictions.iloc[shown].itertuples()):
             path, habitat = str(row.path), str(row.predicted)
@@ -241,81 +241,44 @@ class Desk:
                 folder, empty, empty, np.empty((0, 0), np.float32), np.empty(0, bool), refused
             )
         photos = _by_direction(list_photos(folder, labels=False))
+        features = self._features(photos["path"].tolist())
+        table = predictions_of(
+            photos,
+            self.model,
+            p_of(self.model, features),
+            features.status,
+            features.error,
+            self._target,
+        )
+        table["split"] = table["split"].mask(trained_on(self.model, photos), "train")
+        table["split"] = table["split"].mask(table["point_id"].isin(self._training.test), "test")
+        points = _votes(table)
+        table["group"] = _rows_in(points, table)
+        unlike = np.zeros(len(table), dtype=bool)
+        unlike[features.ok] = unlike_training(features.values[features.ok], self.model)
+        return _Drop(folder, table, points, features.values, unlike, refused)
+
+    def _features(self, paths: list[str]) -> Features:
         # Nothing of an upload may stay, so its features are not cached either.
-        features = extract_features(
-            photos["path"].tolist(),
+        return extract_features(
+            paths,
             self.model.backbone,
             self.model.preprocessing,
             self._target,
             cache=False,
             progress=False,
         )
-        p = p_of(self.model, features)
-        table = predictions_of(photos, self.model, p, features.status, features.error, self._target)
-        table["split"] = table["split"].mask(trained_on(self.model, photos), "train")
-        table["split"] = table["split"].mask(table["point_id"].isin(self._test_points), "test")
-        votes = (table["status"] == "ok") & landscape(table) & table["point_id"].notna()
-        points = vote(table[votes]) if votes.any() else pd.DataFrame(columns=["point_id", "year"])
-        keys = {
-            (p, y): i
-            for i, (p, y) in enumerate(
-                zip(points["point_id"], points["year"].fillna(-1), strict=True)
-            )
-        }
-        table["group"] = [
-            keys.get(key, -1)
-            for key in zip(table["point_id"], table["year"].fillna(-1), strict=True)
-        ]
-        unlike = np.zeros(len(table), dtype=bool)
-        unlike[features.ok] = unlike_training(features.values[features.ok], self.model)
-        return _Drop(folder, table, points, features.values, unlike, refused)
-
-    def _know_photos(self, photos: str | os.PathLike[str] | None) -> None:
-        """Remember where training photos are and which points are for testing."""
-        self._training_paths: dict[tuple[str, ...] | None, str | None] = {}
-        self._test_points: set[str] = set()
-        if photos is not None:
-            table = list_photos(photos)
-            names = table["path"].map(os.path.basename)
-            for path, keys in zip(table["path"], _identities(names, table), strict=True):
-                for key in filter(None, keys):  # no picture rather than perhaps the wrong one
-                    self._training_paths[key] = None if key in self._training_paths else path
-            self._test_points = set(table.loc[table["split"] == "test", "point_id"].dropna())
 
     def warm_up(self) -> None:
         """Compile the network and prepare the training features before the first photo comes."""
         self._folder.mkdir(exist_ok=True)
         grey = self._folder / "grey.png"
         page.grey_photo(grey)
-        features = extract_features(
-            [str(grey)],
-            self.model.backbone,
-            self.model.preprocessing,
-            self._target,
-            cache=False,
-            progress=False,
-        )
+        features = self._features([str(grey)])
         unlike_training(features.values, self.model)
         with suppress(InputError):  # no map; looking closer says so
             activation_map(grey, self.model)
         grey.unlink()
-
-
-def _identities(
-    names: pd.Series, photos: pd.DataFrame
-) -> Sequence[tuple[tuple[str, ...], tuple[str, ...] | None]]:
-    """Tell what a photo is known by: with its label, and, if it has a point, without it.
-
-    A model keeps no paths, and file names alone come again: in each year of the survey, and as a
-    camera's IMG_1.jpg in each class. With a point and a year the label may have been corrected
-    since, or not be known where the photos are.
-    """
-    identities: list[tuple[tuple[str, ...], tuple[str, ...] | None]] = []
-    columns = [photos[c].astype("object") for c in ("point_id", "year", "habitat")]
-    for name, *facts in zip(names, *columns, strict=True):
-        point, year, habitat = ("" if pd.isna(value) else str(value) for value in facts)
-        identities.append(((name, point, year, habitat), (name, point, year) if point else None))
-    return identities
 
 
 def _taken(files: Sequence[str], folder: Path) -> list[Refused]:
@@ -339,3 +302,70 @@ def _by_direction(photos: pd.DataFrame) -> pd.DataFrame:
 
 def _any_photo(folder: Path) -> bool:
     return any(p.is_file() for p in folder.rglob("*"))
+
+
+def _votes(table: pd.DataFrame) -> pd.DataFrame:
+    """The votes of the points in a table of predictions."""
+    votes = (table["status"] == "ok") & landscape(table) & table["point_id"].notna()
+    return vote(table[votes]) if votes.any() else pd.DataFrame(columns=["point_id", "year"])
+
+
+def _rows_in(points: pd.DataFrame, table: pd.DataFrame) -> list[int]:
+    """For each photo the row of its point and year, -1 if it has none."""
+
+    def keys(of: pd.DataFrame) -> Iterator[tuple[object, object]]:
+        return zip(of["point_id"], of["year"].fillna(-1), strict=True)
+
+    rows = {key: row for row, key in enumerate(keys(points))}
+    return [rows.get(key, -1) for key in keys(table)]
+
+
+class _Identity(NamedTuple):
+    """What a photo is told from others by: with its label, and, if it has a point, without it."""
+
+    labelled: tuple[str, ...]
+    unlabelled: tuple[str, ...] | None
+
+
+def _identities(names: pd.Series, photos: pd.DataFrame) -> list[_Identity]:
+    """What each photo is told from others by.
+
+    A model keeps no paths, and file names alone come again: in each year of the survey, and as a
+    camera's IMG_1.jpg in each class. With a point and a year the label may have been corrected
+    since, or not be known where the photos are.
+    """
+    identities = []
+    columns = [photos[c].astype("object") for c in ("point_id", "year", "habitat")]
+    for name, *facts in zip(names, *columns, strict=True):
+        point, year, habitat = ("" if pd.isna(value) else str(value) for value in facts)
+        identities.append(
+            _Identity((name, point, year, habitat), (name, point, year) if point else None)
+        )
+    return identities
+
+
+class _TrainingPhotos(NamedTuple):
+    """Where training photos are, by what they are told by, and which points are for testing."""
+
+    paths: dict[tuple[str, ...] | None, str | None]
+    test: set[str]
+
+    def paths_of(self, photos: pd.DataFrame) -> list[str | None]:
+        """Where photos of the model are; None where they are not here, or cannot be told apart."""
+        return [
+            self.paths.get(labelled, self.paths.get(unlabelled))
+            for labelled, unlabelled in _identities(photos["photo"], photos)
+        ]
+
+
+def _training_photos(photos: str | os.PathLike[str] | None) -> _TrainingPhotos:
+    """List the training photos, if it was said where they are."""
+    training = _TrainingPhotos({}, set())
+    if photos is not None:
+        table = list_photos(photos)
+        names = table["path"].map(os.path.basename)
+        for path, identity in zip(table["path"], _identities(names, table), strict=True):
+            for key in filter(None, identity):  # no picture rather than perhaps the wrong one
+                training.paths[key] = None if key in training.paths else path
+        training.test.update(table.loc[table["split"] == "test", "point_id"].dropna())
+    return training

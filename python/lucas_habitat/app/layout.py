@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from .._base import words
 from .._base.choices import LANGUAGES
 from ..errors import DependencyError
-from ..pages.html import element, joined, paragraph
+from ..pages.html import element, paragraph
 from . import page
 from .desk import Desk
 from .uploads import MAX_PHOTO_BYTES, MAX_PHOTOS
@@ -59,109 +60,171 @@ def lay_out(gr: Any, desk: Desk, language: str, *, is_demo: bool) -> Any:
     gradio.Blocks
     """
     heads = _Heads(desk, is_demo)
-    say = page.Words(language)
-
-    with gr.Blocks(title=say("title"), analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4):
-                head = gr.HTML(heads.intro(say))
-            with gr.Column(scale=1, min_width=230):
-                switch = gr.Radio(
-                    [(name, code) for code, name in LANGUAGES.items()],
-                    value=language,
-                    label=say("language"),
-                    elem_id="language",
-                )
-        files = gr.File(
-            file_count="multiple",
-            label=_upload_label(say),
-            height=150,
-            elem_id="upload",
-        )
-        taken = gr.File(file_count="multiple", visible="hidden")
-        answer = gr.HTML(elem_id="answer")
-        with gr.Column(visible=False) as more:
-            look_title = gr.HTML(heads.look(say))
-            choice = gr.Dropdown([], label=say("choose"), filterable=False, elem_id="choice")
-            show = gr.Button(say("show"), variant="primary", elem_id="show")
-            closer = gr.HTML(elem_id="closer")
-            correct_title = gr.HTML(heads.correct(say))
-            right = gr.Radio(list(desk.model.classes), label=say("right_class"), elem_id="right")
-            save = gr.Button(say("save"), variant="primary", elem_id="save")
-            saved = gr.HTML(elem_id="saved")
-
-        def dropped(paths: list[str] | None, code: str, request: gr.Request) -> list[Any]:
-            say, tab = page.Words(code), str(request.session_hash)
-            if paths:
-                desk.take(tab, paths)
-            options = desk.choices(tab, say)
-            return [
-                desk.answer(tab, say),
-                gr.Column(visible=bool(options)),
-                gr.Dropdown(options, value=options[0][1] if options else None),
-                "",
-                gr.Radio(value=None),
-                "",
-            ]
-
-        def switched(code: str, chosen: str | None, request: gr.Request) -> list[Any]:
-            say, tab = page.Words(code), str(request.session_hash)
-            return [
-                heads.intro(say),
-                gr.Radio(label=say("language")),
-                gr.File(label=_upload_label(say)),
-                desk.answer(tab, say),
-                heads.look(say),
-                gr.Dropdown(desk.choices(tab, say), value=chosen, label=say("choose")),
-                gr.Button(say("show")),
-                "",
-                heads.correct(say),
-                gr.Radio(label=say("right_class")),
-                gr.Button(say("save")),
-                "",
-            ]
-
-        def looked(chosen: str | None, code: str, request: gr.Request) -> str:
-            return desk.look(str(request.session_hash), chosen, page.Words(code))
-
-        def corrected(
-            chosen: str | None, habitat: str | None, code: str, request: gr.Request
-        ) -> str:
-            return desk.correct(str(request.session_hash), chosen, habitat, page.Words(code))
-
-        def left(request: gr.Request) -> None:
-            desk.leave(str(request.session_hash))
-
-        # Gradio hands the request to what asks for it by type, and must find the type itself.
-        for function in (dropped, switched, looked, corrected, left):
-            function.__annotations__["request"] = gr.Request
-        hidden = {"api_visibility": "private"}
-        # The box is empty again at once: the next drop would bring what stands in it once more.
-        files.upload(None, files, [files, taken], js="files => [null, files]", **hidden).then(
-            dropped,
-            [taken, switch],
-            [answer, more, choice, closer, right, saved],
-            show_progress_on=answer,
-            # A drop during a drop counts too, and none waits where the desk does not know of it: it
-            # deletes the uploads of tabs that are closed.
-            trigger_mode="multiple",
-            concurrency_limit=None,
-            **hidden,
-        )
-        switch.change(
-            switched,
-            [switch, choice],
-            [head, switch, files, answer, look_title, choice, show, closer, correct_title,
-             right, save, saved],
-            js="(code, chosen) => {document.documentElement.lang = code; return [code, chosen]}",
-            **hidden,
-        )  # fmt: skip
-        show.click(looked, [choice, switch], closer, **hidden)
-        save.click(corrected, [choice, right, switch], saved, **hidden)
-        choice.change(lambda: ["", ""], None, [closer, saved], **hidden)
-        blocks.unload(left)
-        blocks.load(js=_START.replace("LANGUAGE", language), **hidden)
+    title = page.Words(language)("title")
+    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+        parts = _draw(gr, desk, heads, language)
+        _wire(gr, blocks, parts, _Answers(gr, desk, heads))
+        blocks.load(js=_START.replace("LANGUAGE", language), **_HIDDEN)
     return blocks
+
+
+class _Parts(NamedTuple):
+    """What the page is made of, from top to bottom; components of Gradio."""
+
+    head: Any
+    language: Any
+    files: Any
+    taken: Any  # what was dropped last; not shown
+    answer: Any
+    more: Any  # all below, shown once there is an answer
+    look_title: Any
+    choice: Any
+    show: Any
+    closer: Any
+    correct_title: Any
+    right: Any
+    save: Any
+    saved: Any
+
+
+# No function is offered to other programs.
+_HIDDEN = {"api_visibility": "private"}
+
+
+def _draw(gr: Any, desk: Desk, heads: _Heads, language: str) -> _Parts:
+    """Put the parts where they stand, before anything was dropped."""
+    say = page.Words(language)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4):
+            head = gr.HTML(heads.intro(say))
+        with gr.Column(scale=1, min_width=230):
+            switch = gr.Radio(
+                [(name, code) for code, name in LANGUAGES.items()],
+                value=language,
+                label=say("language"),
+                elem_id="language",
+            )
+    files = gr.File(file_count="multiple", label=_upload_label(say), height=150, elem_id="upload")
+    taken = gr.File(file_count="multiple", visible="hidden")
+    answer = gr.HTML(elem_id="answer")
+    with gr.Column(visible=False) as more:
+        look_title = gr.HTML(heads.look(say))
+        choice = gr.Dropdown([], label=say("choose"), filterable=False, elem_id="choice")
+        show = gr.Button(say("show"), variant="primary", elem_id="show")
+        closer = gr.HTML(elem_id="closer")
+        correct_title = gr.HTML(heads.correct(say))
+        right = gr.Radio(list(desk.model.classes), label=say("right_class"), elem_id="right")
+        save = gr.Button(say("save"), variant="primary", elem_id="save")
+        saved = gr.HTML(elem_id="saved")
+    return _Parts(
+        head, switch, files, taken, answer, more, look_title, choice, show, closer,
+        correct_title, right, save, saved,
+    )  # fmt: skip
+
+
+def _wire(gr: Any, blocks: Any, parts: _Parts, answers: _Answers) -> None:
+    """Say which part asks for which answer, and where the answer is shown."""
+    # The box is empty again at once: the next drop would bring what stands in it once more.
+    parts.files.upload(
+        None,
+        parts.files,
+        [parts.files, parts.taken],
+        js="files => [null, files]",
+        **_HIDDEN,
+    ).then(
+        _with_tab(gr, answers.dropped),
+        [parts.taken, parts.language],
+        [parts.answer, parts.more, parts.choice, parts.closer, parts.right, parts.saved],
+        show_progress_on=parts.answer,
+        # A drop during a drop counts too, and none waits where the desk does not know of it: it
+        # deletes the uploads of tabs that are closed.
+        trigger_mode="multiple",
+        concurrency_limit=None,
+        **_HIDDEN,
+    )
+    parts.language.change(
+        _with_tab(gr, answers.switched),
+        [parts.language, parts.choice],
+        [parts.head, parts.language, parts.files, parts.answer, parts.look_title, parts.choice,
+         parts.show, parts.closer, parts.correct_title, parts.right, parts.save, parts.saved],
+        js="(code, chosen) => {document.documentElement.lang = code; return [code, chosen]}",
+        **_HIDDEN,
+    )  # fmt: skip
+    parts.show.click(
+        _with_tab(gr, answers.looked), [parts.choice, parts.language], parts.closer, **_HIDDEN
+    )
+    parts.save.click(
+        _with_tab(gr, answers.corrected),
+        [parts.choice, parts.right, parts.language],
+        parts.saved,
+        **_HIDDEN,
+    )
+    parts.choice.change(lambda: ["", ""], None, [parts.closer, parts.saved], **_HIDDEN)
+    blocks.unload(_with_tab(gr, answers.left))
+
+
+def _with_tab(gr: Any, answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function the name of the tab that asks, before what its parts hold."""
+
+    def called(request: Any, *values: Any) -> Any:
+        return answer(str(request.session_hash), *values)
+
+    called.__annotations__["request"] = gr.Request  # what Gradio knows it by
+    return called
+
+
+class _Answers:
+    """What the parts show after each thing that a tab asks for, in the order of `_wire`."""
+
+    def __init__(self, gr: Any, desk: Desk, heads: _Heads) -> None:
+        self._gr = gr
+        self._desk = desk
+        self._heads = heads
+
+    def dropped(self, tab: str, paths: list[str] | None, code: str) -> list[Any]:
+        """The answer to a drop, and what it offers to look at closer."""
+        say = page.Words(code)
+        if paths:
+            self._desk.take(tab, paths)
+        options = self._desk.choices(tab, say)
+        return [
+            self._desk.answer(tab, say),
+            self._gr.Column(visible=bool(options)),
+            self._gr.Dropdown(options, value=options[0][1] if options else None),
+            "",
+            self._gr.Radio(value=None),
+            "",
+        ]
+
+    def switched(self, tab: str, code: str, chosen: str | None) -> list[Any]:
+        """Everything in another language."""
+        gr, desk, heads, say = self._gr, self._desk, self._heads, page.Words(code)
+        return [
+            heads.intro(say),
+            gr.Radio(label=say("language")),
+            gr.File(label=_upload_label(say)),
+            desk.answer(tab, say),
+            heads.look(say),
+            gr.Dropdown(desk.choices(tab, say), value=chosen, label=say("choose")),
+            gr.Button(say("show")),
+            "",
+            heads.correct(say),
+            gr.Radio(label=say("right_class")),
+            gr.Button(say("save")),
+            "",
+        ]
+
+    def looked(self, tab: str, chosen: str | None, code: str) -> str:
+        """Why the model says so of the chosen photos."""
+        return self._desk.look(tab, chosen, page.Words(code))
+
+    def corrected(self, tab: str, chosen: str | None, habitat: str | None, code: str) -> str:
+        """Whether the correction is saved."""
+        return self._desk.correct(tab, chosen, habitat, page.Words(code))
+
+    def left(self, tab: str) -> None:
+        """Nothing is shown: the tab is closed."""
+        self._desk.leave(tab)
 
 
 class _Heads:
@@ -190,10 +253,10 @@ class _Heads:
             "div",
             element("h1", say("title")),
             paragraph(say("intro")),
-            paragraph(joined(facts, " "), kind="soft"),
+            paragraph(" ".join(facts), kind="soft"),
             paragraph(say("demo"), kind="warn") if self._is_demo else "",
             class_="lh",
-            data_drop=say.plain("drop"),
+            data_drop=say("drop"),
         )
 
     def look(self, say: page.Words) -> Markup:
@@ -207,7 +270,7 @@ class _Heads:
 
 
 def _upload_label(say: page.Words) -> str:
-    return say.plain("upload", photos=MAX_PHOTOS, mb=MAX_PHOTO_BYTES // 10**6)
+    return say("upload", photos=MAX_PHOTOS, mb=MAX_PHOTO_BYTES // 10**6)
 
 
 # What changes is read out to those who cannot see it. Gradio's own words in the box for uploads come

@@ -20,7 +20,7 @@ from .._base.classes import column_names
 from ..errors import PhotoError
 from ..images.decode import Preprocessing, thumbnail
 from ..images.heic import NO_HEIC
-from ..pages.html import bullets, element, escape, figure, joined, jpeg_uri, paragraph
+from ..pages.html import bullets, element, figure, joined, jpeg_uri, paragraph
 from ..pictures.colours import class_colours
 from .texts import TEXTS
 from .uploads import Refused
@@ -101,17 +101,13 @@ class Closer:
 
 
 class Words:
-    """The page's sentences in one language, ready for HTML."""
+    """The page's sentences in one language, as plain text."""
 
     def __init__(self, language: str) -> None:
         self.language = language
 
-    def __call__(self, key: str, **values: object) -> Markup:
-        """A sentence with values filled in, as markup; all values are escaped."""
-        return escape(TEXTS[self.language][key]).format(**values)
-
-    def plain(self, key: str, **values: object) -> str:
-        """A sentence as text, for what shows text as it is, and for attributes."""
+    def __call__(self, key: str, **values: object) -> str:
+        """A sentence with values filled in."""
         return TEXTS[self.language][key].format(**values)
 
 
@@ -120,7 +116,7 @@ def framed(*content: object, language: str | None = None) -> Markup:
     return element("div", *content, class_="lh", lang=language)
 
 
-def message(kind: str, text: Markup) -> Markup:
+def message(kind: str, text: str) -> Markup:
     """A message that a screen reader reads out; ``kind`` is ``good`` or ``bad``."""
     role = "alert" if kind == "bad" else "status"
     return framed(element("p", text, class_=kind, role=role))
@@ -129,8 +125,8 @@ def message(kind: str, text: Markup) -> Markup:
 def group_name(words: Words, point: object, year: object, key: str = "point") -> str:
     """The name of a point in a year."""
     if pd.isna(year):  # type: ignore[call-overload]
-        return words.plain(key, point=point)
-    return words.plain(f"{key}_year", point=point, year=year)
+        return words(key, point=point)
+    return words(f"{key}_year", point=point, year=year)
 
 
 def answer(
@@ -209,7 +205,7 @@ def _point(
 
 def _refused(words: Words, bad: Sequence[Refused], *, nothing: bool) -> Markup:
     """The files that could not be used, with the reason of each."""
-    items: list[object] = [f"{r.name}: {words.plain(r.why)}" for r in bad[:20]]
+    items: list[object] = [f"{r.name}: {words(r.why)}" for r in bad[:20]]
     if len(bad) > 20:
         items.append(f"+ {len(bad) - 20}")
     return element(
@@ -274,7 +270,7 @@ def closer(words: Words, photos: Sequence[Closer], is_cut: bool) -> Markup:
 
     ``is_cut`` says that there were more photos than are shown.
     """
-    parts = [paragraph(joined([words("looked_how"), words("similar_how")], " "), kind="soft")]
+    parts = [paragraph(f"{words('looked_how')} {words('similar_how')}", kind="soft")]
     if any(photo.map is None for photo in photos):
         parts.append(paragraph(words("no_map"), kind="warn"))
     if all(photo.similar["path"].isna().all() for photo in photos):
@@ -284,11 +280,11 @@ def closer(words: Words, photos: Sequence[Closer], is_cut: bool) -> Markup:
     for photo in photos:
         figures = []
         if photo.map is not None:
-            figures.append(_figure(photo.map, words.plain("looked", habitat=photo.habitat), ""))
+            figures.append(_figure(photo.map, words("looked", habitat=photo.habitat), ""))
         for row in photo.similar.to_dict("records"):
             here = "" if pd.isna(row["path"]) else picture(str(row["path"]), 260)
             distance = f"{row['distance']:.2f}"
-            what = words.plain("similar", habitat=row["habitat"], distance=distance)
+            what = words("similar", habitat=row["habitat"], distance=distance)
             figures.append(_figure(here, what, str(row["photo"])))
         parts.append(
             element(
@@ -304,7 +300,7 @@ def _figure(source: str, what: str, name: str) -> Markup:
     """A picture with what it shows, and its file's name."""
     image = element("img", src=source, alt=what) if source else None
     # A long name breaks between its parts first.
-    breaking = joined(name.split("_"), Markup("_<wbr>"))
+    breaking = joined(name.split("_"), joined(["_", element("wbr")]))
     return figure(image, element("b", what), *([element("br"), breaking] if name else []))
 
 

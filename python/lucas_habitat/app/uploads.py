@@ -43,7 +43,7 @@ class Refused:
     name : str
         As the user knows it.
     why : str
-        A key of `lucas_habitat.app_texts.TEXTS`, or a status of `lucas_habitat.images.STATUSES`.
+        A key of `texts.TEXTS`, or a status of `lucas_habitat.images.STATUSES`.
     """
 
     name: str
