@@ -1,9 +1,12 @@
-#' Split photos into training and test photos by point
+#' Split photos into training and test photos by point, block of land, country or year
 #'
 #' All photos of a point, of all its years, fall on one side: views of one place are so alike that a
 #' split by photo overstates accuracy. A photo without a point is a point of its own. Points are
 #' drawn at random within each class, so both sides have the same class shares. A table whose
 #' column `split` is filled, as from the folders `train/` and `test/`, keeps its split after a check.
+#'
+#' Points that lie near one another are alike, too. Accuracy by point holds for points among those
+#' trained on; for land elsewhere split by block or country, for years to come by year.
 #'
 #' @param photos A photo table, or anything [lucas_photos()] takes.
 #' @param test_size Share of points to test on, between 0 and 1; 0.2 where nothing is said.
@@ -12,11 +15,23 @@
 #'   region need them back (prior shift).
 #' @param regroup Ignore a split that the photos came with.
 #' @param seed The same seed and the same photos, in any order, give the same split.
+#' @param by What is drawn whole: `"point"`; `"block"`, squares of land that points lie in (EPSG:3035, by
+#'   `x` and `y`, `lon` and `lat` or the survey's ids); `"country"` (`nuts0`); or `"year"`. Of many
+#'   random draws the one is taken whose classes are closest to `test_size`; with few or large groups
+#'   it may be far off, which is told. By year, training leaves out points that are tested on.
+#' @param block Kilometres of a block's side; 50 where nothing is said. Blocks should be larger than
+#'   the distance over which points are alike.
+#' @param buffer Leave out of training what lies within so many kilometres of a test point; counted in
+#'   a message. Without it, points on both sides of a block's edge are neighbours.
 #'
 #' @return A list of two data.frames, `train` and `test`: the photos of either side in their order,
-#'   with `split` filled in. Photos without a class are on neither side and counted in a warning.
-#'   Points that stand on both sides of a split that was given are an error of the class
-#'   `lucas_split_error`.
+#'   with `split` filled in. Photos without a class, or without the position, country or year that is
+#'   needed, are on neither side and counted in a warning; so are classes that are not on both sides.
+#'   Points that stand on both sides of a split that was given, or nothing left to train on, are an
+#'   error of the class `lucas_split_error`.
+#' @references
+#' Roberts, D. R. et al. (2017). Cross-validation strategies for data with temporal, spatial,
+#' hierarchical, or phylogenetic structure. Ecography 40, 913-929. \doi{10.1111/ecog.02881}
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 12, size = c(320, 240))
@@ -25,7 +40,8 @@
 #'   intersect(parts$train$point_id, parts$test$point_id)
 #' }
 #' @export
-lucas_split <- function(photos, test_size = NULL, n_per_class = NULL, regroup = FALSE, seed = 1) {
+lucas_split <- function(photos, test_size = NULL, n_per_class = NULL, regroup = FALSE, seed = 1,
+                        by = "point", block = NULL, buffer = NULL) {
   parts <- call_core("split_photos", captured())
   names(parts) <- c("train", "test")
   labels <- unlist(lapply(parts, function(part) as.character(part$habitat)))

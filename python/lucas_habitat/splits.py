@@ -1,4 +1,4 @@
-"""Training and test photos, split so that no point stands on both sides."""
+"""Training and test photos, split so that no point, or nothing near one, stands on both sides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ import pandas as pd
 from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import column_names
+from ._base.places import LonLat
 from ._base.types import Photos
+from .blocks import (
+    Apart,
+    check_apart,
+    draw_groups,
+    place_of_points,
+    placed,
+    tell_left_out,
+    training_of,
+)
 from .errors import InputError, SplitError, inform, some, warn
 from .photos import as_photos, groups_of, landscape
 
@@ -25,14 +35,20 @@ def split_photos(
     n_per_class: int | None = None,
     regroup: bool = False,
     seed: int = 1,
+    by: str = "point",
+    block: float | None = None,
+    buffer: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split photos into training and test photos by point.
+    """Split photos into training and test photos by point, block of land, country or year.
 
     All photos of a point, of all its years, fall on one side: views of one place are so alike
     that a split by photo overstates accuracy. A photo without a point is a point of its own.
     Points are drawn at random within each class, so both sides have the same class shares.
     A table whose ``split`` column is filled, as from the folders ``train/`` and ``test/``, keeps
     its split after a check.
+
+    Points that lie near one another are alike, too. Accuracy by point holds for points among those
+    trained on; for land elsewhere split by block or country, for years to come by year.
 
     Parameters
     ----------
@@ -48,24 +64,48 @@ def split_photos(
         Ignore a split that the photos came with.
     seed : int, default 1
         The same seed and the same photos, in any order, give the same split.
+    by : {"point", "block", "country", "year"}, default "point"
+        What is drawn whole: points; squares of land that points lie in (EPSG:3035, by ``x`` and
+        ``y``, ``lon`` and ``lat`` or the survey's ids); countries (``nuts0``); or years. Of many random
+        draws the one is taken whose classes are closest to ``test_size``; with few or large groups it
+        may be far off, which is told. By year, training leaves out points that are tested on.
+    block : float, optional
+        Kilometres of a block's side; 50 where nothing is said. Blocks should be larger than the
+        distance over which points are alike; see `error_by_distance`.
+    buffer : float, optional
+        Leave out of training what lies within so many kilometres of a test point; counted in a
+        message. Without it, points on both sides of a block's edge are neighbours.
 
     Returns
     -------
     train, test : pandas.DataFrame
         The photos of either side in their order, with ``split`` filled in. Photos without a
-        class are on neither side and counted in a warning.
+        class, or without the position, country or year that is needed, are on neither side and counted
+        in a warning.
+
+    Warns
+    -----
+    LucasWarning
+        If a class is not on both sides.
 
     Raises
     ------
     SplitError
-        If a point stands in both ``train`` and ``test``, or the split is filled for only some.
+        If a point stands in both ``train`` and ``test``, the split is filled for only some, there is
+        only one block, country or year, or nothing is left to train on.
     InputError
         If a class has a single point or fewer photos than ``n_per_class``, or there is only one
         class.
+
+    References
+    ----------
+    Roberts, D. R. et al. (2017). Cross-validation strategies for data with temporal, spatial,
+    hierarchical, or phylogenetic structure. Ecography 40, 913-929, doi 10.1111/ecog.02881.
     """
     if test_size is not None:
         check_number("test_size", test_size, 0, 1, open_low=True, open_high=True)
     seed = check_seed(seed)
+    apart = check_apart(by, block, buffer)
     table = as_photos(photos).reset_index(drop=True)
     is_labelled = table["habitat"].notna()
     if not is_labelled.all():
@@ -80,22 +120,58 @@ def split_photos(
     is_split = bool(is_filled.any()) and not regroup
     if is_split:
         _check_split(table, is_filled)
-        if test_size is not None:
-            inform(
-                f"{words.arg('test_size')} is not used: the photos came split into train and test. "
-                f"{words.arg('regroup', True)} splits them anew."
-            )
+        _tell_not_used(test_size is not None, apart.by != "point")
+        apart = apart._replace(by="point")
+    table = placed(table, apart)
     if n_per_class is not None:
         check_number("n_per_class", n_per_class, 1, whole=True)
         table = _balanced(table, int(n_per_class), seed)
+    share = 0.2 if test_size is None else test_size
     if is_split:
         is_test = table["split"] == "test"
+    elif apart.by == "point":
+        is_test = draw_test_points(table, share, seed)
     else:
-        is_test = draw_test_points(table, 0.2 if test_size is None else test_size, seed)
+        is_test = draw_groups(table, apart, share, seed)
+    train, test = _sides(table, is_test.to_numpy(dtype=bool), apart)
     return (
-        table[~is_test].assign(split="train").reset_index(drop=True),
-        table[is_test].assign(split="test").reset_index(drop=True),
+        train.assign(split="train").reset_index(drop=True),
+        test.assign(split="test").reset_index(drop=True),
     )
+
+
+def _tell_not_used(has_size: bool, has_groups: bool) -> None:
+    """Tell which arguments play no part where photos came split."""
+    names = [words.arg(name) for name, has in (("test_size", has_size), ("by", has_groups)) if has]
+    if names:
+        inform(
+            f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not used: the photos came "
+            f"split into train and test. {words.arg('regroup', True)} splits them anew."
+        )
+
+
+def _sides(
+    photos: pd.DataFrame, is_test: npt.NDArray[np.bool_], apart: Apart
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and test photos, without what is too near to test points to be trained on."""
+    if apart.by == "point" and not apart.buffer:
+        return photos[~is_test], photos[is_test]
+    nowhere = np.full(len(photos), np.nan)
+    places = place_of_points(photos) if apart.buffer else LonLat(nowhere, nowhere)
+    training = training_of(photos, is_test, apart.buffer, places)
+    tell_left_out(training, apart.buffer)
+    train, test = photos[training.is_training], photos[is_test]
+    if train.empty or test.empty:
+        side = "train" if train.empty else "test"
+        raise SplitError(
+            f"Nothing is left to {side} on. Give a smaller {words.arg('buffer')} or smaller blocks, "
+            "or split by something else."
+        )
+    for one, other, where in ((train, test, "training"), (test, train, "test")):
+        lacking = sorted(set(other["habitat"]) - set(one["habitat"]))
+        if lacking:
+            warn(f"The {where} photos lack the classes {some(lacking)}, which the others have.")
+    return train, test
 
 
 def tell_without_point(photos: pd.DataFrame) -> None:

@@ -337,3 +337,193 @@ def test_time_grows_with_the_points_and_no_faster():
     few, many = (make_photos({"cropland": n, "woody": n}, directions="P") for n in (2_500, 20_000))
     assert growth(lh.split_photos, few, many) < 16
     assert len(lh.split_photos(many)[1]) == 8000
+
+
+# By block, country and year, and with a buffer
+
+
+def land(n=400, seed=1, side=200_000, **columns):
+    """Points at random places of a square of land, in two classes."""
+    rng = np.random.default_rng(seed)
+    photos = make_photos({"cropland": n // 2, "woody": n // 2}, directions="PN")
+    point = groups_of(photos)
+    places = dict(zip(point.unique(), rng.uniform(0, side, (n, 2)), strict=True))
+    photos["x"] = 4_300_000 + point.map(lambda p: places[p][0])
+    photos["y"] = 3_300_000 + point.map(lambda p: places[p][1])
+    return photos.assign(**columns)
+
+
+def cells(photos, km):
+    return set(zip(photos["x"] // (1000 * km), photos["y"] // (1000 * km), strict=True))
+
+
+@pytest.mark.parametrize("km", [20, 50])
+def test_blocks_are_whole(km):
+    photos = land()
+    train, test = lh.split_photos(photos, by="block", block=km)
+    assert not cells(train, km) & cells(test, km)
+    assert len(train) + len(test) == len(photos)
+    assert 0.15 < len(test) / len(photos) < 0.25
+    by_class = test["habitat"].value_counts() / photos["habitat"].value_counts()
+    assert by_class.between(0.15, 0.25).all()
+
+
+def test_blocks_are_50_km_where_nothing_is_said():
+    photos = land()
+    said, default = (lh.split_photos(photos, by="block", block=b)[1] for b in (50, None))
+    assert list(said["path"]) == list(default["path"])
+
+
+def test_blocks_are_the_same_in_any_order_and_in_degrees():
+    photos = land()
+    drawn = lh.split_photos(photos, by="block", seed=3)[1]
+    shuffled = lh.split_photos(photos.sample(frac=1, random_state=1), by="block", seed=3)[1]
+    assert set(drawn["path"]) == set(shuffled["path"])
+    from pyproj import Transformer
+
+    lon, lat = Transformer.from_crs(3035, 4326, always_xy=True).transform(photos["x"], photos["y"])
+    in_degrees = photos.drop(columns=["x", "y"]).assign(lon=lon, lat=lat)
+    assert list(lh.split_photos(in_degrees, by="block", seed=3)[1]["path"]) == list(drawn["path"])
+
+
+def test_ids_of_the_survey_are_places():
+    ids = [f"{4300 + 10 * i:04d}{3300 + 10 * j:04d}" for i in range(20) for j in range(20)]
+    photos = lh.list_photos(
+        pd.DataFrame(
+            {"path": [f"{i}.jpg" for i in ids], "point_id": ids, "habitat": ["a", "b"] * 200}
+        )
+    )
+    train, test = lh.split_photos(photos, by="block", block=50)
+    assert not cells(train, 50) & cells(test, 50)
+    assert len(test) in (75, 100)  # 3 or 4 of 16 blocks of 25 points
+
+
+def test_photos_of_a_point_share_a_block_though_their_positions_differ():
+    photos = land()
+    photos["x"] += np.where(photos["direction"] == "N", 300.0, -300.0)
+    train, test = lh.split_photos(photos, by="block", block=20)
+    assert not points_of(train) & points_of(test)
+
+
+@pytest.mark.parametrize("by", ["point", "block"])
+def test_a_buffer_leaves_out_what_is_near_and_counts_it(by):
+    photos = land()
+    with pytest.warns(LucasMessage, match=r"(\d+) photos within 10 km .* left out") as told:
+        train, test = lh.split_photos(photos, by=by, buffer=10)
+    plain = lh.split_photos(photos, by=by)
+    assert list(plain[1]["path"]) == list(test["path"])
+    away = np.hypot(*(photos[c].to_numpy()[:, None] - test[c].to_numpy() for c in "xy")).min(axis=1)
+    left_out = set(plain[0]["path"]) - set(train["path"])
+    # Metres of a map are not exactly those of the ground.
+    assert set(photos["path"][away > 10_050]) <= set(train["path"])
+    assert not set(photos["path"][away < 9_950]) & set(train["path"])
+    assert any(f"{len(left_out)} photos within 10 km" in str(w.message) for w in told)
+    assert left_out
+
+
+def test_a_buffer_holds_for_a_split_that_came():
+    photos = land(split="train")
+    photos["split"] = photos["split"].where(photos["x"] > 4_360_000, "test")
+    with pytest.warns(LucasMessage, match="within 20 km"):
+        train, test = lh.split_photos(photos, buffer=20)
+    assert train["x"].min() > test["x"].max() + 10_000
+    assert len(test) == (photos["split"] == "test").sum()
+    with pytest.warns(LucasMessage, match="test_size and by are not used"):
+        lh.split_photos(photos, test_size=0.3, by="block")
+
+
+def test_a_buffer_that_leaves_nothing():
+    with (
+        pytest.warns(LucasMessage),
+        pytest.raises(SplitError, match=r"Nothing is left to train on\. Give a smaller buffer"),
+    ):
+        lh.split_photos(land(), buffer=500)
+
+
+def test_countries_are_whole_and_told():
+    photos = land()
+    photos["nuts0"] = pd.cut(photos["x"] - 4_300_000, [0, 30e3, 60e3, 120e3, 2e5],
+                             labels=["DK", "SE", "DE", "PL"]).astype("str")  # fmt: skip
+    with pytest.warns(LucasMessage, match="Tested on the countries (DK|SE)"):
+        train, test = lh.split_photos(photos, by="country", test_size=0.15)
+    assert not set(train["nuts0"]) & set(test["nuts0"])
+    with pytest.warns(LucasMessage, match=r"The test has \d+% of the points, not 90%"):
+        lh.split_photos(photos[photos["nuts0"].isin(["DK", "PL"])], by="country", test_size=0.9)
+
+
+def test_points_of_test_years_are_not_trained_on():
+    photos = make_photos({"cropland": 20, "woody": 20}, years=(2009, 2012, 2015), directions="P")
+    # Half of the points were seen in 2015 only, the others in all years.
+    photos = photos[(photos["year"] == 2015) | (photos["point_id"].str[-1] < "5")]
+    with pytest.warns(LucasMessage) as told:
+        train, test = lh.split_photos(photos, by="year", test_size=0.3)
+    texts = " ".join(str(w.message) for w in told)
+    assert "Tested on the years 20" in texts
+    assert not set(train["year"]) & set(test["year"])
+    assert not points_of(train) & points_of(test)
+    n_left_out = len(photos) - len(train) - len(test)
+    assert f"{n_left_out} photos of other years are left out" in texts
+    assert n_left_out
+
+
+def test_the_same_points_in_all_years_cannot_be_split_by_year():
+    photos = make_photos({"cropland": 5, "woody": 5}, years=(2009, 2012))
+    with (
+        pytest.warns(LucasMessage),
+        pytest.raises(SplitError, match="Nothing is left to train on"),
+    ):
+        lh.split_photos(photos, by="year")
+
+
+def test_a_class_of_one_country_is_on_one_side_openly():
+    photos = land(nuts0="DK")
+    photos["nuts0"] = photos["nuts0"].where(photos["x"] > 4_350_000, "SE")
+    photos.loc[(photos["nuts0"] == "SE") & (photos["point_id"].str[-1] == "1"), "habitat"] = "heath"
+    with (
+        pytest.warns(LucasMessage, match="Tested on"),
+        pytest.warns(LucasWarning, match="The (training|test) photos lack the classes heath"),
+    ):
+        lh.split_photos(photos, by="country")
+
+
+def test_photos_of_unknown_place_country_or_year_are_on_neither_side():
+    photos = land(nuts0="DK")
+    photos["nuts0"] = photos["nuts0"].where(photos["x"] > 4_350_000, "SE")
+    photos.loc[photos["point_id"] == "woody3", ["x", "nuts0"]] = [np.nan, None]
+    photos["year"] = photos["year"].where(photos["point_id"] != "woody3")
+    for options, what in (
+        ({"by": "block"}, "position"),
+        ({"buffer": 1}, "position"),
+        ({"by": "country"}, "country"),
+    ):
+        with pytest.warns(LucasWarning, match=f"2 of 800 photos have no {what}"):
+            parts = lh.split_photos(photos, **options)
+        assert "woody3" not in points_of(pd.concat(parts))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"by": "photo"}, "by must be one of 'point', 'block', 'country', 'year'; got 'photo'"),
+        ({"by": "block", "block": 0}, "block must be a number, more than 0"),
+        ({"block": 20}, "block=20 is the side of blocks, but by='point' has none"),
+        ({"buffer": -1}, "buffer must be a number, at least 0"),
+        ({"by": "block"}, "by='block' needs to know each photo's position"),
+        ({"buffer": 5}, "buffer=5.0 needs to know each photo's position"),
+        ({"by": "country"}, "by='country' needs to know each photo's country: the column nuts0"),
+        ({"by": "year"}, "All photos are of one year"),
+    ],
+)
+def test_what_cannot_be_kept_apart(options, message):
+    with pytest.raises(InputError, match=message):
+        lh.split_photos(make_photos({"cropland": 4, "woody": 4}), **options)
+
+
+def test_time_by_block_grows_with_the_points_and_no_faster():
+    few, many = land(1_000), land(8_000)
+
+    def split(photos):
+        with pytest.warns(LucasMessage):
+            lh.split_photos(photos, by="block", block=10, buffer=1)
+
+    assert growth(split, few, many) < 16

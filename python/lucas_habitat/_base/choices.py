@@ -10,6 +10,7 @@ __all__ = [
     "RECIPES",
     "RESIZES",
     "SCALINGS",
+    "SPLITS_BY",
     "TRANSFORMS",
     "VOTE_METHODS",
 ]
@@ -39,6 +40,8 @@ RECIPES: dict[str, dict[str, bool | int | float]] = {
         "learning_rate": 1e-3,
     },
 }
+#: What training and test are kept apart by.
+SPLITS_BY = ("point", "block", "country", "year")
 #: How the photos of a point come to one class.
 VOTE_METHODS = ("majority", "mean", "product")
 #: Of covariates, instead of shares.

@@ -28,6 +28,7 @@ __all__ = [
     "grid_positions",
     "is_grid_place",
     "is_lucas_id",
+    "kilometres_to_nearest",
     "lonlat_of",
     "point_ids",
     "point_positions",
@@ -111,6 +112,21 @@ def geocentric(lon: Floats, lat: Floats) -> Floats:
     """Metres from the Earth's centre, n x 3, of positions on the ellipsoid."""
     to_xyz = transformer("EPSG:4979", "EPSG:4978")
     return np.column_stack(to_xyz.transform(lon, lat, np.zeros(len(lon))))
+
+
+def kilometres_to_nearest(places: LonLat, others: LonLat) -> Floats:
+    """Kilometres from each place to the nearest of the others; NaN where nothing is known."""
+    from scipy.spatial import cKDTree
+
+    distance = np.full(len(places.lon), np.nan)
+    is_known, is_there = np.isfinite(places.lon), np.isfinite(others.lon)
+    if is_known.any() and is_there.any():
+        tree = cKDTree(geocentric(others.lon[is_there], others.lat[is_there]))
+        straight = tree.query(geocentric(places.lon[is_known], places.lat[is_known]))[0]
+        # Over the ground, on a sphere: at 1,000 km the straight line is 1 km shorter.
+        radius = 6_371_000
+        distance[is_known] = 2 * radius * np.arcsin(np.minimum(straight / (2 * radius), 1)) / 1000
+    return distance
 
 
 def point_positions(table: pd.DataFrame) -> LonLat:

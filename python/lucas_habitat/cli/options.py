@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .._base import words
-from .._base.choices import CREDITS, DECODERS, PRECISIONS, RECIPES, RESIZES, SCALINGS
+from .._base.choices import CREDITS, DECODERS, PRECISIONS, RECIPES, RESIZES, SCALINGS, SPLITS_BY
 from .signatures import defaults_of
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "TABLE",
     "Command",
     "Help",
+    "add_apart",
     "add_bootstrap",
     "add_computing",
     "add_device",
@@ -112,6 +113,14 @@ def add_labels(parser: ArgumentParser) -> None:
 def add_seed(parser: ArgumentParser) -> None:
     """The seed of whatever is drawn at random."""
     parser.add_argument("--seed", type=int, help="same seed, same result")
+
+
+def add_apart(parser: ArgumentParser) -> None:
+    """What training and test are kept apart by."""
+    add = parser.add_argument
+    add("--by", choices=SPLITS_BY, help="what is kept on one side whole")
+    add("--block", type=float, help="kilometres of a block's side (50)")
+    add("--buffer", type=float, help="kilometres around test points not trained on")
 
 
 def add_bootstrap(parser: ArgumentParser) -> None:

@@ -6,7 +6,17 @@ from argparse import ArgumentParser, Namespace
 
 import lucas_habitat as lh
 
-from .options import PHOTOS, TABLE, Command, add_labels, add_photos, add_root, add_seed, given
+from .options import (
+    PHOTOS,
+    TABLE,
+    Command,
+    add_apart,
+    add_labels,
+    add_photos,
+    add_root,
+    add_seed,
+    given,
+)
 from .tables import check_out, print_lines, read_photos, write
 
 __all__ = ["COMMANDS"]
@@ -57,6 +67,7 @@ def _split_options(parser: ArgumentParser) -> None:
     add("--n-per-class", type=int, help="balanced sample of so many photos a class")
     add("--regroup", action="store_true", help="split anew, whatever the folders say")
     add_seed(parser)
+    add_apart(parser)
 
 
 def _split(options: Namespace) -> int:
@@ -80,7 +91,7 @@ COMMANDS = (
     ),
     Command(
         "split",
-        "split photos into training and test photos, by point",
+        "split photos into training and test photos, by point or more widely",
         _split_options,
         _split,
         ("split_photos",),
