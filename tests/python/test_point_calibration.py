@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 from lucas_habitat import vote
+from lucas_habitat._base.choices import VOTE_METHODS
 from lucas_habitat._base.tables import read_table, write_table
 from lucas_habitat.calibration import fit_with_points
 from lucas_habitat.errors import InputError, LucasMessage
 from lucas_habitat.model import probabilities_of
 from lucas_habitat.point_calibration import (
+    POOLS,
     Correction,
     PointCalibration,
     fit_point_calibration,
@@ -69,7 +71,7 @@ def calibration_error(points, truth):
     return np.abs(sums[0] - sums[1]).sum() / len(p)
 
 
-@pytest.mark.parametrize("method", ["majority", "mean", "product"])
+@pytest.mark.parametrize("method", VOTE_METHODS)
 @pytest.mark.parametrize("shared", [0, 0.3, 0.6])
 def test_points_mean_what_they_say(method, shared):
     rng = np.random.default_rng(3)
@@ -87,6 +89,10 @@ def test_points_mean_what_they_say(method, shared):
     assert (points["predicted"] == before["predicted"]).all()
     if (method, shared) != ("product", 0):  # independent photos' product is right as it is
         assert calibration_error(before, truth) > 0.05
+
+
+def test_every_vote_has_its_pool():
+    assert set(POOLS) == set(VOTE_METHODS)
 
 
 def test_rows_sum_to_one_and_single_photos_keep_their_probabilities():

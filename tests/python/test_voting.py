@@ -371,7 +371,7 @@ def test_the_method_is_kept():
 
 def test_an_unknown_method_is_refused():
     with pytest.raises(InputError, match="method must be one of 'majority', 'mean', 'product'"):
-        vote(photos([[0.9, 0.1]]), "median")
+        vote(photos([[0.9, 0.1]]), "loudest")
 
 
 def test_a_table_without_probabilities_is_refused():
