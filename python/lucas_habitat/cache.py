@@ -10,10 +10,10 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,12 @@ _SEGMENT = 512
 _FAN = 8
 #: Bytes that one call merges at most, and above which a segment stays as it is.
 _MERGED_BYTES = 64_000_000
+#: The entry of a file's metadata that names the files its rows were merged from.
+_MERGED = "merged"
+#: So often a folder is listed anew if files go while they are read.
+_TRIES = 3
+#: Seconds after which nobody writes a temporary file any more; a write takes some of them at most.
+_ABANDONED = 3600
 # A file younger than this may change again within the resolution of its own times.
 _SETTLED_NS = 3_000_000_000
 
@@ -63,60 +69,62 @@ def content_key(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16, person=decoder.encode()[:16]).digest()
 
 
+class _Lookup(NamedTuple):
+    """Rows that were asked for by their keys."""
+
+    #: bool, shape (n,).
+    is_stored: npt.NDArray[np.bool_]
+    #: Shape (n, width); zeros where nothing is stored.
+    rows: npt.NDArray[Any]
+
+
+class _Index(NamedTuple):
+    """Where the rows of a folder stand."""
+
+    files: list[Path]
+    #: Number of rows in all files before each file.
+    starts: npt.NDArray[np.intp]
+    #: Keys as two numbers each, sorted by the first, and the place of each among all rows.
+    keys: npt.NDArray[np.uint64]
+    places: npt.NDArray[np.intp]
+    #: Names of files whose rows were merged into others, and that could not be deleted then.
+    merged: set[str]
+
+
 class _Rows:
     """Rows looked up by a key of 16 bytes, in files that appear whole and never change.
 
     Each file appears under a new name and complete, so processes can share the folder and none
     sees half a file; none is kept open, because Windows locks what is mapped. Small files are merged
-    into larger ones: a row may then stand in two files for a while, or for good if a process is killed
-    in between or Windows keeps a file that is mapped; the next merge takes one of the two.
+    into larger ones, which name them. Where one then stays, because a process is killed or Windows
+    keeps a file that is mapped, its rows stand twice; it is not merged again, only deleted once it can be.
     """
 
     def __init__(self, folder: Path, width: int, dtype: str) -> None:
-        self._folder, self._width, self._dtype = folder, width, np.dtype(dtype)
+        self._folder, self.width, self._dtype = folder, width, np.dtype(dtype)
         self._new: dict[bytes, npt.NDArray[Any]] = {}
         self._writable = True
         self.wrote = False
-        self._files, keys = [], []
-        for file in sorted(folder.glob("*.safetensors")):
-            # A damaged file only costs the time to compute its rows again.
-            with contextlib.suppress(OSError, SafetensorError), safe_open(file, "np") as segment:
-                if segment.get_slice("rows").get_shape()[1:] == [width]:
-                    keys.append(segment.get_tensor("keys").view("<u8"))
-                    self._files.append(file)
-        self._starts = np.cumsum([0, *map(len, keys)])
-        stored = np.concatenate(keys) if keys else np.empty((0, 2), "<u8")
-        # Sorted by the first half; the second tells whether it is really the one.
-        order = np.argsort(stored[:, 0], kind="stable")
-        self._keys, self._order = stored[order], order
+        self._index = self._read_index()
 
-    def find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
-        """For keys of shape (n, 16): which are known, and their rows (n, width), zeros elsewhere."""
-        is_known = np.zeros(len(keys), dtype=bool)
-        rows = np.zeros((len(keys), self._width), self._dtype)
-        if len(self._keys):
-            wanted = np.ascontiguousarray(keys).view("<u8")
-            at = np.searchsorted(self._keys[:, 0], wanted[:, 0]).clip(max=len(self._keys) - 1)
-            hits = np.flatnonzero((self._keys[at] == wanted).all(axis=1))
-            where = self._order[at[hits]]
-            segments = np.searchsorted(self._starts, where, side="right") - 1
-            for s in np.unique(segments):
-                mine = segments == s
-                with (
-                    contextlib.suppress(OSError, SafetensorError),  # cleared in the meantime
-                    safe_open(self._files[s], "np") as segment,
-                ):
-                    rows[hits[mine]] = _rows_of(segment, where[mine] - self._starts[s])
-                    is_known[hits[mine]] = True
-        for i in np.flatnonzero(~is_known):
+    def find(self, keys: Keys) -> _Lookup:
+        """Rows for keys of shape (n, 16)."""
+        lookup = _Lookup(
+            np.zeros(len(keys), dtype=bool), np.zeros((len(keys), self.width), self._dtype)
+        )
+        if not self._look_up(keys, lookup, self._index):
+            # Another process merged or deleted files; where merged, the rows are in a new one.
+            self._index = self._read_index()
+            self._look_up(keys, lookup, self._index)
+        for i in np.flatnonzero(~lookup.is_stored):
             new = self._new.get(keys[i].tobytes())
             if new is not None:
-                rows[i], is_known[i] = new, True
-        return is_known, rows
+                lookup.rows[i], lookup.is_stored[i] = new, True
+        return lookup
 
     def touch(self) -> None:
         """Mark as used, so that the limit takes away others first."""
-        for file in self._files:
+        for file in self._index.files:
             with contextlib.suppress(OSError):
                 os.utime(file)
 
@@ -145,22 +153,82 @@ class _Rows:
 
     def merge(self) -> None:
         """Put small files together, a bounded number of bytes; another process that does so goes first."""
+        # filelock raises NotImplementedError where a file system has no locks.
         with (
-            contextlib.suppress(OSError, SafetensorError, Timeout),
+            contextlib.suppress(OSError, SafetensorError, Timeout, NotImplementedError),
             FileLock(self._folder / ".merge.lock", timeout=0),
         ):
+            self._delete_leftovers()
+            done = set(self._index.merged)
             budget = _MERGED_BYTES
-            while files := self._alike(budget):
+            while files := self._alike(budget, done):
                 budget -= sum(file.stat().st_size for file in files)
                 self._merge(files)
+                # Some may not be deleted; merging them again would never end.
+                done.update(file.stem for file in files)
 
-    def _alike(self, budget: int) -> list[Path]:
+    def _read_index(self) -> _Index:
+        """The index of the files that are there now."""
+        for _ in range(_TRIES):
+            files, keys, merged, is_complete = [], [], set[str](), True
+            for file in sorted(self._folder.glob("*.safetensors")):
+                try:
+                    with safe_open(file, "np") as segment:
+                        if segment.get_slice("rows").get_shape()[1:] == [self.width]:
+                            keys.append(segment.get_tensor("keys").view("<u8"))
+                            files.append(file)
+                            merged.update(_merged_into(segment))
+                except FileNotFoundError:  # merged meanwhile, into a file that is not in this list
+                    is_complete = False
+                except (OSError, SafetensorError):
+                    pass  # a damaged file only costs the time to compute its rows again
+            if is_complete:
+                break
+        stored = np.concatenate(keys) if keys else np.empty((0, 2), "<u8")
+        # Sorted by the first half; the second tells whether it is really the one.
+        order = np.argsort(stored[:, 0], kind="stable")
+        starts = np.cumsum([0, *map(len, keys)])
+        return _Index(files, starts, stored[order], order, merged & {f.stem for f in files})
+
+    def _look_up(self, keys: Keys, lookup: _Lookup, index: _Index) -> bool:
+        """Fill in rows that files hold; False if a file of the index could not be read."""
+        if not len(index.keys):
+            return True
+        is_complete = True
+        wanted = np.ascontiguousarray(keys).view("<u8")
+        at = np.searchsorted(index.keys[:, 0], wanted[:, 0]).clip(max=len(index.keys) - 1)
+        hits = np.flatnonzero((index.keys[at] == wanted).all(axis=1) & ~lookup.is_stored)
+        places = index.places[at[hits]]
+        numbers = np.searchsorted(index.starts, places, side="right") - 1
+        for number in np.unique(numbers):
+            is_here = numbers == number
+            try:
+                with safe_open(index.files[number], "np") as segment:
+                    rows = _rows_of(segment, places[is_here] - index.starts[number])
+            except (OSError, SafetensorError):
+                is_complete = False
+            else:
+                lookup.rows[hits[is_here]] = rows
+                lookup.is_stored[hits[is_here]] = True
+        return is_complete
+
+    def _delete_leftovers(self) -> None:
+        """Delete files that were merged into others, and what killed processes were writing."""
+        for name in self._index.merged:
+            with contextlib.suppress(OSError):
+                (self._folder / f"{name}.safetensors").unlink()
+        for file in self._folder.glob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > _ABANDONED:
+                    file.unlink()
+
+    def _alike(self, budget: int, done: set[str]) -> list[Path]:
         """Files of about one size, enough of them to be merged; the smallest such size first."""
-        row = 16 + self._width * self._dtype.itemsize
+        row = 16 + self.width * self._dtype.itemsize
         sizes: dict[int, list[tuple[int, Path]]] = {}
         for file in self._folder.glob("*.safetensors"):
             size = file.stat().st_size
-            if size < _MERGED_BYTES:
+            if size < _MERGED_BYTES and file.stem not in done:
                 sizes.setdefault(int(math.log(max(size / row, 1), _FAN)), []).append((size, file))
         for _, files in sorted(sizes.items()):
             chosen, total = [], 0
@@ -173,34 +241,50 @@ class _Rows:
         return []
 
     def _merge(self, files: list[Path]) -> None:
-        """Write the rows of some files into one, then delete them."""
-        keys, rows = [], []
+        """Write the rows of some files into one that names them, then delete them."""
+        keys, rows, read, merged = [], [], [], set()
         for file in files:
-            # A damaged file, or one of another width, has nothing to be kept.
-            with contextlib.suppress(OSError, SafetensorError), safe_open(file, "np") as segment:
-                if segment.get_slice("rows").get_shape()[1:] == [self._width]:
-                    keys.append(segment.get_tensor("keys"))
-                    rows.append(segment.get_tensor("rows"))
+            try:
+                with safe_open(file, "np") as segment:
+                    if segment.get_slice("rows").get_shape()[1:] == [self.width]:
+                        keys.append(segment.get_tensor("keys"))
+                        rows.append(segment.get_tensor("rows"))
+                        merged.update(_merged_into(segment))
+            except OSError:
+                continue  # it may be readable for others, or later
+            except SafetensorError:
+                pass  # a damaged file has nothing to be kept
+            read.append(file)
+        # What an earlier merge could not delete is named on; the rest need not be.
+        merged = {name for name in merged if (self._folder / f"{name}.safetensors").exists()}
         if keys:
             stored = np.concatenate(keys)
             _, first = np.unique(stored.view("<u8"), axis=0, return_index=True)
-            self._write(stored[first], np.concatenate(rows)[first])
-        for file in files:
+            names = merged.union(file.stem for file in read)
+            self._write(stored[first], np.concatenate(rows)[first], names)
+        for file in read:
             with contextlib.suppress(OSError):  # mapped by another process on Windows
                 file.unlink()
 
-    def _write(self, keys: Keys, rows: npt.NDArray[Any]) -> None:
-        """Add a file, whole or not at all."""
+    def _write(self, keys: Keys, rows: npt.NDArray[Any], merged: Iterable[str] = ()) -> None:
+        """Add a file, whole or not at all; it tells which files its rows were merged from."""
         name = uuid.uuid4().hex
         tmp = self._folder / f".{name}.tmp"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            save_file({"keys": keys, "rows": np.ascontiguousarray(rows)}, tmp)
+            tensors = {"keys": keys, "rows": np.ascontiguousarray(rows)}
+            save_file(tensors, tmp, {_MERGED: " ".join(sorted(merged))})
             os.replace(tmp, self._folder / f"{name}.safetensors")
         except BaseException:
             with contextlib.suppress(OSError):
                 tmp.unlink()
             raise
+
+
+def _merged_into(segment: Any) -> list[str]:
+    """Names of the files that were merged into an open one; files of before name none."""
+    metadata: dict[str, str] = segment.metadata() or {}
+    return metadata.get(_MERGED, "").split()
 
 
 def _rows_of(segment: Any, places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
@@ -234,7 +318,7 @@ class FeatureCache:
         self._files = _Rows(root / "files", 16, "u1")
         self._spec, self._folder, self._limit = spec, folder, _limit()
 
-    def find(self, paths: Sequence[str]) -> tuple[npt.NDArray[np.bool_], Array]:
+    def find(self, paths: Sequence[str]) -> _Lookup:
         """Features of files that were read before and have not changed since.
 
         Parameters
@@ -243,25 +327,27 @@ class FeatureCache:
 
         Returns
         -------
-        is_known : numpy.ndarray
+        is_stored : numpy.ndarray
             bool, shape (n,).
-        features : numpy.ndarray
-            float32, shape (n, num_features); zeros where unknown.
+        rows : numpy.ndarray
+            float32, shape (n, num_features); zeros where nothing is stored.
         """
         stats = [file_key(path) for path in paths]
-        is_known = np.array([key is not None for key in stats], dtype=bool)
-        features = np.zeros((len(stats), self._features._width), np.float32)
-        asked = np.flatnonzero(is_known)
-        keys = np.frombuffer(b"".join(k for k in stats if k is not None), np.uint8).reshape(-1, 16)
-        is_known[asked], contents = self._files.find(keys)
-        asked, contents = asked[is_known[asked]], contents[is_known[asked]]
-        is_known[asked], features[asked] = self._features.find(contents)
-        return is_known, features
+        is_stored = np.zeros(len(stats), dtype=bool)
+        features = np.zeros((len(stats), self._features.width), np.float32)
+        settled = [(i, key) for i, key in enumerate(stats) if key is not None]
+        asked = np.array([i for i, _ in settled], dtype=np.intp)
+        keys = np.frombuffer(b"".join(key for _, key in settled), np.uint8).reshape(-1, 16)
+        contents = self._files.find(keys)
+        asked = asked[contents.is_stored]
+        stored = self._features.find(contents.rows[contents.is_stored])
+        is_stored[asked], features[asked] = stored.is_stored, stored.rows
+        return _Lookup(is_stored, features)
 
     def get(self, key: bytes) -> Array | None:
         """The features of a photo with this content, or None."""
-        is_known, rows = self._features.find(np.frombuffer(key, np.uint8).reshape(1, 16))
-        return rows[0] if is_known[0] else None
+        lookup = self._features.find(np.frombuffer(key, np.uint8).reshape(1, 16))
+        return lookup.rows[0] if lookup.is_stored[0] else None
 
     def add(self, key: bytes, features: Array | None, file: bytes | None = None) -> None:
         """Remember a photo.
@@ -335,30 +421,38 @@ _LIMITED = ("features", "files", "networks")
 _ALL = (*_LIMITED, "app-demo")
 
 
-def _files(parts: Sequence[str] = _ALL) -> list[tuple[float, int, Path]]:
-    """Time of last use, size and path of what is kept."""
+class _File(NamedTuple):
+    """A file that is kept; sorted, the one not used for longest comes first."""
+
+    used: float
+    size: int
+    path: Path
+
+
+def _files(parts: Sequence[str] = _ALL) -> list[_File]:
+    """All files that are kept."""
     files = []
     for part in parts:
-        for file in (cache_folder() / part).rglob("*"):
+        for path in (cache_folder() / part).rglob("*"):
             with contextlib.suppress(OSError):
-                s = file.stat()
-                if file.is_file():
-                    files.append((s.st_mtime, s.st_size, file))
+                stat = path.stat()
+                if path.is_file():
+                    files.append(_File(stat.st_mtime, stat.st_size, path))
     return files
 
 
 def _keep_below(limit: float) -> None:
     """Delete what was not used for longest."""
     files = sorted(_files(_LIMITED))
-    total = sum(size for _, size, _ in files)
+    total = sum(file.size for file in files)
     if total <= limit:
         return
-    for _, size, file in files:
+    for file in files:
         if total <= 0.9 * limit:  # some room, or every run would delete a little
             break
         with contextlib.suppress(OSError):  # in use by another process on Windows
-            file.unlink()
-            total -= size
+            file.path.unlink()
+            total -= file.size
 
 
 def cache_info() -> pd.DataFrame:
@@ -377,8 +471,8 @@ def cache_info() -> pd.DataFrame:
     files = _files()
     rows = []
     for folder in sorted((cache_folder() / "features").glob("*")):
-        mine = [(used, size, file) for used, size, file in files if file.parent == folder]
-        segments = [x for x in mine if x[2].suffix == ".safetensors"]
+        mine = [file for file in files if file.path.parent == folder]
+        segments = [file for file in mine if file.path.suffix == ".safetensors"]
         if not segments:
             continue
         try:
@@ -387,8 +481,11 @@ def cache_info() -> pd.DataFrame:
             spec = {}
         backbone = spec.get("backbone", {})
         photos = 0
-        for _, _, file in segments:
-            with contextlib.suppress(OSError, SafetensorError), safe_open(file, "np") as segment:
+        for file in segments:
+            with (
+                contextlib.suppress(OSError, SafetensorError),
+                safe_open(file.path, "np") as segment,
+            ):
                 photos += segment.get_slice("keys").get_shape()[0]
         rows.append(
             {
@@ -398,9 +495,9 @@ def cache_info() -> pd.DataFrame:
                 "precision": spec.get("precision"),
                 "size": backbone.get("size"),
                 "photos": photos,
-                "megabytes": sum(size for _, size, _ in mine) / 1e6,
+                "megabytes": sum(file.size for file in mine) / 1e6,
                 "last_used": datetime.fromtimestamp(
-                    max(used for used, *_ in segments), UTC
+                    max(file.used for file in segments), UTC
                 ).isoformat(timespec="seconds"),
                 "folder": str(folder),
             }
@@ -409,7 +506,7 @@ def cache_info() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*columns, "last_used", "folder"])
     table.attrs = {
         "folder": str(cache_folder()),
-        "megabytes": sum(size for _, size, _ in files) / 1e6,
+        "megabytes": sum(file.size for file in files) / 1e6,
         "limit": _limit() / 1e6,
     }
     return table
@@ -433,7 +530,7 @@ def clear_cache() -> float:
     float
         Megabytes (10^6 bytes) that were freed. What another process uses may stay on Windows.
     """
-    before = sum(size for _, size, _ in _files())
+    before = sum(file.size for file in _files())
     for part in _ALL:
         shutil.rmtree(cache_folder() / part, ignore_errors=True)
-    return (before - sum(size for _, size, _ in _files())) / 1e6
+    return (before - sum(file.size for file in _files())) / 1e6

@@ -310,6 +310,8 @@ def test_a_merge_killed_at_any_moment_loses_nothing(cache, monkeypatch, step):
     for i in range(20):  # and later merges go on
         fill(1, start=n + i)
     assert numbers(ask(n + 20))
+    if step == "before the old files go":
+        assert not [file for file in files if file.exists()]
 
 
 def test_files_that_windows_holds_stay_and_do_no_harm(cache, monkeypatch):
@@ -332,16 +334,98 @@ def test_files_that_windows_holds_stay_and_do_no_harm(cache, monkeypatch):
     assert len(segments(cache)[0]) <= 2 * 7 + 5 + module._FAN
 
 
-def test_readers_go_on_while_others_merge(cache):
+def test_where_no_file_can_be_deleted_each_is_merged_once(cache, monkeypatch):
+    """A folder may let nobody delete what others made; then a call must still end."""
+    unlink, save_file, names = module.Path.unlink, module.save_file, []
+
+    def stubborn(path, missing_ok=False):
+        if path.suffix == ".safetensors":
+            raise PermissionError
+        unlink(path, missing_ok)
+
+    def counted(tensors, path, metadata):
+        names.append(path)
+        assert len(names) < 1000, "merged without end"
+        save_file(tensors, path, metadata)
+
+    calls = module._FAN**2
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Path, "unlink", stubborn)
+        patch.setattr(module, "save_file", counted)
+        for i in range(calls):
+            fill(1, start=i)
+    # Each call's file, and one of every eight of a size.
+    assert len(names) == calls + calls // module._FAN + 1
+    assert numbers(ask(calls))
+    fill(1, start=calls)  # now they can
+    assert len(segments(cache)[0]) == 2
+    assert numbers(ask(calls + 1))
+
+
+def test_a_file_that_cannot_be_read_now_is_not_deleted(cache, monkeypatch):
+    for i in range(module._FAN - 1):
+        fill(1, start=i)
+    held, safe_open = segments(cache)[0][0], module.safe_open
+
+    def busy(file, framework):
+        if file == held:
+            raise PermissionError
+        return safe_open(file, framework)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "safe_open", busy)
+        fill(1, start=module._FAN - 1)
+    assert len(segments(cache)[0]) == 2
+    assert numbers(ask(module._FAN))
+
+
+def test_where_a_file_system_has_no_locks_nothing_is_merged(cache, monkeypatch):
+    class NoLock:
+        def __init__(self, *_, **__):
+            raise NotImplementedError  # as filelock 3.20 does
+
+    monkeypatch.setattr(module, "FileLock", NoLock)
+    for i in range(module._FAN + 1):
+        fill(1, start=i)
+    assert len(segments(cache)[0]) == module._FAN + 1
+    assert numbers(ask(module._FAN + 1))
+
+
+def test_what_a_killed_process_was_writing_goes_later(cache):
+    fill(1)
+    folder = segments(cache)[0][0].parent
+    for name, age in ((".old.tmp", 2 * 3600), (".new.tmp", 60)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    fill(1, start=1)
+    assert [file.name for file in folder.glob(".*.tmp")] == [".new.tmp"]
+
+
+def test_readers_see_all_rows_while_others_merge(cache):
     for i in range(module._FAN - 1):
         fill(1, start=i)
     reader = FeatureCache(SPEC, 8)
     fill(1, start=module._FAN - 1)  # merges what the reader knows of
     keys = np.frombuffer(b"".join(map(key, range(module._FAN))), np.uint8).reshape(-1, 16)
-    known, features = reader._features.find(keys)
-    # What went is computed again; what is said to be known is right.
-    assert (features[known] == np.flatnonzero(known)[:, None]).all()
+    assert numbers(reader._features.find(keys))
+
+
+def test_a_merge_while_the_folder_is_read_hides_no_row(cache, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Rows, "merge", lambda rows: None)
+        for i in range(module._FAN):
+            fill(1, start=i)
+    other, safe_open, opened = FeatureCache(SPEC, 8)._features, module.safe_open, []
+
+    def merged_meanwhile(file, framework):
+        opened.append(file)
+        if len(opened) == 3:
+            other.merge()
+        return safe_open(file, framework)
+
+    monkeypatch.setattr(module, "safe_open", merged_meanwhile)
     assert numbers(ask(module._FAN))
+    assert len(segments(cache)[0]) == 1
 
 
 def test_processes_that_merge_at_once_lose_nothing(cache):
