@@ -17,7 +17,12 @@
 #'   field.
 #' @param confusion How the classifier errs: what [lucas_evaluate()] returned for test points (or the
 #'   JSON that `lucas-habitat evaluate` writes), or the table of test points that [lucas_vote()]
-#'   returned. Its errors are then taken out of the map's.
+#'   returned. Its errors are then taken out of the map's, which is right only if
+#'   classifier and map err independently.
+#' @param labelled Points whose class was seen (`habitat`), with `point_id`, their place and, where they
+#'   were classified, `predicted` and `p_<class>`: drawn at random within map classes, or with
+#'   `weights`. By default those of `points` that have a `habitat`. The accuracy that they tell is the
+#'   one to quote.
 #' @param weights The column of design weights, 1 / inclusion probability (more than 0), for samples
 #'   that favour some points over others, such as balanced ones. By default all points of a map class
 #'   count alike.
@@ -32,13 +37,18 @@
 #'   points, **rows map, columns reference**), `as_if_true` and `corrected` (`NULL` without
 #'   `confusion`), `left_out` (a data.frame: `reason` and `n` of rows that were not used), `n`,
 #'   `judged` (the share of the map's area that all numbers are about), `level`, `n_boot`, `seed`
-#'   and `notes`, what to know before quoting the numbers. `as_if_true` and `corrected` are lists:
+#'   and `notes`, what to know before quoting the numbers; where labelled points lie on the map
+#'   `from_labels` (by their labels) and, with points that were only classified, `prediction_powered`
+#'   (surer, and right whatever the classifier is worth), else `NULL`; `independence`, a list
+#'   (`errors_where_map_is_right`, `errors_where_map_is_wrong`, `p_value`, `is_doubtful`, `n`), whether
+#'   classifier and map err independently, as `corrected` assumes; `to_quote`, the name of the estimate
+#'   to quote. `as_if_true`, `corrected`, `from_labels` and `prediction_powered` are lists:
 #'   `overall_accuracy`, `overall_accuracy_se`, `overall_accuracy_interval` (low, high);
 #'   `per_class`, a data.frame with `class`, `n_map` and `n_reference` (points), `users_accuracy` (of
 #'   the area mapped as the class, how much is it), `producers_accuracy` (of the class' area, how much is
 #'   mapped so), `area_mapped` and `area_estimated` (shares of the judged area), with `*_se`, `*_low`
 #'   and `*_high`; `proportions`, the error matrix in shares of the area. `as.data.frame()` gives the
-#'   tables by class of both, told apart by `reference`. What is undefined is `NA` with a note.
+#'   tables by class of all, told apart by `reference`. What is undefined is `NA` with a note.
 #' @section Formulas:
 #' With the map's area shares \eqn{W_i} and the share \eqn{q_{ij}} of class \eqn{j} among the points on
 #' map class \eqn{i}, the error matrix is \eqn{p_{ij} = W_i q_{ij}}; accuracies, areas and their standard
@@ -75,12 +85,16 @@
 #' }
 #' @export
 lucas_validate_map <- function(raster, points, legend, reference = "predicted", confusion = NULL,
-                               weights = NULL, areas = NULL, n_boot = 2000, level = 0.95, seed = 1) {
+                               labelled = NULL, weights = NULL, areas = NULL, n_boot = 2000, level = 0.95, seed = 1) {
   arguments <- captured(weights = function(x, name) scalar(x), leave_out = "raster")
   map <- map_argument(raster)
   at_points <- map_values(map, arguments$points, counted = is.null(areas))
   if (is.null(areas)) arguments$areas <- table_argument(map_areas(map))
-  call_core("judge_map", c(arguments, list(at_points = table_argument(at_points))))
+  at_labelled <- if (!is.null(labelled)) {
+    table_argument(map_values(map, arguments$labelled, counted = FALSE))
+  }
+  call_core("judge_map", c(arguments, list(at_points = table_argument(at_points),
+                                           at_labelled = at_labelled)))
 }
 
 # At each point: whether its place is known, whether that lies on the map, and the map's value there.
@@ -150,17 +164,18 @@ confusion_argument <- function(confusion) {
 map_accuracy_from_core <- function(x) {
   classes <- as.character(unlist(x$classes))
   number <- function(v) ifelse(is.nan(v), NA_real_, v)
-  square <- function(cells) {
-    as.table(matrix(cells, nrow = length(classes),
-                    dimnames = list(map = classes, reference = classes)))
+  square <- function(cells, names = classes) {
+    as.table(matrix(cells, nrow = length(names), dimnames = list(map = names, reference = names)))
   }
   estimate <- function(part) {
     if (is.null(part)) return(NULL)
+    per_class <- from_core(part$per_class)
     list(
       overall_accuracy = number(part$overall_accuracy),
       overall_accuracy_se = number(part$overall_accuracy_se),
       overall_accuracy_interval = number(unlist(part$overall_accuracy_interval)),
-      per_class = from_core(part$per_class), proportions = square(unlist(part$proportions))
+      per_class = per_class,
+      proportions = square(unlist(part$proportions), as.character(per_class$class))
     )
   }
   structure(
@@ -168,7 +183,9 @@ map_accuracy_from_core <- function(x) {
       confusion = square(as.integer(unlist(x$confusion))), as_if_true = estimate(x$as_if_true),
       corrected = estimate(x$corrected), left_out = from_core(x$left_out), n = x$n,
       judged = x$judged, level = x$level, n_boot = x$n_boot, seed = x$seed,
-      notes = as.character(unlist(x$notes))
+      notes = as.character(unlist(x$notes)), from_labels = estimate(x$from_labels),
+      prediction_powered = estimate(x$prediction_powered), independence = x$independence,
+      to_quote = x$to_quote
     ),
     class = "lucas_map_accuracy"
   )
@@ -185,12 +202,18 @@ print.lucas_map_accuracy <- function(x, digits = 3, ...) {
   columns <- c("users_accuracy", "users_se", "producers_accuracy", "producers_se", "area_mapped",
                "area_estimated", "area_se")
   titles <- c(as_if_true = "As if the points' classes were true",
-              corrected = "With the classifier's own errors taken out")
+              corrected = "With the classifier's own errors taken out",
+              from_labels = "From the labelled points alone",
+              prediction_powered = "From the labelled points, with the predictions of the others")
   cat("Accuracy of ", format(100 * x$judged, digits = 4), "% of a map's area at ", x$n, " points\n",
       sep = "")
+  if (sum(!vapply(x[names(titles)], is.null, NA)) > 1) {
+    cat("\nTo quote: ", x$to_quote, "\n", sep = "")
+  }
   for (name in names(titles)[!vapply(x[names(titles)], is.null, NA)]) {
     part <- x[[name]]
-    cat("\n", titles[[name]], ":\nOverall accuracy ", shown(part$overall_accuracy),
+    cat("\n", titles[[name]], ":\n",
+        if (name == "corrected") "(assumes that classifier and map err independently)\n", "Overall accuracy ", shown(part$overall_accuracy),
         "   standard error ", shown(part$overall_accuracy_se),
         sprintf("   %g%% interval ", 100 * x$level), shown(part$overall_accuracy_interval[1]),
         " to ", shown(part$overall_accuracy_interval[2]), "\n", sep = "")
@@ -209,7 +232,7 @@ print.lucas_map_accuracy <- function(x, digits = 3, ...) {
 #' @rdname lucas_validate_map
 #' @export
 as.data.frame.lucas_map_accuracy <- function(x, row.names = NULL, optional = FALSE, ...) {
-  parts <- Filter(Negate(is.null), x[c("as_if_true", "corrected")])
+  parts <- Filter(Negate(is.null), x[c("as_if_true", "corrected", "from_labels", "prediction_powered")])
   out <- do.call(rbind, lapply(names(parts), function(name) {
     data.frame(reference = name, parts[[name]]$per_class)
   }))

@@ -15,14 +15,12 @@ from ._base import words
 from ._base.bootstrap import Interval
 from ._base.checks import check_number
 from ._base.classes import (
-    classes_of,
     column_names,
     is_calibrated,
-    probability_columns,
     read_predictions,
 )
 from ._base.intervals import wilson_interval
-from ._base.powered import Few, Many, labelled_interval, powered_shares
+from ._base.powered import Few, Many, labelled_interval, one_hot, powered_shares, read_scores
 from ._base.tables import as_table, positive_weights, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
@@ -316,28 +314,20 @@ def _read_region(
     """Read the points of a region: their predictions, labels, weights and which rows are one point."""
     rows = _read_rows(points, labelled, reference, weights)
     both = pd.concat(rows, ignore_index=True)
-    labels = rows.checked[reference].astype("str") if len(rows.checked) else pd.Series(dtype="str")
-    known = classes_of(rows.others if len(rows.others) else rows.checked)
-    classes = [*known, *sorted({*labels, *both["predicted"].astype("str")} - set(known))]
-    columns = probability_columns(rows.others if len(rows.others) else rows.checked)
-    is_probability = bool(columns) and all(set(columns) <= set(part.columns) for part in rows)
-    if is_probability:
-        p = both[columns].to_numpy(dtype=np.float64)
-        predictions = np.pad(p, ((0, 0), (0, len(classes) - len(columns))))
-    else:
-        predictions = _one_hot(both["predicted"], classes)
+    scores = read_scores(*rows, reference)
+    k = len(scores.classes)
     weight = np.ones(len(both)) if weights is None else positive_weights(both[weights], weights)
     point = pd.factorize(both["point_id"].astype("str"))[0]
     n = len(rows.checked)
-    few = Few(_one_hot(labels, classes), predictions[:n], point[:n], weight[:n])
+    few = Few(scores.labels, scores.own, point[:n], weight[:n])
     return _Region(
-        classes,
-        Many(predictions[n:], point[n:], weight[n:]),
+        scores.classes,
+        Many(scores.other, point[n:], weight[n:]),
         few if n else None,
-        is_probability,
+        scores.is_probability,
         all(is_calibrated(part) for part in rows if len(part)),
-        carried_shares(rows.others, len(classes)) if is_probability else None,
-        weight @ _one_hot(both["predicted"], classes) / weight.sum(),
+        carried_shares(rows.others, k) if scores.is_probability else None,
+        weight @ one_hot(both["predicted"], scores.classes) / weight.sum(),
         pd.DataFrame(few.labels > 0).groupby(few.point).any().sum().to_numpy(dtype=np.int_),
     )
 
@@ -387,13 +377,6 @@ def _usable(table: pd.DataFrame, weights: str | None, what: str) -> pd.DataFrame
             f"{int(is_trained_on.sum())} of the training split."
         )
     return table[is_read & ~is_trained_on]
-
-
-def _one_hot(labels: pd.Series[str], classes: list[str]) -> Floats:
-    """1 in the column of each row's class."""
-    codes = pd.Categorical(labels.astype("str"), categories=classes).codes
-    one_hot: Floats = np.eye(len(classes))[codes]
-    return one_hot
 
 
 # ---- the estimates -------------------------------------------------------------------------------

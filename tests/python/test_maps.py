@@ -668,3 +668,144 @@ def test_it_prints_both_ways_of_seeing(simple):
     assert "with the classifier's own errors taken out:" in text
     assert "points (rows map, columns reference)" in text
     assert "where both err on the same land" in text
+
+
+# --- labelled points on the map ---------------------------------------------------------------
+
+
+def on_hard_land(seed, n=1000, n_labelled=120, is_hard_for_both=True):
+    """Map right at 85 %, classifier at 80 %; both err on the same quarter of the land, or independently."""
+    rng = np.random.default_rng(seed)
+    on_map = rng.choice(4, n, p=AREAS["area"] / AREAS["area"].sum())
+    is_hard = rng.random(n) < 0.25
+    map_wrong = np.where(is_hard, 0.54, 0.02) if is_hard_for_both else np.full(n, 0.15)
+    wrong = np.where(is_hard, 0.65, 0.05) if is_hard_for_both else np.full(n, 0.2)
+    other = [rng.integers(1, 4, n) for _ in range(2)]
+    truth = np.where(rng.random(n) < map_wrong, (on_map + other[0]) % 4, on_map)
+    called = np.where(rng.random(n) < wrong, (truth + other[1]) % 4, truth)
+    names = np.array(CLASSES)
+    points = points_on(on_map, pd.Categorical(names[called], categories=CLASSES))
+    points["habitat"] = np.where(np.arange(n) < n_labelled, names[truth], None)
+    return points, pd.DataFrame({"located": True, "inside": True, "value": on_map + 1.0})
+
+
+def judged(points, at_points, **options):
+    return judge_map(points, at_points, LEGEND, AREAS,
+                     **{"reference": "predicted", "confusion": None, "weights": None, "n_boot": 50,
+                        "level": 0.95, "seed": 1} | options)  # fmt: skip
+
+
+@pytest.mark.parametrize("is_hard_for_both", [True, False])
+def test_labels_hold_the_truth_also_where_both_err_on_the_same_land(is_hard_for_both):
+    hits, errors, corrected, doubtful = [], [], [], []
+    for seed in range(80):
+        points, at_points = on_hard_land(seed, is_hard_for_both=is_hard_for_both)
+        found = judged(points, at_points, confusion=evaluate(points[:120], n_boot=0))
+        parts = [found.from_labels, found.prediction_powered]
+        hits.append([covers(p.overall_accuracy_interval, 0.85) for p in parts])
+        errors.append([p.overall_accuracy - 0.85 for p in parts])
+        corrected.append(found.corrected.overall_accuracy)
+        doubtful.append(found.independence.is_doubtful)
+    # 95 % less two standard errors of 80 repetitions
+    assert (np.mean(hits, axis=0) >= 0.9).all()
+    assert np.abs(np.mean(errors, axis=0)).max() < 0.015
+    assert np.std(errors, axis=0)[1] < np.std(errors, axis=0)[0]  # surer than labels alone
+    assert (np.mean(corrected) > 0.92) == is_hard_for_both
+    assert np.mean(doubtful) > 0.9 if is_hard_for_both else np.mean(doubtful) < 0.12
+
+
+def test_the_estimate_from_labels_is_the_one_of_olofsson(tmp_path):
+    case = CASES["cases"][0]
+    points = case_points(case)
+    found = validate_map(
+        write_map(tmp_path / "map.tif", np.uint8([[1, 2, 3, 4]])),
+        points.assign(habitat=points["predicted"]),
+        pd.DataFrame(case["legend"]),
+        areas=pd.DataFrame(case["areas"]),
+    )
+    labels = found.from_labels
+    assert found.prediction_powered is None  # no point is without a label
+    assert labels.overall_accuracy == pytest.approx(case["as_if_true"]["overall_accuracy"])
+    assert labels.overall_accuracy_se == pytest.approx(case["as_if_true"]["overall_accuracy_se"])
+    for name in ("users_accuracy", "users_se", "producers_accuracy", "producers_se", "area_se"):
+        assert labels.per_class[name].tolist() == pytest.approx(case["as_if_true"][name]), name
+    assert found.to_quote == "from_labels"
+
+
+def test_power_is_worked_out_by_hand():
+    """One map class: a share of 0.5 + power * (mean prediction of the others less that of the labelled)."""
+    labelled, others = ["a", "a", "b", "b"], ["a"] * 6 + ["b"] * 2
+    points = points_on([0] * 12, pd.Categorical(["a", "a", "b", "a", *others]))
+    points["habitat"] = labelled + [None] * 8
+    at = pd.DataFrame({"located": True, "inside": True, "value": [1.0] * 12})
+    found = judge_map(points, at, {1: "a"}, pd.DataFrame({"class": ["a"], "area": [1]}),
+                      reference="predicted", confusion=None, weights=None, n_boot=0, level=0.95,
+                      seed=1)  # fmt: skip
+    # Both classes alike: covariance (1/4) (0.5 x 0.25 x 2 + 0.5 x 0.75 - 0.5 x 0.25) = 1/8; of 12
+    # predictions 9 are a, so their variance is 12 / 11 x 3/16; the power (1/8) / ((1 + 4/8) x 9/44).
+    power = (1 / 8) / (1.5 * 9 / 44)
+    assert found.prediction_powered.overall_accuracy == pytest.approx(
+        0.5
+    )  # 6/8 in both, so no difference
+    inner = power * np.array([1, 1, 0, 1])
+    rest = np.array([1, 1, 0, 0]) - inner
+    variance = rest.var(ddof=1) / 4 + power**2 * np.array([1] * 6 + [0] * 2).var(ddof=1) / 8
+    assert found.prediction_powered.overall_accuracy_se == pytest.approx(np.sqrt(variance))
+
+
+def test_labelled_points_may_be_a_table_of_their_own(simple):
+    points, _ = on_hard_land(1, n=400)
+    whole = validate_map(simple, points, LEGEND)
+    apart = validate_map(
+        simple, points[120:].drop(columns="habitat"), LEGEND, labelled=points[:120]
+    )
+    for name in ("from_labels", "prediction_powered", "independence"):
+        assert apart.as_dict()[name] == whole.as_dict()[name]
+    assert whole.to_quote == apart.to_quote == "prediction_powered"
+    assert "to quote: prediction_powered" in repr(whole)
+    assert set(whole.per_class["reference"]) == {"as_if_true", "from_labels", "prediction_powered"}
+    json.dumps(whole.as_dict(), allow_nan=False)
+    bare = points[:120].drop(columns=["predicted"])
+    seen = validate_map(simple, points[120:], LEGEND, labelled=bare)
+    assert seen.prediction_powered is None
+    assert seen.independence is None
+    assert seen.from_labels.as_dict() == whole.from_labels.as_dict()
+
+
+def test_years_of_labelled_points_count_once(simple):
+    points, _ = on_hard_land(1, n=300)
+    once = validate_map(simple, points, LEGEND)
+    with pytest.warns(LucasMessage, match="other years"):
+        again = validate_map(simple, pd.concat([points.assign(year=2015), points]), LEGEND)
+    for name in ("from_labels", "prediction_powered"):
+        assert again.as_dict()[name] == once.as_dict()[name]
+
+
+def test_years_of_test_points_are_no_further_points(simple):
+    points, tested = some_points(), some_points(200, 0.7).assign(habitat="woody")
+    tested["habitat"] = np.array(CLASSES)[((tested["x"] - LEFT) // 1000).astype(int)]
+    thrice = pd.concat([tested.assign(year=year) for year in (2012, 2015, 2018)])
+    once = validate_map(simple, points, LEGEND, confusion=tested).corrected
+    again = validate_map(simple, points, LEGEND, confusion=thrice)
+    assert again.corrected.overall_accuracy == pytest.approx(once.overall_accuracy)
+    assert again.corrected.overall_accuracy_se == pytest.approx(once.overall_accuracy_se, rel=0.1)
+    assert any("600 rows are of 200 points seen in several years" in n for n in again.notes)
+
+
+def test_what_labels_cannot_judge_is_said(simple):
+    points = points_on(
+        [0, 0, 0, 1, 1, 1, 2, 2, 3, 3], [*["artificial"] * 3, *["cropland"] * 3, *CLASSES]
+    )
+    points["habitat"] = ["artificial", "artificial", None, "cropland", *[None] * 6]
+    found = validate_map(simple, points, LEGEND)
+    said = " ".join(found.notes)
+    assert "no labelled point lies on map class grassland, woody, 50% of the area" in said
+    assert "only one labelled point lies on map class cropland; its variance" in said
+    assert "fewer than 30 points have a label" in said
+    low, high = found.from_labels.overall_accuracy_interval
+    assert high - low > 0.3
+    without = validate_map(
+        simple, some_points(), LEGEND, confusion=checked(CLASSES * 20, CLASSES * 20)
+    )
+    assert without.to_quote == "corrected"
+    assert any("give them, with their habitat, as labelled" in note for note in without.notes)

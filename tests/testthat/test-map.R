@@ -161,3 +161,27 @@ test_that("errors say what was got and what to do", {
   expect_error(lucas_validate_map(map, points, legend, confusion = lucas_evaluate(tested)),
                "none of the test points right that are b", class = "lucas_input_error")
 })
+
+test_that("labelled points on the map tell which number to quote", {
+  skip_without_core()
+  skip_without("terra")
+  set.seed(2)
+  classes <- c("artificial", "cropland", "grassland", "woody")
+  on_map <- sample(4, 400, TRUE)
+  flip <- function(x, p) ifelse(runif(length(x)) < p, x %% 4 + 1, x)
+  truth <- flip(on_map, 0.15)
+  points <- points_on(on_map, classes[flip(truth, 0.2)])
+  points$habitat <- ifelse(seq_len(400) <= 100, classes[truth], NA)
+  legend <- stats::setNames(classes, 1:4)
+  found <- lucas_validate_map(pixel_row(1:4), points, legend)
+  expect_identical(found$to_quote, "prediction_powered")
+  expect_output(print(found), "To quote: prediction_powered.*From the labelled points alone")
+  interval <- found$prediction_powered$overall_accuracy_interval
+  expect_true(interval[1] < 0.85 && 0.85 < interval[2])
+  expect_lt(found$prediction_powered$overall_accuracy_se, found$from_labels$overall_accuracy_se)
+  expect_true(is.numeric(found$independence$p_value))
+  expect_setequal(as.data.frame(found)$reference, c("as_if_true", "from_labels", "prediction_powered"))
+  bare <- points[101:400, names(points) != "habitat"]
+  apart <- lucas_validate_map(pixel_row(1:4), bare, legend, labelled = points[1:100, ])
+  expect_equal(apart$prediction_powered, found$prediction_powered)
+})

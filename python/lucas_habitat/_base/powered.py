@@ -11,17 +11,31 @@ predictions make it surer. The power that makes the variances of all shares toge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import stats
 
 from .bootstrap import Interval
+from .classes import classes_of, probability_columns
 from .intervals import wilson_interval
 from .types import Floats
 
-__all__ = ["Few", "Many", "Powered", "labelled_interval", "powered_shares"]
+__all__ = [
+    "Few",
+    "Many",
+    "Powered",
+    "Scores",
+    "doubt",
+    "labelled_interval",
+    "one_hot",
+    "power_of",
+    "powered_shares",
+    "read_scores",
+]
 
 Codes = npt.NDArray[np.integer[Any]]
 # Points that tell of the variance of a share weigh as many as this one that knows the labels only.
@@ -55,7 +69,61 @@ class Powered(NamedTuple):
     inverse: Floats  # inverse effective numbers of the labelled rows, for Wilson's interval
 
 
-def powered_shares(few: Few, many: Many | None = None) -> Powered:
+class Scores(NamedTuple):
+    """Labels and predictions of a table with labels and one without, as numbers."""
+
+    classes: list[str]
+    labels: Floats  # (labelled rows, classes)
+    own: Floats  # (labelled rows, classes)
+    other: Floats  # (other rows, classes)
+    is_probability: bool  # else predictions are 1 for the predicted class
+
+
+def read_scores(checked: pd.DataFrame, others: pd.DataFrame, reference: str) -> Scores:
+    """Labels and predictions of classified rows: probabilities where both tables have them."""
+    parts = (checked, others)
+    model = others if len(others) else checked
+    known = classes_of(model.drop(columns=reference, errors="ignore"))
+    labels = checked[reference] if reference in checked else pd.Series(dtype="str")
+    texts = [labels.astype("str"), *(part["predicted"].astype("str") for part in parts)]
+    classes = [*known, *sorted(set().union(*texts) - set(known))]
+    columns = probability_columns(model)
+    is_probability = bool(columns) and all(set(columns) <= set(part) for part in parts)
+    own, other = (
+        np.pad(part[columns].to_numpy(dtype=np.float64), ((0, 0), (0, len(classes) - len(columns))))
+        if is_probability
+        else one_hot(part["predicted"], classes)
+        for part in parts
+    )
+    return Scores(classes, one_hot(labels, classes), own, other, is_probability)
+
+
+def one_hot(labels: pd.Series[str], classes: list[str]) -> Floats:
+    """1 in the column of each row's class."""
+    codes = pd.Categorical(labels.astype("str"), categories=classes).codes
+    ones: Floats = np.eye(len(classes))[codes]
+    return ones
+
+
+def power_of(strata: Sequence[tuple[Few, Many, float]]) -> float:
+    """The power that makes the sum of the variances of all shares, weighted by area, least.
+
+    Parameters
+    ----------
+    strata : sequence of (Few, Many, float)
+        The rows of each stratum, and its share of the area.
+    """
+    together = spread = 0.0
+    for few, many, share in strata:
+        label, own, other = _means(few, many)
+        if len(label.numbers) > 1 and len(other.numbers):
+            parts = _power_parts(label, own, other)
+            together += share**2 * parts[0]
+            spread += share**2 * parts[1]
+    return float(np.clip(together / spread, 0, 1)) if spread > 0 else 0.0
+
+
+def powered_shares(few: Few, many: Many | None = None, power: float | None = None) -> Powered:
     """Shares from labelled rows and, where there are any, from others with predictions.
 
     Parameters
@@ -63,16 +131,14 @@ def powered_shares(few: Few, many: Many | None = None) -> Powered:
     few : Few
     many : Many, optional
         Default: the labels alone are used.
+    power : float, optional
+        Default: the one that these rows are estimated best with.
     """
     if many is None or not len(many.point):
-        many = Many(few.predictions[:0], few.point[:0], few.weight[:0])
-    codes = np.unique(np.concatenate([few.point, many.point]), return_inverse=True)[1]
-    at_few, at_many = codes[: len(few.point)], codes[len(few.point) :]
-    n = int(codes.max()) + 1
-    label = _by_point(few.labels, few.weight, at_few, n)
-    own = _by_point(few.predictions, few.weight, at_few, n)
-    other = _by_point(many.predictions, many.weight, at_many, n)
-    power = _power(label, own, other) if len(other.numbers) > 1 else 0.0
+        many, power = Many(few.predictions[:0], few.point[:0], few.weight[:0]), 0.0
+    if power is None:
+        power = power_of([(few, many, 1.0)])
+    label, own, other = _means(few, many)
     change = label.influence - power * own.influence + power * other.influence
     variance = (
         (change**2).sum(axis=0) if len(label.numbers) > 1 else np.full(len(label.mean), np.nan)
@@ -120,12 +186,24 @@ def _by_point(values: Floats, weight: Floats, point: Codes, n: int) -> _Means:
     return _Means(mean, numbers, change * np.sqrt(m / max(m - 1, 1)), mean + m * change[numbers])
 
 
-def _power(label: _Means, own: _Means, other: _Means) -> float:
-    """The power that makes the sum of the shares' variances least, between 0 and 1."""
+def _means(few: Few, many: Many) -> tuple[_Means, _Means, _Means]:
+    """Those of the labels, of the labelled rows' predictions, and of the others'."""
+    codes = np.unique(np.concatenate([few.point, many.point]), return_inverse=True)[1]
+    at_few, at_many = codes[: len(few.point)], codes[len(few.point) :]
+    n = int(codes.max()) + 1
+    return (
+        _by_point(few.labels, few.weight, at_few, n),
+        _by_point(few.predictions, few.weight, at_few, n),
+        _by_point(many.predictions, many.weight, at_many, n),
+    )
+
+
+def _power_parts(label: _Means, own: _Means, other: _Means) -> tuple[float, float]:
+    """Covariance of labels with predictions and variance of predictions, whose quotient the power is."""
     n, n_other = len(label.numbers), len(other.numbers)
     together = ((label.held - label.mean) * (own.held - own.mean)).sum() / n
     spread = np.concatenate([own.held, other.held]).var(axis=0, ddof=1).sum()
-    return float(np.clip(together / ((1 + n / n_other) * spread), 0, 1)) if spread > 0 else 0.0
+    return float(together / n), float(spread * (1 / n + 1 / n_other))
 
 
 def _inverse(few: Few, label: _Means, variance: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -243,7 +244,16 @@ def _map_accuracy(accuracy: MapAccuracy) -> dict[str, Any]:
         "classes": accuracy.confusion.columns.tolist(),
         "confusion": [float(v) for v in accuracy.confusion.to_numpy().T.ravel()],
         "as_if_true": estimate(accuracy.as_if_true),
-        "corrected": None if accuracy.corrected is None else estimate(accuracy.corrected),
+        **{
+            name: None if part is None else estimate(part)
+            for name, part in (
+                ("corrected", accuracy.corrected),
+                ("from_labels", accuracy.from_labels),
+                ("prediction_powered", accuracy.prediction_powered),
+            )
+        },
+        "independence": None if accuracy.independence is None else asdict(accuracy.independence),
+        "to_quote": accuracy.to_quote,
         "left_out": table_to_r(accuracy.left_out),
         "n": int(accuracy.n),
         "judged": float(accuracy.judged),

@@ -72,6 +72,7 @@ def _validate_map_options(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="what evaluate wrote on test points, or those points: takes the classifier's errors out",
     )
+    add("--labelled", metavar="FILE", help="points on the map with habitat; else those of POINTS")
     add("--weights", help="column of design weights, 1 / inclusion probability")
     add("--areas", metavar="FILE", help="table of value or class and area; else pixels are counted")
     add_bootstrap(parser)

@@ -25,6 +25,7 @@ from .estimators import (
     shares_by_map_class,
     square_confusion,
 )
+from .labelled import judge_by_labels
 from .raster import read_map
 from .results import MapAccuracy, MapEstimate, counted_reasons
 
@@ -40,6 +41,7 @@ def validate_map(
     *,
     reference: str = "predicted",
     confusion: Confusion | None = None,
+    labelled: Table | None = None,
     weights: str | None = None,
     areas: Table | None = None,
     n_boot: int = 2000,
@@ -65,7 +67,13 @@ def validate_map(
         The column that holds the points' class; ``"habitat"`` where it was seen in the field.
     confusion : Evaluation, mapping, pandas.DataFrame or path, optional
         How the classifier errs: what `evaluate` returned for test points (or its JSON), or the
-        table of test points that `vote` returned. Its errors are then taken out of the map's.
+        table of test points that `vote` returned. Its errors are then taken out of the map's, which is
+        right only if classifier and map err independently.
+    labelled : pandas.DataFrame or path, optional
+        Points whose class was seen (``habitat``), with ``point_id``, their place and, where they were
+        classified, ``predicted`` and ``p_<class>``: drawn at random within map classes, or with
+        ``weights``. Default: those of ``points`` that have a ``habitat``. The accuracy that they tell is
+        the one to quote.
     weights : str, optional
         The column of design weights, 1 / inclusion probability (more than 0), for samples that favour
         some points over others, such as balanced ones. Default: all points of a map class count alike.
@@ -126,11 +134,24 @@ def validate_map(
     the same where there is more or less of it, but probabilities are right only for the class
     shares they were calibrated at, and within a map class these are others.
 
-    It is assumed that, given what is there, the classifier errs independently of the map. Where
-    both err on the same land, the map is worse than the corrected numbers say.
+    It is assumed there that, given what is there, the classifier errs independently of the map. Where
+    both err on the same land, the map is worse than the corrected numbers say: in a simulation
+    (benchmarks/trust/maps.py) in which a quarter of the land is hard for both, a map that is right on
+    85 % came out as 95 %. `independence` of the result tests that on labelled points: within true
+    classes, does the classifier err more often where the map is wrong (exact, one-sided)?
+
+    Labelled points need no such assumption. ``from_labels`` is the stratified estimate from the labels;
+    ``prediction_powered`` adds, in each map class, ``power`` times the difference between the mean
+    prediction of the points without a label and of those with one (Angelopoulos et al. 2023), the same
+    power everywhere, chosen so that variances are least. Their intervals are Wilson's at the effective number
+    of labelled points. A point seen in several years counts once, by its latest year; of a confusion,
+    the rows of a point count as one.
 
     References
     ----------
+    Angelopoulos, A. N., Duchi, J. C. & Zrnic, T. (2023). PPI++: efficient prediction-powered inference.
+    arXiv:2311.01453.
+
     Olofsson, P. et al. (2014). Good practices for estimating area and assessing accuracy of land
     change. Remote Sensing of Environment 148, 42-57. doi:10.1016/j.rse.2014.02.015
 
@@ -145,9 +166,13 @@ def validate_map(
     >>> legend = {1: "artificial", 2: "cropland", 3: "grassland", 4: "woody", 5: "woody"}
     >>> validate_map("map.tif", points, legend, confusion=evaluate(tested))  # doctest: +SKIP
     """
-    task = make_task(points, legend, reference, confusion, weights, n_boot, level, seed)
+    task = make_task(points, legend, reference, confusion, labelled, weights, n_boot, level, seed)
     at_points, counted = read_map(raster, task.table, areas is None)
-    return _judge(task, at_points, counted if areas is None else areas)
+    at_labelled = at_points
+    if task.is_labelled_apart and task.labelled is not None:
+        read, _ = read_map(raster, task.labelled, False)
+        at_labelled = read.set_axis(task.labelled.index)
+    return _judge(task, at_points, at_labelled, counted if areas is None else areas)
 
 
 def judge_map(
@@ -162,17 +187,22 @@ def judge_map(
     n_boot: int,
     level: float,
     seed: int,
+    labelled: Table | None = None,
+    at_labelled: pd.DataFrame | None = None,
 ) -> MapAccuracy:
     """`validate_map` for a map that somebody else has read, which is how R calls it.
 
-    ``at_points`` has a row a row of ``points``: ``located``, ``inside`` (bool) and ``value``.
+    ``at_points`` has a row a row of ``points``: ``located``, ``inside`` (bool) and ``value``; so has
+    ``at_labelled`` of ``labelled``.
     """
-    task = make_task(points, legend, reference, confusion, weights, n_boot, level, seed)
-    return _judge(task, at_points, areas)
+    task = make_task(points, legend, reference, confusion, labelled, weights, n_boot, level, seed)
+    return _judge(task, at_points, at_points if at_labelled is None else at_labelled, areas)
 
 
 # ---- the judgement -----------------------------------------------------------------------------
-def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
+def _judge(
+    task: Task, at_points: pd.DataFrame, at_labelled: pd.DataFrame, areas: Table
+) -> MapAccuracy:
     """Compare the points with the map at them."""
     labels = task.table[task.reference].astype("str")
     point_classes = _point_classes(task, labels)
@@ -234,6 +264,12 @@ def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
             _corrected_uncertainty(task, sample, tested, share, values).without(undefined),
         )
         correction_notes = [*trusted.notes, *_notes_on_correction(values, corrected), *task.notes]
+    by_labels = judge_by_labels(task, at_labelled, at_points, area)
+    if by_labels is None and corrected is not None:
+        correction_notes.append(
+            "test points that lie on the map tell its accuracy without that assumption: give them, with "
+            "their habitat, as labelled"
+        )
     return MapAccuracy(
         confusion=square_confusion(cells, classes),
         as_if_true=as_if_true,
@@ -249,7 +285,11 @@ def _judge(task: Task, at_points: pd.DataFrame, areas: Table) -> MapAccuracy:
             *_notes(classes, cells, area),
             *correction_notes,
             *_notes_on_training(task, is_used),
+            *(by_labels.notes if by_labels else []),
         ],
+        from_labels=by_labels.from_labels if by_labels else None,
+        prediction_powered=by_labels.prediction_powered if by_labels else None,
+        independence=by_labels.independence if by_labels else None,
     )
 
 
@@ -274,7 +314,13 @@ def _corrected_uncertainty(
     """The uncertainty of the corrected numbers, by bootstrap; NaN without samples."""
     if task.n_boot:
         return bootstrap(
-            sample, tested, share, n_boot=task.n_boot, level=task.level, seed=task.seed
+            sample,
+            tested,
+            share,
+            worth=task.worth,
+            n_boot=task.n_boot,
+            level=task.level,
+            seed=task.seed,
         )
     nothing = Measures(*[np.full(np.shape(v), np.nan) for v in values])
     return Uncertainty(nothing, nothing, nothing)

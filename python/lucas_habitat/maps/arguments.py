@@ -33,6 +33,10 @@ class Task:
     legend: dict[float, str]
     reference: str
     counts: pd.DataFrame | None  # of the classifier: rows predicted, columns reference
+    worth: float  # test points a row of the confusion
+    labelled: pd.DataFrame | None  # rows with a label; a row number is that of the table it is from
+    is_labelled_apart: bool  # labelled points are a table of their own
+    weights_column: str | None
     weights: Floats
     n_boot: int
     level: float
@@ -45,6 +49,7 @@ def make_task(
     legend: Legend,
     reference: str,
     confusion: Confusion | None,
+    labelled: Table | None,
     weights: str | None,
     n_boot: int,
     level: float,
@@ -59,12 +64,21 @@ def make_task(
             f"{words.arg('confusion')} holds the classifier's errors, but "
             f"{words.arg('reference', 'habitat')} is not what it said. Leave one of them out."
         )
-    counts, notes = (None, []) if confusion is None else _read_confusion(confusion)
+    counts, worth, notes = (None, 1.0, []) if confusion is None else _read_confusion(confusion)
+    checked = table
+    if labelled is not None:
+        checked = map_points(labelled, "habitat", *([weights] if weights else []))
+    if "habitat" in checked:
+        checked = checked[checked["habitat"].notna()]
     return Task(
         table=table,
         legend=_read_legend(legend),
         reference=reference,
         counts=counts,
+        worth=worth,
+        labelled=checked if "habitat" in checked and len(checked) else None,
+        is_labelled_apart=labelled is not None,
+        weights_column=weights,
         weights=np.ones(len(table))
         if weights is None
         else positive_weights(table[weights], weights),
@@ -118,8 +132,8 @@ def _read_legend(legend: Legend) -> dict[float, str]:
     return dict(zip(pairs["value"], pairs["class"], strict=True))
 
 
-def _read_confusion(confusion: Confusion) -> tuple[pd.DataFrame, list[str]]:
-    """Counts of test points, rows predicted, and what to know of them."""
+def _read_confusion(confusion: Confusion) -> tuple[pd.DataFrame, float, list[str]]:
+    """Counts of test points, rows predicted; how many points a row is worth; what to know of them."""
     evaluation: Any = confusion  # as Evaluation.as_dict() gives it
     if isinstance(confusion, str | os.PathLike) and Path(confusion).suffix.lower() == ".json":
         try:
@@ -150,7 +164,12 @@ def _read_confusion(confusion: Confusion) -> tuple[pd.DataFrame, list[str]]:
             f"confusion is of {n} photos of {n_points} points, but it is points that err here: "
             f"evaluate what {words.call('vote')} returned."
         )
-    return counts, notes
+    if n_points < n:
+        notes.append(
+            f"the classifier's confusion: {n} rows are of {n_points} points seen in several years, and count "
+            "as that many"
+        )
+    return counts, n_points / n, notes
 
 
 def class_areas(

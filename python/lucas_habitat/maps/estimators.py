@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._base.bootstrap import alike, draws, percentile_interval
+from .._base.intervals import wilson_interval
+from .._base.powered import doubt
 from .._base.types import Floats
 from .results import MapEstimate
 
@@ -23,6 +25,8 @@ __all__ = [
     "normal_uncertainty",
     "shares_by_map_class",
     "square_confusion",
+    "standard_errors",
+    "wilson_uncertainty",
 ]
 
 Codes = npt.NDArray[np.integer[Any]]
@@ -146,9 +150,50 @@ def measures(shares: Floats, area: Floats) -> Measures:
     )
 
 
+def wilson_uncertainty(
+    by: Measures,
+    errors: Measures,
+    alone: Measures,
+    values: Measures,
+    telling: Measures,
+    n: int,
+    level: float,
+) -> Uncertainty:
+    """Wilson's intervals at the effective numbers of points that standard errors are worth.
+
+    Where few points tell of an error, a little of what labels alone are worth is mixed in.
+
+    Parameters
+    ----------
+    by : Measures
+        What the labels alone say, to which the errors belong.
+    errors : Measures
+        Standard errors.
+    alone : Measures
+        Inverse effective numbers of points of labels alone.
+    values : Measures
+        What the intervals are of.
+    telling : Measures
+        Points that differ from the others.
+    n : int
+        Points with a label.
+    """
+    low, high = [], []
+    for mean, se, prior, value, count in zip(by, errors, alone, values, telling, strict=True):
+        spread = np.nan_to_num(mean * (1 - mean))
+        is_shown = (spread > 1e-9) & (count > 0) & np.isfinite(se)
+        shown = np.where(is_shown, se, 0.0) ** 2 / np.where(is_shown, spread, 1.0)
+        points = np.where(is_shown, count, 0)
+        inverse = (points * shown + prior) / (points + 1) * doubt(n, level)
+        interval = wilson_interval(np.clip(value, 0, 1), inverse, level)
+        low.append(interval.low)
+        high.append(interval.high)
+    return Uncertainty(errors, Measures(*low), Measures(*high))
+
+
 def normal_uncertainty(shares: Floats, variance: Floats, area: Floats, level: float) -> Uncertainty:
     """Standard errors by equations 5, 6, 7 and 10 of Olofsson et al. (2014), and normal intervals."""
-    values, se = measures(shares, area), _standard_errors(shares, variance, area)
+    values, se = measures(shares, area), standard_errors(shares, variance, area)
     z = NormalDist().inv_cdf((1 + level) / 2)
     return Uncertainty(
         se,
@@ -157,7 +202,7 @@ def normal_uncertainty(shares: Floats, variance: Floats, area: Floats, level: fl
     )
 
 
-def _standard_errors(shares: Floats, variance: Floats, area: Floats) -> Measures:
+def standard_errors(shares: Floats, variance: Floats, area: Floats) -> Measures:
     """Standard errors of `measures`."""
     parts = area[:, None] ** 2 * variance
     diagonal = np.diag(parts)
@@ -172,7 +217,14 @@ def _standard_errors(shares: Floats, variance: Floats, area: Floats) -> Measures
 
 
 def bootstrap(
-    sample: Sample, counts: Floats, area: Floats, *, n_boot: int, level: float, seed: int
+    sample: Sample,
+    counts: Floats,
+    area: Floats,
+    *,
+    worth: float = 1.0,
+    n_boot: int,
+    level: float,
+    seed: int,
 ) -> Uncertainty:
     """Standard errors and percentile intervals of the measures without the classifier's errors.
 
@@ -189,7 +241,9 @@ def bootstrap(
         drawn = np.concatenate([part @ sums for part in weights])
         shares[:, i] = drawn / drawn.sum(axis=1, keepdims=True)
     for j, n in enumerate(counts.sum(axis=0).astype(int)):
-        confusion[:, :, j] = rng.multinomial(n - 1, counts[:, j] / n, n_boot) / (n - 1)
+        # Rows of a point seen in several years may be copies of one.
+        drawn_points = max(round(n * worth) - 1, 1)
+        confusion[:, :, j] = rng.multinomial(drawn_points, counts[:, j] / n, n_boot) / drawn_points
     # A sample's confusion may be singular; the pseudo-inverse is defined all the same.
     samples = measures(shares @ np.swapaxes(np.linalg.pinv(confusion), 1, 2), area)
     # Half the width of the interval that a normal distribution has within one standard deviation of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,49 @@ import pandas as pd
 
 from ..evaluation import plain
 
-__all__ = ["MapAccuracy", "MapEstimate"]
+__all__ = ["Independence", "MapAccuracy", "MapEstimate"]
 
 _TITLES = {
     "as_if_true": "as if the points' classes were true",
     "corrected": "with the classifier's own errors taken out",
+    "from_labels": "from the labelled points alone",
+    "prediction_powered": "from the labelled points, with the predictions of the others",
 }
+
+
+@dataclass(frozen=True)
+class Independence:
+    """Whether classifier and map err independently, as labelled points show it.
+
+    Attributes
+    ----------
+    n : int
+        Labelled points that were classified.
+    errors_where_map_is_right, errors_where_map_is_wrong : float
+        The classifier's share of errors there.
+    p_value : float
+        Of as many common errors or more by chance, given the true classes (exact, one-sided).
+    is_doubtful : bool
+        Whether the p-value is below 0.05.
+    """
+
+    n: int
+    errors_where_map_is_right: float
+    errors_where_map_is_wrong: float
+    p_value: float
+    is_doubtful: bool
+
+    @property
+    def note(self) -> str:
+        """What that means for the corrected numbers."""
+        rates = (
+            f"the classifier errs at {100 * self.errors_where_map_is_wrong:.2g}% of {self.n} labelled points "
+            f"where the map is wrong, and at {100 * self.errors_where_map_is_right:.2g}% where it is right "
+            f"(p = {self.p_value:.2g}, within true classes)"
+        )
+        if self.is_doubtful:
+            return f"{rates}: both err on the same land, so corrected numbers are too good; do not quote them"
+        return f"{rates}: that shows no common errors, but few points can overlook them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +115,13 @@ class MapAccuracy:
     n_boot, seed : int
     notes : list of str
         What to know before quoting the numbers.
+    from_labels : MapEstimate or None
+        Accuracy and areas by the points that carry a label (``habitat``), where some do.
+    prediction_powered : MapEstimate or None
+        The same, with the predictions of the points without a label: surer, and right whatever the
+        classifier is worth.
+    independence : Independence or None
+        Whether classifier and map err independently, as ``corrected`` assumes.
     """
 
     confusion: pd.DataFrame
@@ -90,10 +134,21 @@ class MapAccuracy:
     n_boot: int
     seed: int
     notes: list[str] = field(default_factory=list)
+    from_labels: MapEstimate | None = None
+    prediction_powered: MapEstimate | None = None
+    independence: Independence | None = None
+
+    @property
+    def to_quote(self) -> str:
+        """The name of the estimate to quote: the surest of those that assume least."""
+        for name in ("prediction_powered", "from_labels", "corrected"):
+            if getattr(self, name) is not None:
+                return name
+        return "as_if_true"
 
     @property
     def per_class(self) -> pd.DataFrame:
-        """The tables of both estimates, told apart by ``reference`` (as_if_true, corrected)."""
+        """The tables of all estimates, told apart by ``reference`` (as_if_true, corrected, ...)."""
         tables = {name: estimate.per_class for name, estimate in self._estimates().items()}
         return (
             pd.concat(tables, names=["reference"]).reset_index("reference").reset_index(drop=True)
@@ -114,22 +169,33 @@ class MapAccuracy:
             "n_boot": self.n_boot,
             "seed": self.seed,
             "notes": list(self.notes),
+            "from_labels": None if self.from_labels is None else self.from_labels.as_dict(),
+            "prediction_powered": (
+                None if self.prediction_powered is None else self.prediction_powered.as_dict()
+            ),
+            "independence": None if self.independence is None else asdict(self.independence),
+            "to_quote": self.to_quote,
         }
 
     def _estimates(self) -> dict[str, MapEstimate]:
-        estimates = {"as_if_true": self.as_if_true}
-        if self.corrected is not None:
-            estimates["corrected"] = self.corrected
-        return estimates
+        estimates = {name: getattr(self, name) for name in _TITLES}
+        return {name: part for name, part in estimates.items() if part is not None}
 
     def __repr__(self) -> str:
         columns = ["class", "users_accuracy", "users_se", "producers_accuracy", "producers_se",
                  "area_mapped", "area_estimated", "area_se"]  # fmt: skip
         lines = [f"Accuracy of {100 * self.judged:.4g}% of a map's area at {self.n} points", ""]
+        if len(self._estimates()) > 1:
+            lines += [f"to quote: {self.to_quote}, {_TITLES[self.to_quote]}", ""]
         for name, estimate in self._estimates().items():
             low, high = estimate.overall_accuracy_interval
             lines += [
                 f"{_TITLES[name]}:",
+                *(
+                    ["(assumes that classifier and map err independently)"]
+                    if name == "corrected"
+                    else []
+                ),
                 f"overall accuracy {_shown(estimate.overall_accuracy)}   standard error "
                 f"{_shown(estimate.overall_accuracy_se)}   {100 * self.level:g}% interval "
                 f"{_shown(low)} to {_shown(high)}",
