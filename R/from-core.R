@@ -6,7 +6,8 @@ from_core <- function(x) {
   if (is.character(x$lucas_kind)) {
     return(switch(x$lucas_kind, model = model_from_core(x), network = network_from_core(x),
                   evaluation = evaluation_from_core(x), comparison = comparison_from_core(x),
-                  map_accuracy = map_accuracy_from_core(x)))
+                  map_accuracy = map_accuracy_from_core(x),
+                  split_check = split_check_from_core(x)))
   }
   lapply(x, from_core)
 }

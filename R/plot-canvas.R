@@ -46,6 +46,8 @@ class_styles <- function(classes) {
 #'   close-ups (direction C) do not count, as in [lucas_vote()].
 #' * `lucas_plot_photos()`: a sheet of photos classified right, or wrong. Publish photos of the LUCAS
 #'   survey with the line that [lucas_credit()] gives.
+#' * `lucas_plot_distance()`: accuracy by the distance to the nearest point trained on, from
+#'   [lucas_error_by_distance()], and that of all as a dashed line; below, the points of each bin.
 #' * `lucas_plot_transitions()`: the share of points that went from each class to each other, between
 #'   campaigns. A dot with its interval is the estimate, a pale ring what counting predicted classes gives,
 #'   which takes doubt for change. At most twelve transitions are drawn, the largest; points that
@@ -59,7 +61,8 @@ class_styles <- function(classes) {
 #' @param points What [lucas_vote()] returned, or such a file, with `x` and `y` (EPSG:3035, metres) or
 #'   `lon` and `lat` (WGS84, degrees).
 #' @param table What [lucas_transitions()] returned, or such a file; or points from [lucas_vote()], of which
-#'   it is then made with nothing but its defaults.
+#'   it is then made with nothing but its defaults. For `lucas_plot_distance()` what
+#'   [lucas_error_by_distance()] returned, or predictions of [lucas_cross_validate()], likewise.
 #' @param point_id,year The point, and the year; by default its latest.
 #' @param right Whether to show photos classified right (`TRUE`) or wrong.
 #' @param n At most so many photos, drawn at random from those whose files are still there.

@@ -49,3 +49,55 @@ lucas_split <- function(photos, test_size = NULL, n_per_class = NULL, regroup = 
   classes <- levels(habitat_factor(labels, intersect(classes, labels)))
   lapply(parts, with_habitat, classes = classes)
 }
+
+#' Tell what leaks from training into the test
+#'
+#' @param train,test The photos of either side: photo tables, or anything [lucas_photos()] takes. Without
+#'   `test`, the column `split` of `train` says which is which.
+#' @param near Kilometres within which points are neighbours.
+#'
+#' @return An object of the class `lucas_split_check`, to print: a list with `table` (a data.frame, also by
+#'   `as.data.frame()`, one row a question: `question`, which is `points`, `content`, `distance`, `years`,
+#'   `countries` or `classes`, `verdict`, `n_test`, the test photos concerned, and `finding`, a sentence),
+#'   `n_train`, `n_test` and `leaks`, whether anything leaks. Verdicts are `leak` (accuracy is overstated),
+#'   `limit` (accuracy holds, but for less than one may think), `fine` and `unknown`.
+#' @details
+#' Photos are the same where their files have the same content, under whatever name. Class shares are
+#' those of points; they differ where a chi-squared test says more than chance, and by at least 5
+#' percentage points.
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 12, size = c(320, 240))
+#'   parts <- lucas_split(lucas_photos(folder), test_size = 0.4)
+#'   lucas_check_split(parts$train, parts$test)
+#' }
+#' @export
+lucas_check_split <- function(train, test = NULL, near = 10) {
+  photos <- function(x, what) photos_argument(x)
+  call_core("check_split", captured(train = photos, test = photos))
+}
+
+split_check_from_core <- function(x) {
+  structure(list(table = from_core(x$table), n_train = x$n_train, n_test = x$n_test, leaks = x$leaks),
+            class = "lucas_split_check")
+}
+
+#' @param x A check.
+#' @param row.names,optional As for [as.data.frame()].
+#' @param ... Not used.
+#' @rdname lucas_check_split
+#' @export
+print.lucas_split_check <- function(x, ...) {
+  cat("Check of a split: ", x$n_train, " training photos, ", x$n_test, " test photos\n", sep = "")
+  lines <- sprintf("%-8s %s: %s", x$table$verdict, x$table$question, x$table$finding)
+  cat(strwrap(lines, exdent = 9), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname lucas_check_split
+#' @export
+as.data.frame.lucas_split_check <- function(x, row.names = NULL, optional = FALSE, ...) {
+  out <- x$table
+  if (!is.null(row.names)) row.names(out) <- row.names
+  out
+}

@@ -12,8 +12,10 @@ from .class_shares import estimate_shares as estimate_shares
 from .classifier import classify as classify
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .cross_validation import cross_validate as cross_validate
 from .diagnostics import reliability as reliability
 from .diagnostics import vote_gain as vote_gain
+from .distances import error_by_distance as error_by_distance
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .geotags import locate_photos as locate_photos
@@ -39,6 +41,7 @@ from .pictures.charts import (
     plot_votes as plot_votes,
 )
 from .pictures.colours import class_colours as class_colours
+from .pictures.distances import plot_distance as plot_distance
 from .pictures.maps import plot_map as plot_map
 from .pictures.photos import plot_photos as plot_photos
 from .pictures.photos import plot_point as plot_point
@@ -50,6 +53,8 @@ from .rdata import to_r as to_r
 from .review import review_list as review_list
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
+from .split_checks import SplitCheck as SplitCheck
+from .split_checks import check_split as check_split
 from .splits import split_photos as split_photos
 from .studies.demo import run_demo as run_demo
 from .studies.pilot import pilot as pilot

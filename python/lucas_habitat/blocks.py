@@ -30,6 +30,7 @@ __all__ = [
     "folds_of",
     "place_of_points",
     "placed",
+    "rows_of_points",
     "tell_left_out",
     "training_of",
     "what_stays_together",
@@ -129,7 +130,7 @@ def what_stays_together(photos: pd.DataFrame, apart: Apart) -> pd.Series:
     return photos["year"].astype("str") if apart.by == "year" else point
 
 
-def _rows_of_points(photos: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+def rows_of_points(photos: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     """One row a point and group, sorted, with its commonest class: what is drawn and counted."""
     rows = pd.DataFrame({"group": group, "point": groups_of(photos), "habitat": photos["habitat"]})
     counts = rows.groupby(["group", "point", "habitat"]).size().rename("n").reset_index()
@@ -144,7 +145,7 @@ def draw_groups(photos: pd.DataFrame, apart: Apart, test_size: float, seed: int)
     Of many random draws the one is taken that comes closest to the share asked for in all classes.
     """
     group = what_stays_together(photos, apart)
-    rows = _rows_of_points(photos, group)
+    rows = rows_of_points(photos, group)
     counts = pd.crosstab(rows["group"], rows["habitat"])
     if len(counts) < 2:
         raise SplitError(
@@ -185,7 +186,7 @@ def folds_of(photos: pd.DataFrame, apart: Apart, n: int, seed: int) -> npt.NDArr
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     group = what_stays_together(photos, apart)
-    rows = _rows_of_points(photos, group)
+    rows = rows_of_points(photos, group)
     n_groups = rows["group"].nunique()
     if n_groups < 2:
         raise SplitError(

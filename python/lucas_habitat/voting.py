@@ -54,7 +54,8 @@ def vote(
         ``agreement`` (share of voting photos whose own class is the predicted one),
         ``p_<class>`` (float64, rows sum to 1), ``v_<class>`` (shares of votes), ``calibrated``,
         then ``habitat``, ``split``, ``lc1``, ``nuts0`` and mean ``obs_dist``, ``x``, ``y``,
-        ``lon``, ``lat``, and ``inclusion_probability`` and ``weight`` (of `select_points`; missing where
+        ``lon``, ``lat``, ``km_to_training`` (of `cross_validate`),
+        and ``inclusion_probability`` and ``weight`` (of `select_points`; missing where
         photos of a point differ) where known, and ``n_unlike`` (photos that `classify` flagged as unlike
         the training photos) where it did. A point none of whose photos could be read is a row with
         ``n_photos`` 0 and missing values.
@@ -300,7 +301,7 @@ def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.Da
     for column in ("habitat", "split", "lc1", "nuts0"):
         if column in photos and photos[column].notna().any():
             points[column] = commonest(photos[column], point, n)
-    for column in ("obs_dist", "x", "y", "lon", "lat"):
+    for column in ("obs_dist", "x", "y", "lon", "lat", "km_to_training"):
         if column in photos:
             points[column] = photos[column].groupby(point).mean().reindex(range(n)).to_numpy()
     for column in (INCLUSION, WEIGHT):

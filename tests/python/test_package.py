@@ -67,7 +67,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = lucas_habitat.clasify
 
 
-CLASSES = {"Comparison", "Evaluation", "HabitatModel", "MapAccuracy"}
+CLASSES = {"Comparison", "Evaluation", "HabitatModel", "MapAccuracy", "SplitCheck"}
 R_ONLY = {"lucas_app_stop", "lucas_install", "lucas_status"}
 
 

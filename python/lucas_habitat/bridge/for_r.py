@@ -105,6 +105,13 @@ def _judge_map(**arguments: Any) -> Any:
     return judge_map(**arguments)
 
 
+def _distance_picture(table: Any) -> Any:
+    """Accuracy by distance, for R to draw."""
+    from ..distances import distance_table
+
+    return distance_table(table)
+
+
 def _transitions_picture(table: Any) -> dict[str, Any]:
     """Transitions, and those of them to draw, for R to draw."""
     from ..over_years import largest_transitions, transitions_table
@@ -125,5 +132,6 @@ FOR_R: dict[str, Callable[..., Any]] = {
     "map_picture": _map_picture,
     "map_positions": _map_positions,
     "judge_map": _judge_map,
+    "distance_picture": _distance_picture,
     "transitions_picture": _transitions_picture,
 }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..maps.results import MapAccuracy, MapEstimate
     from ..model import HabitatModel
     from ..networks.backbones import HabitatNet
+    from ..split_checks import SplitCheck
 
 __all__ = ["table_to_r", "value_to_r"]
 
@@ -49,6 +50,7 @@ def value_to_r(value: Any) -> Any:
         ("model", "HabitatModel", _model),
         ("evaluation", "Evaluation", _evaluation),
         ("comparison", "Comparison", _comparison),
+        ("split_checks", "SplitCheck", _split_check),
         ("maps.results", "MapAccuracy", _map_accuracy),
         ("networks.backbones", "HabitatNet", _network),
     ):
@@ -224,6 +226,17 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "n_boot": int(comparison.n_boot),
         "seed": float(comparison.seed),
         "notes": [str(n) for n in comparison.notes],
+    }
+
+
+def _split_check(check: SplitCheck) -> dict[str, Any]:
+    """A check of a split as its findings."""
+    return {
+        "lucas_kind": "split_check",
+        "table": table_to_r(check.table),
+        "n_train": int(check.n_train),
+        "n_test": int(check.n_test),
+        "leaks": check.leaks,
     }
 
 

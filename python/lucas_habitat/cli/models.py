@@ -9,6 +9,7 @@ import lucas_habitat as lh
 from .options import (
     TABLE,
     Command,
+    add_apart,
     add_computing,
     add_device,
     add_overwrite,
@@ -82,6 +83,31 @@ def _classify(options: Namespace) -> int:
     return 0 if (predictions["status"] == "ok").any() else 1
 
 
+def _cross_validate_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} of predictions to write")
+    add("--folds", type=int, help="models to train, each tested on its fold")
+    add_apart(parser)
+    add("--validation-split", type=float, help="share of points to calibrate each model on")
+    add_training(parser)
+    add("--closeups", action="store_true", help="train on close-ups too")
+    add_seed(parser)
+    add_computing(parser)
+
+
+def _cross_validate(options: Namespace) -> int:
+    from ..classifier import describe_predictions
+
+    check_out(options.out)
+    own = given(options, lh.cross_validate)
+    training = {name: value for name, value in given(options, lh.train).items() if name not in own}
+    predictions = lh.cross_validate(read_photos(options), **own, training=training)
+    write(predictions, options.out)
+    print_lines(describe_predictions(predictions))
+    return 0
+
+
 def _calibrate_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
@@ -118,6 +144,13 @@ COMMANDS = (
         _classify_options,
         _classify,
         ("classify",),
+    ),
+    Command(
+        "cross-validate",
+        "classify every photo by a model that never saw its point",
+        _cross_validate_options,
+        _cross_validate,
+        ("cross_validate", "train"),
     ),
     Command(
         "calibrate",

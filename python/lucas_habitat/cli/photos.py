@@ -80,6 +80,24 @@ def _split(options: Namespace) -> int:
     return 0
 
 
+def _check_split_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("train", metavar="TRAIN", help=f"{PHOTOS}; alone, its column split tells the sides")
+    add("--test", metavar="TEST", help="the photos of the other side, likewise")
+    add("--near", type=float, help="kilometres within which points are neighbours")
+    add("--out", metavar="FILE.json", default=None, help="where to write the findings")
+
+
+def _check_split(options: Namespace) -> int:
+    from .._base.files import write_json
+
+    check = lh.check_split(options.train, **given(options, lh.check_split))
+    print(check)
+    if options.out:
+        print(f"written to {write_json(check.as_dict(), options.out)}")
+    return 0
+
+
 COMMANDS = (
     Command("list", "list photos as a photo table", _list_options, _list, ("list_photos",)),
     Command(
@@ -95,5 +113,12 @@ COMMANDS = (
         _split_options,
         _split,
         ("split_photos",),
+    ),
+    Command(
+        "check-split",
+        "tell what leaks from training into the test",
+        _check_split_options,
+        _check_split,
+        ("check_split",),
     ),
 )

@@ -60,6 +60,33 @@ def _compare(options: Namespace) -> int:
     return 0
 
 
+def _error_by_distance_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("predictions", metavar="FILE", help="what cross-validate, classify or vote wrote")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add(
+        "--training",
+        metavar="PHOTOS",
+        help="the photos trained on; not needed after cross-validate",
+    )
+    add("--breaks", type=float, nargs="+", help="kilometres at which bins begin")
+    add("--level", type=float, help="of the intervals")
+    add("--plot", metavar="FILE", default=None, help="picture to write, .png or .svg")
+
+
+def _error_by_distance(options: Namespace) -> int:
+    from ..pictures.canvas import check_size
+
+    check_out(options.out)
+    check_size("single", options.plot)
+    table = lh.error_by_distance(options.predictions, **given(options, lh.error_by_distance))
+    write(table, options.out)
+    if options.plot:
+        lh.plot_distance(table, out=options.plot)
+        print(f"picture written to {options.plot}")
+    return 0
+
+
 def _validate_map_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("raster", metavar="MAP.tif", help="a GeoTIFF, in any coordinate reference system")
@@ -251,6 +278,13 @@ COMMANDS = (
         _compare_options,
         _compare,
         ("compare",),
+    ),
+    Command(
+        "error-by-distance",
+        "tell accuracy by the distance to what was trained on",
+        _error_by_distance_options,
+        _error_by_distance,
+        ("error_by_distance",),
     ),
     Command(
         "validate-map",

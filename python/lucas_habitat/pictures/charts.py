@@ -263,7 +263,7 @@ def draw_votes(table: pd.DataFrame, mm: float) -> Figure:
         ("accuracy", INK, "o", -0.05),
         ("kappa", BLUE, "s", 0.05),
     ):
-        _bars(axes[0], x + shift, table, name, colour, mark)
+        draw_bars(axes[0], x + shift, table, name, colour, mark)
     least = np.nanmin([table["kappa_low"].min(), table["accuracy_low"].min()])
     axes[0].set_ylim(min(0.0, least - 0.02) if least < 0.3 else least - 0.1, 1.02)
     handles = [
@@ -273,7 +273,7 @@ def draw_votes(table: pd.DataFrame, mm: float) -> Figure:
     draw_legend(axes[0], handles, ["overall accuracy", "kappa"], loc="lower right")
     style_axes(axes[1], "photos that vote", "gain in kappa")
     axes[1].axhline(0, color=SOFT, linewidth=0.8)
-    _bars(axes[1], x[1:], table.iloc[1:], "kappa_gain", BLUE, "s", line=False)
+    draw_bars(axes[1], x[1:], table.iloc[1:], "kappa_gain", BLUE, "s", line=False)
     for ax in axes:
         ax.set_xticks(x)
         ax.set_xlim(0.6, x[-1] + 0.4)
@@ -327,7 +327,7 @@ def draw_reliability(table: pd.DataFrame, mm: float, unit: str) -> Figure:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     style_axes(top, "", "share that is right")
     top.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle="--")
-    _bars(top, bins["confidence"].to_numpy(), bins, "accuracy", BLUE, "o")
+    draw_bars(top, bins["confidence"].to_numpy(), bins, "accuracy", BLUE, "o")
     top.set_ylim(-0.02, 1.04)
     top.set_xlim(-0.02, 1.02)
     top.text(
@@ -348,7 +348,7 @@ def draw_reliability(table: pd.DataFrame, mm: float, unit: str) -> Figure:
     return figure
 
 
-def _bars(
+def draw_bars(
     ax: Axes, x: Any, table: pd.DataFrame, name: str, colour: str, mark: str, line: bool = True
 ) -> None:
     """Draw values of a table with their intervals, and a line from one to the next if asked for."""
