@@ -1,5 +1,7 @@
 """Cross-validation: no model saw the points it is tested on, and its predictions go on as they are."""
 
+import functools
+
 import pytest
 from conftest import write_photos
 
@@ -24,6 +26,7 @@ def trainings(monkeypatch):
     """What each model was trained on; training itself is real."""
     tables = []
 
+    @functools.wraps(lh.train)
     def spy(table, **arguments):
         tables.append((table, arguments))
         return lh.train(table, **arguments)
@@ -53,6 +56,8 @@ def test_every_photo_is_classified_by_a_model_that_never_saw_its_point(photos, t
     assert lh.error_by_distance(points)["n"].sum() == 24
 
 
+# So few points that a fold can lose a class to the buffer, which is told.
+@pytest.mark.filterwarnings("ignore:The model of fold")
 def test_a_buffer_keeps_training_away(photos, trainings):
     with pytest.warns(LucasMessage, match="photos are neither tested nor trained on"):
         predictions = lh.cross_validate(photos, folds=2, buffer=3, **QUICK)
