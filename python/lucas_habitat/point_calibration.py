@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
 
 from ._base.cards import PointCalibrationCard
 from ._base.types import Floats
@@ -102,6 +100,8 @@ def put_right(
         How many photos each point has.
     shares, correction : see `PointCalibration`
     """
+    from scipy.special import softmax  # only whoever votes needs it
+
     right: Floats = softmax(_scores(evidence, n, shares, *correction), axis=1)
     return right
 
@@ -162,6 +162,10 @@ def _fit(
     evidence: Floats, n: npt.NDArray[np.intp], truth: npt.NDArray[np.intp], shares: Floats
 ) -> Correction:
     """One correction, by penalised likelihood."""
+    # Classifying asks this module for a text only, and scipy takes longer than all its other imports.
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     n_points, k = evidence.shape
     target = np.full((n_points, k), 1 / ((n_points + 2) * (k - 1)))
     target[np.arange(n_points), truth] = (n_points + 1) / (n_points + 2)

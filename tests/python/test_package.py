@@ -84,3 +84,12 @@ def test_nothing_unpickles():
         assert "allow_pickle=True" not in text
         for call in re.findall(r"torch\.load\([^)]*\)", text):
             assert "weights_only=True" in call, file.name
+
+
+def test_classifying_loads_what_it_needs_only():
+    code = (
+        "import sys, lucas_habitat as lh; lh.classify, lh.load_model, lh.list_photos;"
+        "print([m for m in ('torch', 'scipy.optimize', 'sklearn', 'matplotlib') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
