@@ -22,6 +22,13 @@
 #' @param dropout,freeze_backbone,epochs,batch_size,learning_rate As in the pilot.
 #'   `freeze_backbone = FALSE` trains end to end with augmentation (flips, random crops, light), with
 #'   backbone steps of 0.02 times `learning_rate`; BatchNorm statistics stay as they were.
+#' @param class_balance Whether rare classes count as much as frequent ones: `"none"` (they do not),
+#'   `"weights"` (by the weight of their photos in the loss) or `"sampling"` (an epoch takes as many
+#'   photos of each class: of a rare one some several times, of a frequent one not all). More photos of
+#'   rare classes are then recognised, and more photos of frequent classes are taken for them.
+#'   Probabilities no longer hold at the training photos' class shares but at equal ones, and calibration
+#'   on held-out points is weighted to equal shares, too: [lucas_adjust_shares()] puts them right for the
+#'   shares of some land. [lucas_evaluate()] and means of probabilities take them as they are.
 #' @param target_size Height and width of photos in pixels; two equal numbers will do, as in keras.
 #' @inheritParams lucas_model
 #' @param resize `"antialias"`, or `"nearest"` as keras for R resized. `resize = "nearest",
@@ -56,7 +63,7 @@
 lucas_train <- function(photos, validation = NULL, validation_split = 0, corrections = NULL,
                         recipe = "pilot", arch = "xception", dropout = NULL,
                         freeze_backbone = NULL, epochs = NULL, batch_size = NULL,
-                        learning_rate = NULL, target_size = 224,
+                        learning_rate = NULL, class_balance = "none", target_size = 224,
                         weights = "imagenet", scaling = NULL, resize = "antialias",
                         decoder = "simplejpeg", credit = "mask", closeups = FALSE, seed = 1,
                         device = "auto", precision = "auto", cache = TRUE, verbose = TRUE) {
@@ -73,7 +80,9 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 #' the geometric mean) and s the held-out class shares, points' probabilities are proportional to
 #' s e^(n^g) exp(b (1 - 1/n)). The exponent g is 0 where photos say the same again, 1 where each is
 #' news; b favours classes. The photos must be of points the model was not trained on, and should
-#' have the class shares of the land the model will be used in. Without calibration probabilities are
+#' have the class shares of the land the model will be used in. For a model that was trained with
+#' `class_balance` they are weighted so that all classes count alike: its probabilities are then right
+#' where all classes are equally common, and [lucas_adjust_shares()] puts them right elsewhere. Without calibration probabilities are
 #' scores, not proportions.
 #'
 #' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
 
 from ._base.cards import CalibrationCard, PointCalibrationCard
 from ._base.progress import Progress
@@ -20,7 +19,14 @@ from .classifier import target_for
 from .errors import CalibrationError, some, warn
 from .features import extract_features
 from .images.heic import warn_of_heic
-from .model import HabitatModel, Model, logits_of, probabilities_of, trained_on
+from .model import (
+    HabitatModel,
+    Model,
+    has_equal_shares,
+    logits_of,
+    probabilities_of,
+    trained_on,
+)
 from .photos import as_photos, groups_of, landscape, leave_out_closeups
 from .point_calibration import fit_point_calibration, to_card
 from .saved_models import as_model
@@ -45,7 +51,9 @@ def calibrate(
     vote says needs a correction of its own: an exponent between "the same said again" and "each photo
     is news", and a favour a class, fitted to the points' votes (`vote` tells how they are used).
     The photos must be of points the model was not trained on, and should have the class shares of
-    the land the model will be used in.
+    the land the model will be used in. For a model that was trained with ``class_balance`` they are
+    weighted so that all classes count alike: its probabilities are then right where all classes are
+    equally common, and `adjust_shares` puts them right elsewhere.
 
     Parameters
     ----------
@@ -112,11 +120,18 @@ def calibrate(
         .astype(np.int64)
     )
     logits = logits_of(model, features.values[is_read])
-    return replace(model, calibration=fit_with_points(logits, labels[is_read], table[is_read]))
+    card = fit_with_points(
+        logits, labels[is_read], table[is_read], at_equal_shares=has_equal_shares(model)
+    )
+    return replace(model, calibration=card)
 
 
 def fit_calibration(
-    logits: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame
+    logits: Floats,
+    labels: npt.NDArray[np.int64],
+    photos: pd.DataFrame,
+    *,
+    at_equal_shares: bool = False,
 ) -> CalibrationCard:
     """The temperature that minimises the log loss of held-out logits, for a model's card."""
     n_classes = len(np.unique(labels))
@@ -131,7 +146,9 @@ def fit_calibration(
             "Give more or harder photos."
         )
     # The log loss would then fall for ever as all probabilities become equal.
-    if logits[np.arange(len(labels)), labels].mean() <= logits.mean():
+    weights = _weights(labels, at_equal_shares)
+    ahead = logits[np.arange(len(labels)), labels] - logits.mean(axis=1)
+    if (weights * ahead).sum() <= 0:
         raise CalibrationError(
             f"the classes that the {len(labels)} photos are labelled with score no higher than the "
             "others, so no temperature fits. Check the labels."
@@ -141,13 +158,14 @@ def fit_calibration(
     # So every class gets one more row, of equal logits: no temperature changes its loss.
     rows = np.arange(len(labels) + len(classes))
     calibrated = CalibratedClassifierCV(
-        FrozenEstimator(_Head(classes)),
+        _Head(classes),
         method="temperature",
         ensemble=False,
         cv=[(rows, rows)],  # nothing is refitted, so nothing needs folds
     ).fit(
         np.concatenate([logits, np.zeros((len(classes), len(classes)))]),
         np.concatenate([labels, classes]),
+        sample_weight=np.concatenate([weights, np.ones(len(classes))]),
     )
     beta = float(calibrated.calibrated_classifiers_[0].calibrators[0].beta_)
     return {
@@ -159,16 +177,29 @@ def fit_calibration(
 
 
 def fit_with_points(
-    logits: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame
+    logits: Floats,
+    labels: npt.NDArray[np.int64],
+    photos: pd.DataFrame,
+    *,
+    at_equal_shares: bool = False,
 ) -> CalibrationCard:
     """The temperature of photos, and the correction of their points' votes, for a model's card."""
-    card = fit_calibration(logits, labels, photos)
+    card = fit_calibration(logits, labels, photos, at_equal_shares=at_equal_shares)
     p = probabilities_of(logits, card["temperature"])
-    return {**card, "points": _fit_points(p, labels, photos)}
+    return {**card, "points": _fit_points(p, labels, photos, at_equal_shares)}
+
+
+def _weights(labels: npt.NDArray[Any], at_equal_shares: bool) -> Floats:
+    """The weight of each label, 1 in the mean; at equal shares all classes that there are weigh alike."""
+    if not at_equal_shares:
+        return np.ones(len(labels))
+    number, counts = np.unique(labels, return_inverse=True, return_counts=True)[1:]
+    weights: Floats = len(labels) / (len(counts) * counts[number])
+    return weights
 
 
 def _fit_points(
-    p: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame
+    p: Floats, labels: npt.NDArray[np.int64], photos: pd.DataFrame, at_equal_shares: bool
 ) -> PointCalibrationCard | None:
     """The correction of points' votes, for the card; None where no point has several photos."""
     is_voting = landscape(photos).to_numpy()
@@ -180,8 +211,9 @@ def _fit_points(
     number, p = pd.factorize(number[is_clear])[0], p[is_clear]
     truth = label.dropna().astype("int64").to_numpy().astype(np.intp)
     counts = np.bincount(truth, minlength=p.shape[1])
-    shares = (counts + 1) / (counts + 1).sum()
-    calibration = fit_point_calibration(p, number, truth, shares)
+    shares = np.ones(p.shape[1]) if at_equal_shares else counts + 1.0
+    shares /= shares.sum()
+    calibration = fit_point_calibration(p, number, truth, shares, _weights(truth, at_equal_shares))
     if calibration is None:
         return None
     has_several = np.bincount(number, minlength=len(truth)) > 1
@@ -195,7 +227,7 @@ class _Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes = classes
         self.classes_ = classes
 
-    def fit(self, x: Any, y: Any) -> _Head:
+    def fit(self, x: Any, y: Any, sample_weight: Any = None) -> _Head:
         """Nothing is left to fit."""
         return self
 

@@ -245,10 +245,14 @@ def carried_shares(table: pd.DataFrame, k: int) -> Floats | None:
 
 
 def _shares_of_model(model: HabitatModel) -> Mapping[str, float]:
-    """Of the points it was calibrated with, else of the photos it was trained on."""
+    """Of the points it was calibrated with, else what training took for granted."""
+    from .model import has_equal_shares
+
     card = model.calibration.get("points") if model.calibration else None
     if card:
         return dict(zip(model.classes, card["class_shares"], strict=True))
+    if has_equal_shares(model):
+        return dict.fromkeys(model.classes, 1.0)
     counts: Mapping[str, float] = model.training["photos_per_class"]
     return counts
 

@@ -146,6 +146,11 @@ def describe_model(model: HabitatModel) -> str:
         f"{t['epochs']} epochs, seed {t['seed']}",
         f"  computed by  {model.target.engine} on {model.target.device}, {model.target.precision}",
     ]
+    if has_equal_shares(model):
+        lines.append(
+            f"  classes      balanced ({t['class_balance']}): probabilities are for equal class shares; "
+            f"see {words.call('adjust_shares')}"
+        )
     if len(model.history):
         last = model.history.iloc[-1]
         shown = [
@@ -190,6 +195,11 @@ def _calibration_lines(model: HabitatModel) -> list[str]:
 
 #: A model, or the folder that holds one.
 Model = HabitatModel | str | os.PathLike[str]
+
+
+def has_equal_shares(model: HabitatModel) -> bool:
+    """Whether classes were balanced in training, so that probabilities are for equal class shares."""
+    return model.training.get("class_balance", "none") != "none"
 
 
 def logits_of(model: HabitatModel, features: npt.NDArray[np.float32]) -> Floats:

@@ -125,6 +125,7 @@ def fit_point_calibration(
     point: npt.NDArray[np.intp],
     truth: npt.NDArray[np.intp],
     shares: Floats,
+    weights: Floats | None = None,
 ) -> PointCalibration | None:
     """The corrections under which held-out points' true classes are likeliest.
 
@@ -141,6 +142,9 @@ def fit_point_calibration(
     truth : array of shape (points,)
         The number of each point's class.
     shares : array of shape (classes,)
+        At which the photos' probabilities are right.
+    weights : array of shape (points,), optional
+        What each point counts; default: 1.
 
     Returns
     -------
@@ -151,15 +155,26 @@ def fit_point_calibration(
     has_several = n > 1
     if not has_several.any():
         return None
+    counted = np.ones(len(truth)) if weights is None else weights
     corrections = {}
     for pool in sorted(set(POOLS.values())):
         evidence = pooled(p, point, len(truth), shares, pool)
-        corrections[pool] = _fit(evidence[has_several], n[has_several], truth[has_several], shares)
+        corrections[pool] = _fit(
+            evidence[has_several],
+            n[has_several],
+            truth[has_several],
+            shares,
+            counted[has_several],
+        )
     return PointCalibration(shares, corrections)
 
 
 def _fit(
-    evidence: Floats, n: npt.NDArray[np.intp], truth: npt.NDArray[np.intp], shares: Floats
+    evidence: Floats,
+    n: npt.NDArray[np.intp],
+    truth: npt.NDArray[np.intp],
+    shares: Floats,
+    weights: Floats,
 ) -> Correction:
     """One correction, by penalised likelihood."""
     # Classifying asks this module for a text only, and scipy takes longer than all its other imports.
@@ -169,6 +184,7 @@ def _fit(
     n_points, k = evidence.shape
     target = np.full((n_points, k), 1 / ((n_points + 2) * (k - 1)))
     target[np.arange(n_points), truth] = (n_points + 1) / (n_points + 2)
+    target *= weights[:, None]
 
     def loss(parameters: Floats) -> float:
         favour = parameters[1:] - parameters[1:].mean()

@@ -15,7 +15,7 @@ import torch
 from ._base import words
 from ._base.cards import CalibrationCard, TrainingSummary
 from ._base.checks import check_choice, check_number, check_seed
-from ._base.choices import RECIPES
+from ._base.choices import CLASS_BALANCES, RECIPES
 from ._base.progress import Progress
 from ._base.types import Photos
 from .calibration import fit_with_points
@@ -25,7 +25,7 @@ from .errors import CalibrationError, InputError, inform, some, warn
 from .features import Features, extract_features
 from .images.decode import Preprocessing, decode_photo, read_bytes
 from .images.heic import warn_of_heic
-from .model import HabitatModel, logits_of
+from .model import HabitatModel, has_equal_shares, logits_of
 from .networks.backbones import arrays_of, load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
 from .photos import as_photos, groups_of, leave_out_closeups
@@ -50,6 +50,7 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    class_balance: str = "none",
     target_size: int | Sequence[int] = 224,
     weights: str | os.PathLike[str] | None = "imagenet",
     scaling: str | None = None,
@@ -91,6 +92,14 @@ def train(
         As in the pilot. ``freeze_backbone=False`` trains end to end with augmentation (flips,
         random crops, light), with backbone steps of 0.02 times ``learning_rate``; BatchNorm
         statistics stay as they were.
+    class_balance : {"none", "weights", "sampling"}, default "none"
+        Whether rare classes count as much as frequent ones: by the weight of their photos in the
+        loss, or because an epoch takes as many photos of each class (of a rare one some several
+        times, of a frequent one not all). More photos of rare classes are then recognised, and
+        more photos of frequent classes are taken for them. Probabilities no longer hold at the
+        training photos' class shares but at equal ones, and calibration on held-out points is
+        weighted to equal shares, too: `adjust_shares` puts them right for the shares of some land.
+        `evaluate` and means of probabilities take them as they are.
     arch, weights, scaling, target_size : see `build_model`
         ``target_size`` may be a pair of equal numbers, as in Keras.
     resize, decoder, credit : see `lucas_habitat.images.Preprocessing`
@@ -126,7 +135,14 @@ def train(
     >>> model = train("photos/train", arch="efficientnet_lite0")      # doctest: +SKIP
     """
     settings = _check_settings(
-        recipe, dropout, freeze_backbone, epochs, batch_size, learning_rate, seed
+        recipe,
+        dropout,
+        freeze_backbone,
+        epochs,
+        batch_size,
+        learning_rate,
+        class_balance,
+        seed,
     )
     size = square_side(target_size)
     how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
@@ -183,10 +199,12 @@ def _check_settings(
     epochs: int | None,
     batch_size: int | None,
     learning_rate: float | None,
+    class_balance: str,
     seed: int,
 ) -> TrainingSettings:
     """A recipe's settings, with those given instead."""
     check_choice("recipe", recipe, tuple(RECIPES))
+    check_choice("class_balance", class_balance, CLASS_BALANCES)
     given = {
         "dropout": dropout,
         "freeze_backbone": freeze_backbone,
@@ -200,7 +218,9 @@ def _check_settings(
     check_number("batch_size", values["batch_size"], 1, whole=True)
     check_number("learning_rate", values["learning_rate"], 0, open_low=True)
     values |= {"epochs": int(values["epochs"]), "batch_size": int(values["batch_size"])}
-    return TrainingSettings(recipe=recipe, seed=check_seed(seed), **values)
+    return TrainingSettings(
+        recipe=recipe, seed=check_seed(seed), class_balance=class_balance, **values
+    )
 
 
 def square_side(target_size: int | Sequence[int]) -> int:
@@ -344,7 +364,12 @@ def _calibration(
         return None
     logits = logits_of(model, features[rows.validate])
     try:
-        return fit_with_points(logits, rows.labels[rows.validate], photos.iloc[rows.validate])
+        return fit_with_points(
+            logits,
+            rows.labels[rows.validate],
+            photos.iloc[rows.validate],
+            at_equal_shares=has_equal_shares(model),
+        )
     except CalibrationError as error:  # training is done; it must not be lost for this
         warn(f"The model is not calibrated: {words.marked(error)}")
         return None
@@ -363,6 +388,7 @@ def _summary(
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
+        "class_balance": settings.class_balance,
         "seed": settings.seed,
         "n_photos": len(rows.fit),
         "n_points": int(groups_of(used).nunique()),

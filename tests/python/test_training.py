@@ -265,13 +265,15 @@ def test_training_leaves_torchs_settings_as_they_were(parts):
             torch.set_flush_denormal(False)
 
 
-def test_the_heads_gradients_are_autograds():
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_the_heads_gradients_are_autograds(is_weighted):
     head = make_head(20, 3, dropout=0.3, seed=1)
     other = make_head(20, 3, dropout=0.3, seed=1)
     rng = np.random.default_rng(1)
     x = torch.from_numpy(rng.normal(size=(64, 20)).astype(np.float32))
     y = rng.integers(0, 3, 64)
-    step = fitting._head_step(head, x, y, dropout=0.3, learning_rate=0.01)
+    weights = torch.tensor([0.2, 1.0, 0.5])[y] if is_weighted else None
+    step = fitting._head_step(head, x, y, dropout=0.3, learning_rate=0.01, weights=weights)
     optimizer = torch.optim.Adam(other.parameters(), lr=0.01, eps=1e-7)
     for i in range(5):
         chosen = torch.from_numpy(rng.permutation(64)[:32])
@@ -279,7 +281,10 @@ def test_the_heads_gradients_are_autograds():
         loss, right = step(chosen)
         torch.manual_seed(i)
         out = other.train()(x[chosen])
-        wanted = torch.nn.functional.cross_entropy(out, torch.from_numpy(y)[chosen])
+        losses = torch.nn.functional.cross_entropy(
+            out, torch.from_numpy(y)[chosen], reduction="none"
+        )
+        wanted = (losses if weights is None else losses * weights[chosen]).mean()
         optimizer.zero_grad()
         wanted.backward()
         for mine, theirs in zip(head.parameters(), other.parameters(), strict=True):

@@ -51,6 +51,17 @@ test_that("a validation gives a history to compare and a calibration", {
   expect_silent(plot(model))
 })
 
+test_that("classes are balanced where it is asked for, and the model says so", {
+  skip_without_core()
+  parts <- demo_parts()
+  model <- lucas_train(parts$train, arch = "efficientnet_lite0", epochs = 1, class_balance = "weights",
+                       verbose = FALSE)
+  expect_identical(model$card$training$class_balance, "weights")
+  expect_output(print(model), "balanced \\(weights\\).*lucas_adjust_shares\\(\\)")
+  expect_error(lucas_train(parts$train, class_balance = "yes"), "class_balance must be one of",
+               class = "lucas_input_error")
+})
+
 test_that("a model survives saveRDS, a new Python and a new session", {
   skip_without_core()
   model <- demo_model()

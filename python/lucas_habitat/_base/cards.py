@@ -51,6 +51,7 @@ class TrainingSummary(TypedDict):
     n_refused: int
     refused: dict[str, int]  # by status
     corrections: NotRequired[dict[str, int] | None]
+    class_balance: NotRequired[str]  # "none" where it is missing
 
 
 class CorrectionCard(TypedDict):
@@ -63,7 +64,7 @@ class CorrectionCard(TypedDict):
 class PointCalibrationCard(TypedDict):
     """How points' probabilities were put right after the vote; see `point_calibration`."""
 
-    class_shares: list[float]  # of the held-out photos
+    class_shares: list[float]  # of the held-out photos; equal where training balanced classes
     n_points: int  # held-out points with several photos
     rough: bool  # few points, or none of a class
     corrections: dict[str, CorrectionCard]  # by pool: mean, product

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CLASS_BALANCES",
     "CREDITS",
     "DECODERS",
     "LANGUAGES",
@@ -40,6 +41,8 @@ RECIPES: dict[str, dict[str, bool | int | float]] = {
         "learning_rate": 1e-3,
     },
 }
+#: How rare classes come to count as much as frequent ones in training, if they do.
+CLASS_BALANCES = ("none", "weights", "sampling")
 #: What training and test are kept apart by.
 SPLITS_BY = ("point", "block", "country", "year")
 #: How the photos of a point come to one class.

@@ -15,7 +15,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .._base import words
-from .._base.choices import CREDITS, DECODERS, PRECISIONS, RECIPES, RESIZES, SCALINGS, SPLITS_BY
+from .._base.choices import (
+    CLASS_BALANCES,
+    CREDITS,
+    DECODERS,
+    PRECISIONS,
+    RECIPES,
+    RESIZES,
+    SCALINGS,
+    SPLITS_BY,
+)
 from .signatures import defaults_of
 
 __all__ = [
@@ -156,6 +165,11 @@ def add_training(parser: ArgumentParser) -> None:
     add("--epochs", type=int, help="times each photo is trained on")
     add("--batch-size", type=int, help="photos a step")
     add("--learning-rate", type=float, help="of Adam")
+    add(
+        "--class-balance",
+        choices=CLASS_BALANCES,
+        help="how rare classes come to count as much as frequent ones",
+    )
     add("--arch", help="xception, efficientnet_lite0 or a name of timm's")
     add("--weights", type=_weights, help="imagenet, none, or a .safetensors or .pth file")
     add("--scaling", choices=SCALINGS, help="of RGB values")

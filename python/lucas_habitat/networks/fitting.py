@@ -42,6 +42,7 @@ class TrainingSettings:
     epochs: int
     batch_size: int
     learning_rate: float
+    class_balance: str
     seed: int
 
 
@@ -77,6 +78,7 @@ def fit_head(
         rows.labels[rows.fit],
         settings.dropout,
         settings.learning_rate,
+        _weights(rows, settings),
     )
 
     def validation_logits() -> torch.Tensor:
@@ -112,7 +114,9 @@ def fit_network(
         ),
         frozen=False,
     ).to(device)
-    step = _network_step(network, load, rows, size, settings.learning_rate)
+    step = _network_step(
+        network, load, rows, size, settings.learning_rate, _weights(rows, settings)
+    )
 
     def validation_logits() -> torch.Tensor:
         network.eval()
@@ -151,7 +155,7 @@ def _run_epochs(
     ):
         torch.manual_seed(settings.seed)  # dropout and augmentation draw from the global generator
         for epoch in range(1, settings.epochs + 1):
-            order = torch.randperm(n)
+            order = _order(rows, settings)
             total_loss, n_right = 0.0, 0
             for chosen in torch.split(order[: n_steps * batch], batch):
                 loss, n_right_of_batch = step(chosen)
@@ -168,6 +172,45 @@ def _run_epochs(
                 scores |= _validation_scores(validation_logits(), rows.labels[rows.validate])
             history.append({"epoch": epoch, **scores})
     return pd.DataFrame(history)
+
+
+def _order(rows: LabelledRows, settings: TrainingSettings) -> torch.Tensor:
+    """The photos of an epoch in random order; by sampling, equally many of each class."""
+    n, k = len(rows.fit), len(rows.classes)
+    if settings.class_balance != "sampling":
+        return torch.randperm(n)
+    labels = torch.from_numpy(rows.labels[rows.fit])
+    # Where n is no multiple of k, another few classes get one photo more in each epoch.
+    n_of_class = n // k + (torch.randperm(k) < n % k).long()
+    parts = []
+    for number, wanted in enumerate(n_of_class.tolist()):
+        of_class = (labels == number).nonzero()[:, 0]
+        # Whole rounds: no photo comes twice before all of its class came once.
+        rounds = [torch.randperm(len(of_class)) for _ in range(-(-wanted // len(of_class)))]
+        parts += [of_class[part] for part in rounds]
+        parts[-1] = parts[-1][: len(parts[-1]) - (len(rounds) * len(of_class) - wanted)]
+    order = torch.cat(parts)
+    return order[torch.randperm(n)]
+
+
+def _weights(rows: LabelledRows, settings: TrainingSettings) -> torch.Tensor | None:
+    """The weight of each photo in the loss, 1 in the mean, so that all classes weigh alike."""
+    if settings.class_balance != "weights":
+        return None
+    labels = rows.labels[rows.fit]
+    n_of_class = np.bincount(labels, minlength=len(rows.classes))
+    weights = len(labels) / (len(rows.classes) * n_of_class[labels])
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def _mean_loss(
+    logs: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """The cross-entropy of a batch from logarithms of probabilities, each photo with its weight."""
+    if weights is None:
+        return nn.functional.nll_loss(logs, truth)
+    # Divided by the number of photos, not by their weights: batches with many rare photos count more.
+    return (nn.functional.nll_loss(logs, truth, reduction="none") * weights).mean()
 
 
 def _validation_scores(logits: torch.Tensor, labels: npt.NDArray[np.int64]) -> dict[str, float]:
@@ -187,6 +230,7 @@ def _head_step(
     labels: npt.NDArray[np.int64],
     dropout: float,
     learning_rate: float,
+    weights: torch.Tensor | None = None,
 ) -> Step:
     """One step of training the head, with its four gradients written out.
 
@@ -209,9 +253,11 @@ def _head_step(
         active *= mask
         out = torch.addmm(output.bias, active, output.weight.t())
         chances = out.log_softmax(1)
-        loss = float(nn.functional.nll_loss(chances, truth))
+        loss = _mean_loss(chances, truth, None if weights is None else weights[chosen])
         error = chances.exp_()
         error[torch.arange(len(truth)), truth] -= 1
+        if weights is not None:
+            error *= weights[chosen][:, None]
         error /= len(truth)
         back = (error @ output.weight).mul_(mask).mul_(active > 0)
         for delta, given, weight, bias in (
@@ -221,7 +267,7 @@ def _head_step(
             torch.mm(delta.t(), given, out=weight)
             torch.sum(delta, 0, out=bias)
         optimizer.step()
-        return loss, int((out.argmax(1) == truth).sum())
+        return float(loss), int((out.argmax(1) == truth).sum())
 
     return step
 
@@ -232,6 +278,7 @@ def _network_step(
     rows: LabelledRows,
     size: int,
     learning_rate: float,
+    weights: torch.Tensor | None = None,
 ) -> Step:
     """One step of training a whole network on photos that are changed a little each time."""
     from torchvision.transforms import v2
@@ -249,7 +296,6 @@ def _network_step(
             v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
         ]
     )
-    loss_of = nn.CrossEntropyLoss()
     y = torch.from_numpy(rows.labels[rows.fit])
 
     def step(chosen: torch.Tensor) -> tuple[float, int]:
@@ -259,7 +305,8 @@ def _network_step(
         batch = torch.stack([augment(photo) for photo in load(rows.fit[chosen.numpy()])])
         logits = network(batch.to(device))
         truth = y[chosen].to(device)
-        loss = loss_of(logits, truth)
+        of_batch = None if weights is None else weights[chosen].to(device)
+        loss = _mean_loss(logits.log_softmax(1), truth, of_batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -186,6 +186,9 @@ def training(run: Results) -> Section | None:
         + ("frozen" if t["freeze_backbone"] else "fine-tuned"),
         "Recipe": f"{t['recipe']}: {t['epochs']} epochs, batches of {t['batch_size']}, learning rate "
         f"{t['learning_rate']:g}, dropout {t['dropout']:g}, seed {t['seed']}",
+        "Balance of classes": "none"
+        if t.get("class_balance", "none") == "none"
+        else f"by {t['class_balance']}: probabilities are for equal class shares",
         "Photos are read at": f"{how['size']} x {how['size']} pixels, resize {how['resize']}, "
         f"decoder {how['decoder']}, credit line: {how['credit']}",
         "Computed by": f"{card['engine']} on {card['device']}, {card['precision']}",
