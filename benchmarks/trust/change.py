@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from common import Table
+from common import Table, chance_of_coverage, error_of_mean
 
 from lucas_habitat import transitions
 
@@ -65,6 +65,7 @@ def one_row(n, change, persisting, n_labelled, n_runs, rng):
         "labelled in both years": n_labelled,
         "by counting": mean("changed_predicted"),
         "changed": mean("changed"),
+        "its MC error": f"{error_of_mean(table['changed']):.2%}",
         "interval held": held("changed"),
         "changed_labels": mean("changed_labels"),
         "interval held ": held("changed_labels"),
@@ -85,8 +86,8 @@ def tables(quick: bool) -> list[Table]:
     return [
         Table(
             "The share of points that changed",
-            f"Four classes, calibrated photos right in about 80 %, {n_runs} runs a row. `changed` takes "
-            "errors of the two visits as independent; `changed_labels` does not. Where 40 points or "
+            f"Four classes, calibrated photos right in about 80 %. {chance_of_coverage(n_runs)} `changed` "
+            "takes errors of the two visits as independent; `changed_labels` does not. Where 40 points or "
             "more are labelled, the sharpness is learnt from them too.",
             pd.DataFrame(rows),
         )

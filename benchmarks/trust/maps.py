@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from common import Table
+from common import Table, chance_of_coverage, error_of_mean
 
 from lucas_habitat import MapAccuracy, evaluate
 from lucas_habitat.maps.accuracy import judge_map
@@ -90,6 +90,7 @@ def world_rows(n, n_labelled, is_hard_for_both, n_runs, rng):
                 "labelled": n_labelled,
                 "estimate": name,
                 "mean": f"{values.mean():.3f}",
+                "its MC error": f"{error_of_mean(values):.4f}",
                 "error": f"{np.sqrt(np.mean((values - MAP_RIGHT) ** 2)):.3f}",
                 "coverage": f"{np.mean((ends[:, 0] <= MAP_RIGHT) & (ends[:, 1] >= MAP_RIGHT)):.0%}",
                 "width": f"{np.diff(ends).mean():.3f}",
@@ -112,9 +113,10 @@ def tables(quick: bool) -> list[Table]:
     return [
         Table(
             "A map that is right on 85 % of its area",
-            f"1,500 classified points, right at 80 %, so many of them labelled; {n_runs} runs a row. In the "
-            "second world nine in ten errors of the map and most of the classifier's lie on the same quarter "
-            "of the land. Coverage of 95 % intervals; error is the root mean square.",
+            "1,500 classified points, right at 80 %, so many of them labelled. "
+            f"{chance_of_coverage(n_runs)} In the second world nine in ten errors of the map and most of the "
+            "classifier's lie on the same quarter of the land. Coverage of 95 % intervals; error is the root "
+            "mean square.",
             pd.DataFrame(rows),
         )
     ]

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from common import Table
+from common import Table, chance_of_coverage, error_of_mean
 
 from lucas_habitat import estimate_shares
 
@@ -51,6 +51,7 @@ def row(n, n_labelled, skill, world, years, n_runs, rng):
         estimate_shares(region(n, n_labelled, skill, world, years, rng), class_shares=EQUAL)
         for _ in range(n_runs)
     ]
+    values = np.array([f["share"] for f in found])
     hits = np.mean([(f["low"] <= LAND) & (f["high"] >= LAND) for f in found], axis=0)
     return {
         "probabilities": world,
@@ -59,7 +60,8 @@ def row(n, n_labelled, skill, world, years, n_runs, rng):
         "years": years,
         "labelled": n_labelled or "none",
         "bias of counting": f"{np.abs(np.mean([f['share_predicted'] for f in found], 0) - LAND).max():.3f}",
-        "bias": f"{np.abs(np.mean([f['share'] for f in found], axis=0) - LAND).max():.3f}",
+        "bias": f"{np.abs(values.mean(axis=0) - LAND).max():.3f}",
+        "its MC error": f"{max(error_of_mean(of_class) for of_class in values.T):.4f}",
         "coverage": f"{hits.mean():.0%}",
         "worst class": f"{hits.min():.0%}",
         "width": f"{np.mean([f['high'] - f['low'] for f in found]):.3f}",
@@ -84,7 +86,8 @@ def tables(quick: bool) -> list[Table]:
         for skill in (1.0, 1.5, 2.5)
         for n in (300, 1000)
     ]
-    text = f"Four classes (5, 55, 30 and 10 %), {n_runs} runs a row; biases are the largest of a class."
+    text = "Four classes (5, 55, 30 and 10 %); biases are the largest of a class. "
+    text += chance_of_coverage(n_runs)
     return [
         Table(
             "Shares from many classified and few labelled points",

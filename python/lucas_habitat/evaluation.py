@@ -297,9 +297,11 @@ def evaluate(
     With class shares :math:`s_j`, rows predicted :math:`i` of reference :math:`j` are the share
     :math:`s_j n_{ij} / n_{+j}` of the land, and points within classes a stratified sample, also where
     they were drawn without regard to class (post-stratification, Holt & Smith 1979). Standard errors
-    are by linearisation, as the survey package's. Intervals are Wilson's on the effective number that has
-    the same variance where each class is given a row more, half of it right, because a class of much land
-    whose few rows never showed an error leaves doubt about the others.
+    are by linearisation, as the survey package's. Intervals of overall accuracy and kappa are Wilson's on
+    the effective number that has the same variance where each class is given a row more, half of it
+    right, because a class of much land whose few rows never showed an error leaves doubt about the others.
+    Those of user's accuracies and F1 are put together from Wilson's intervals of single cells (Zou & Donner
+    2008), because one error of a class of much land outweighs all rows of a rare one.
 
     The calibration error of few rows is above 0 even if probabilities are proportions: the mean of a gap is
     that of the absolute value of a normal variable with the variance of the rows of the bin.
@@ -326,6 +328,8 @@ def evaluate(
     doi 10.1080/01431161.2011.552923.
     Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal
     of the American Statistical Association 22, 209-212, doi 10.2307/2276774.
+    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a general
+    approach. Statistics in Medicine 27, 1693-1702, doi 10.1002/sim.3095.
     """
     check_number("n_boot", n_boot, 0, whole=True)
     seed = check_seed(seed)

@@ -778,10 +778,13 @@ def _lowest(curve: Floats, slope: Floats, least: Floats) -> Floats:
     """The x >= least, (classes², samples), with the lowest x·slope + x·curve·x / 2, one by one."""
     x, slope = np.zeros_like(slope), slope.copy()
     for _ in range(10):
+        before = x.copy()
         for i in range(len(x)):
             new = np.maximum(x[i] - slope[i] / curve[i, i], least[i])
             slope += curve[:, [i]] * (new - x[i])
             x[i] = new
+        if np.abs(x - before).max() < 1e-9:
+            break
     return x
 
 

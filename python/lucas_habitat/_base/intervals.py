@@ -15,7 +15,9 @@ __all__ = [
     "Worth",
     "inverse_numbers",
     "mixed_with_copies",
+    "ratio_interval",
     "ratio_of",
+    "sum_interval",
     "wilson_interval",
     "worth_of",
 ]
@@ -151,6 +153,40 @@ def wilson_interval(share: Floats, inverse: Floats, level: float) -> Interval:
         np.where(share <= 0, 0.0, np.clip(low, 0, share)),
         np.where(share >= 1, 1.0, np.clip(high, share, 1)),
     )
+
+
+def sum_interval(values: Floats, ends: Interval) -> Interval:
+    """Intervals of sums along the last axis of independent values that have intervals.
+
+    What lies between a value and its end is its variance there, and variances are added (MOVER; Zou &
+    Donner 2008), so that an interval that reaches further to one side gives a sum that does.
+    """
+    total = values.sum(axis=-1)
+    return Interval(
+        total - np.sqrt(((values - ends.low) ** 2).sum(axis=-1)),
+        total + np.sqrt(((ends.high - values) ** 2).sum(axis=-1)),
+    )
+
+
+def ratio_interval(part: Floats, of_part: Interval, rest: Floats, of_rest: Interval) -> Interval:
+    """Intervals of part / rest, independent and not negative, that have intervals (MOVER).
+
+    Infinite where rest may be 0; NaN where both are.
+    """
+
+    def difference(low: Floats, high: Floats) -> Floats:
+        # Rounding may leave a little less than 0.
+        root: Floats = np.sqrt(
+            np.maximum((part * rest) ** 2 - low * (2 * part - low) * high * (2 * rest - high), 0)
+        )
+        return root
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = of_part.low * (2 * part - of_part.low)
+        low = low / (part * rest + difference(of_part.low, of_rest.high))
+        high = part * rest + difference(of_part.high, of_rest.low)
+        high = high / (of_rest.low * (2 * rest - of_rest.low))
+    return Interval(low, np.where((rest > 0) | (part == 0), high, np.inf))
 
 
 def _poisson_limit(share: Floats, inverse: Floats, level: float) -> Floats:

@@ -13,7 +13,9 @@ from .._base.intervals import (
     Worth,
     inverse_numbers,
     mixed_with_copies,
+    ratio_interval,
     ratio_of,
+    sum_interval,
     wilson_interval,
     worth_of,
 )
@@ -183,9 +185,11 @@ def _kappa_interval(
 def _intervals_at_shares(sample: Sample, shares: Floats, worth: Worth, level: float) -> Intervals:
     """Wilson's intervals at the land's shares.
 
-    Effective numbers are those of the measures' variances by linearisation, where each class is given
-    a row more, half of it right: so what was not seen among few rows is not ruled out, the less the more
-    land the class has.
+    Those of overall accuracy and kappa have effective numbers of their variances by linearisation, where
+    each class is given a row more, half of it right: so what was not seen among few rows is not ruled out,
+    the less the more land the class has. Those of user's accuracies and F1 are put together from
+    Wilson's of single cells, because one error of a class of much land outweighs all rows of a rare
+    one, which no linearisation tells.
     """
     inverse = inverse_numbers(_ratio(sample, _right, _truth), worth, level)
     values, k = measures(sample.total), len(shares)
@@ -198,45 +202,64 @@ def _intervals_at_shares(sample: Sample, shares: Floats, worth: Worth, level: fl
     land = smooth * shares
     at_land, change = measures(land), influences(land)
 
-    def variance(change: Floats) -> float:
+    def interval(value: Floats, at_land: Floats, change: Floats, scale: float = 1.0) -> Interval:
         spread = (smooth * change**2).sum(axis=0) - (smooth * change).sum(axis=0) ** 2
-        return float(np.where(shares > 0, shares**2 * inverse * spread, 0.0).sum())
-
-    def interval(value: Floats, at_land: Floats, variances: Floats | float) -> Interval:
+        variance = np.where(shares > 0, shares**2 * inverse * spread, 0.0).sum() * scale**2
         with np.errstate(divide="ignore", invalid="ignore"):
-            return wilson_interval(value, variances / (at_land * (1 - at_land)), level)
-
-    def interval_by_class(
-        value: Floats, at_land: Floats, changes: Floats, scale: Floats
-    ) -> Interval:
-        variances = np.array([variance(change) for change in changes])
-        return interval(value, at_land, variances * scale**2)
+            return wilson_interval(value, variance / (at_land * (1 - at_land)), level)
 
     by_chance, chance_at_land = (1 - t.sum(axis=0) @ t.sum(axis=1) for t in (sample.total, land))
     disagreement = interval(
-        1 - values.overall_accuracy,
-        1 - at_land.overall_accuracy,
-        variance(change.kappa) * chance_at_land**2,
-    )
-    # As without shares, F1 by the share J that is right of all that is or is called the class.
-    jaccard = interval_by_class(
-        values.f1 / (2 - values.f1),
-        at_land.f1 / (2 - at_land.f1),
-        change.f1,
-        2 / (2 - at_land.f1) ** 2,
+        1 - values.overall_accuracy, 1 - at_land.overall_accuracy, change.kappa, chance_at_land
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = (1 - end / by_chance for end in reversed(disagreement))
+    users, f1 = _class_intervals_at_shares(sample.total, shares, inverse, level)
     return Intervals(
         overall_accuracy=interval(
-            values.overall_accuracy, at_land.overall_accuracy, variance(change.overall_accuracy)
+            values.overall_accuracy, at_land.overall_accuracy, change.overall_accuracy
         ),
         kappa=Interval(*(np.where(np.isnan(values.kappa), np.nan, end) for end in (low, high))),
         producers_accuracy=wilson_interval(values.producers_accuracy, inverse, level),
-        users_accuracy=interval_by_class(
-            values.users_accuracy, at_land.users_accuracy, change.users_accuracy, np.ones(k)
-        ),
-        f1=Interval(*(2 * j / (1 + j) for j in jaccard)),
+        users_accuracy=users,
+        f1=f1,
         # They are given.
         share=Interval(values.f1 * np.nan, values.f1 * np.nan),
+    )
+
+
+def _class_intervals_at_shares(
+    total: Floats, shares: Floats, inverse: Floats, level: float
+) -> tuple[Interval, Interval]:
+    """Intervals of user's accuracies and F1, from those of the cells of reference classes.
+
+    The rows that are right of a class, and the wrong ones of the others called it, are of different
+    reference classes, so they are independent. User's accuracy is R / (1 + R) of the quotient R of
+    the two.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        within = np.where(shares > 0, total / shares, 0.0)
+    low, high = wilson_interval(within, np.where(shares > 0, inverse, 0.0), level)
+    low, high = low * shares, high * shares
+    right = np.diagonal(total)
+    of_right = Interval(np.diagonal(low), np.diagonal(high))
+    is_wrong = ~np.eye(len(shares), dtype=bool)
+    cells, ends = total * is_wrong, Interval(low * is_wrong, high * is_wrong)
+    wrong, of_wrong = cells.sum(axis=1), sum_interval(cells, ends)
+    odds = ratio_interval(right, of_right, wrong, of_wrong)
+    # As without shares, F1 by the share that is right of all that is or is called the class.
+    jaccard = ratio_interval(
+        right, of_right, wrong + shares, Interval(*(end + shares for end in of_wrong))
+    )
+    values = measures(total)
+    users = [1 - 1 / (1 + end) for end in odds]
+    f1 = [2 * end / (1 + end) for end in jaccard]
+    return _around(values.users_accuracy, *users), _around(values.f1, *f1)
+
+
+def _around(value: Floats, low: Floats, high: Floats) -> Interval:
+    """An interval of shares, NaN where the value is, that holds it in spite of rounding."""
+    return Interval(
+        np.where(np.isnan(value), np.nan, np.clip(low, 0, value)),
+        np.where(np.isnan(value), np.nan, np.clip(high, value, 1)),
     )
