@@ -1,5 +1,7 @@
 """Training follows the pilot's recipe, repeats itself, and refuses what cannot work."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -265,6 +267,20 @@ def test_training_leaves_torchs_settings_as_they_were(parts):
             torch.set_flush_denormal(False)
 
 
+def test_fitting_a_head_does_not_copy_the_features():
+    n = 20_000
+    features = np.zeros((n, 256), np.float32)
+    rows = fitting.LabelledRows(np.arange(n), np.arange(0), np.arange(n) % 2, ["a", "b"])
+    settings = fitting.TrainingSettings("pilot", True, 0.2, 1, 1000, 1e-3, "none", 1)
+    fitting.fit_head(features, rows, None, settings, False)  # what torch imports then is imported
+    tracemalloc.start()
+    try:
+        fitting.fit_head(features, rows, None, settings, False)
+        assert tracemalloc.get_traced_memory()[1] < features.nbytes / 4
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("is_weighted", [False, True])
 def test_the_heads_gradients_are_autograds(is_weighted):
     head = make_head(20, 3, dropout=0.3, seed=1)
@@ -273,7 +289,9 @@ def test_the_heads_gradients_are_autograds(is_weighted):
     x = torch.from_numpy(rng.normal(size=(64, 20)).astype(np.float32))
     y = rng.integers(0, 3, 64)
     weights = torch.tensor([0.2, 1.0, 0.5])[y] if is_weighted else None
-    step = fitting._head_step(head, x, y, dropout=0.3, learning_rate=0.01, weights=weights)
+    step = fitting._head_step(
+        head, x, torch.arange(64), y, dropout=0.3, learning_rate=0.01, weights=weights
+    )
     optimizer = torch.optim.Adam(other.parameters(), lr=0.01, eps=1e-7)
     for i in range(5):
         chosen = torch.from_numpy(rng.permutation(64)[:32])

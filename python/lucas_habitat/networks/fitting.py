@@ -72,9 +72,11 @@ def fit_head(
 ) -> Fitted:
     """Train a head on the features that a frozen backbone gave."""
     head = make_head(features.shape[1], len(rows.classes), settings.dropout, settings.seed)
+    # Rows are taken from the one array that there is: a copy of those to fit would hold it twice.
     step = _head_step(
         head,
-        torch.from_numpy(features[rows.fit]),
+        torch.from_numpy(features),
+        torch.from_numpy(rows.fit),
         rows.labels[rows.fit],
         settings.dropout,
         settings.learning_rate,
@@ -227,6 +229,7 @@ def _validation_scores(logits: torch.Tensor, labels: npt.NDArray[np.int64]) -> d
 def _head_step(
     head: nn.Sequential,
     features: torch.Tensor,
+    fit: torch.Tensor,
     labels: npt.NDArray[np.int64],
     dropout: float,
     learning_rate: float,
@@ -247,7 +250,7 @@ def _head_step(
 
     @torch.no_grad()
     def step(chosen: torch.Tensor) -> tuple[float, int]:
-        below, truth = features[chosen], y[chosen]
+        below, truth = features[fit[chosen]], y[chosen]
         active = torch.addmm(hidden.bias, below, hidden.weight.t()).clamp_min_(0)
         mask = torch.empty_like(active).bernoulli_(keep).div_(keep)
         active *= mask
