@@ -25,9 +25,9 @@ lucas_vote_gain <- function(predictions, n_draws = 500, seed = 1) {
 #'   a file.
 #' @return A data.frame, one row a bin: `low`, `high` (its edges), `n` (rows), `n_points`,
 #'   `confidence` (mean probability), `accuracy` (share that is right) with `accuracy_low` and
-#'   `accuracy_high`: Wilson's 95 % interval for as many independent cases as there are points,
-#'   because photos of one point are not independent. Empty bins have `n` 0 and `NA`. The
-#'   attribute `ece` is the expected calibration error, the mean over rows of
+#'   `accuracy_high`: Wilson's 95 % interval, as [lucas_evaluate()] gives it, for as many independent
+#'   cases as there are points, because photos of one point are not independent. Empty bins have `n` 0
+#'   and `NA`. The attribute `ece` is the expected calibration error, the mean over rows of
 #'   `|accuracy - confidence|` of their bin: 0 is perfect.
 #' @references
 #' Guo, C. et al. (2017). On calibration of modern neural networks. ICML 2017, arXiv:1706.04599.

@@ -13,8 +13,9 @@
 #'   year of its own, and a photo without a point a point of its own, named by its path. Columns:
 #'   `point_id`, `year`, `n_photos` (that voted), `predicted` (factor with all classes), `agreement`
 #'   (share of voting photos whose own class is the predicted one), `p_<class>` (rows sum to 1),
-#'   `v_<class>` (shares of votes), `calibrated`, then `habitat`, `split`, `lc1`, `nuts0` and mean `obs_dist`, `x`, `y`, `lon`,
-#'   `lat`, and `inclusion_probability` and `weight` (of [lucas_select()]; `NA` where photos of a point
+#'   `v_<class>` (shares of votes), `calibrated`, then `habitat`, `split`, `lc1`, `nuts0` and mean
+#'   `obs_dist`, `x`, `y`, `lon`, `lat`, `km_to_training` and `fold` (of [lucas_cross_validate()]; a fold
+#'   that photos of a point do not share is `NA`), and `inclusion_probability` and `weight` (of [lucas_select()]; `NA` where photos of a point
 #'   differ) where known, and `n_unlike` (photos flagged as unlike the training photos) where
 #'   [lucas_classify()] flagged them. A point none of whose photos could be read is a row with `n_photos` 0
 #'   and `NA`.

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
-from ._base.bootstrap import Interval, percentile_interval
+from ._base.bootstrap import percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import Predictions, labelled, read_predictions
+from ._base.intervals import wilson_interval
 from ._base.types import Floats, Table
 from .agreement.measures import Measures, measures
 from .errors import InputError, inform
@@ -22,8 +23,6 @@ from .voting import commonest
 __all__ = ["reliability", "vote_gain"]
 
 N_BINS = 10
-
-_Z = 1.959963984540054  # the normal deviate of 95 % intervals
 
 _MOST_PHOTOS = 5  # landscape photos of a LUCAS point
 
@@ -209,10 +208,10 @@ def reliability(predictions: Table) -> pd.DataFrame:
     pandas.DataFrame
         One row a bin: ``low``, ``high`` (its edges), ``n`` (rows), ``n_points``,
         ``confidence`` (mean probability), ``accuracy`` (share that is right) with
-        ``accuracy_low`` and ``accuracy_high``: Wilson's 95 % interval for as many independent
-        cases as there are points, because photos of one point are not independent. Empty bins
-        have ``n`` 0 and missing values. ``attrs["ece"]`` is the expected calibration error, the
-        mean over rows of ``|accuracy - confidence|`` of their bin: 0 is perfect.
+        ``accuracy_low`` and ``accuracy_high``: Wilson's 95 % interval, as `evaluate` gives it, for as
+        many independent cases as there are points, because photos of one point are not
+        independent. Empty bins have ``n`` 0 and missing values. ``attrs["ece"]`` is the expected
+        calibration error, the mean over rows of ``|accuracy - confidence|`` of their bin: 0 is perfect.
 
     Raises
     ------
@@ -245,7 +244,7 @@ def reliability_table(predictions: Table | Predictions, what: str) -> pd.DataFra
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(number, confidence, minlength=N_BINS) / n
         accuracy = np.bincount(number, is_right, minlength=N_BINS) / n
-    interval = _wilson(accuracy, n_points.astype(np.float64))
+        interval = wilson_interval(accuracy, 1 / n_points, 0.95)
     bins = pd.DataFrame(
         {
             "low": np.arange(N_BINS) / N_BINS,
@@ -261,12 +260,3 @@ def reliability_table(predictions: Table | Predictions, what: str) -> pd.DataFra
     gap = (bins["accuracy"] - bins["confidence"]).abs() * bins["n"]
     bins.attrs["ece"] = float(gap.sum() / bins["n"].sum())
     return bins
-
-
-def _wilson(share: Floats, n: Floats) -> Interval:
-    """Wilson's 95 % interval of shares of so many independent cases; NaN of none."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-        half = np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-        half *= _Z / (1 + _Z**2 / n)
-    return Interval(middle - half, middle + half)

@@ -54,11 +54,11 @@ def vote(
         ``agreement`` (share of voting photos whose own class is the predicted one),
         ``p_<class>`` (float64, rows sum to 1), ``v_<class>`` (shares of votes), ``calibrated``,
         then ``habitat``, ``split``, ``lc1``, ``nuts0`` and mean ``obs_dist``, ``x``, ``y``,
-        ``lon``, ``lat``, ``km_to_training`` (of `cross_validate`),
-        and ``inclusion_probability`` and ``weight`` (of `select_points`; missing where
-        photos of a point differ) where known, and ``n_unlike`` (photos that `classify` flagged as unlike
-        the training photos) where it did. A point none of whose photos could be read is a row with
-        ``n_photos`` 0 and missing values.
+        ``lon``, ``lat``, ``km_to_training`` and ``fold`` (of `cross_validate`; a fold that photos of a
+        point do not share is missing), and ``inclusion_probability`` and ``weight`` (of
+        `select_points`; missing where photos of a point differ) where known, and ``n_unlike`` (photos
+        that `classify` flagged as unlike the training photos) where it did. A point none of whose photos
+        could be read is a row with ``n_photos`` 0 and missing values.
 
     Notes
     -----
@@ -304,6 +304,9 @@ def _carry_over(photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.Da
     for column in ("obs_dist", "x", "y", "lon", "lat", "km_to_training"):
         if column in photos:
             points[column] = photos[column].groupby(point).mean().reindex(range(n)).to_numpy()
+    if "fold" in photos:
+        folds = photos["fold"].groupby(point)
+        points["fold"] = folds.first().where(folds.nunique() == 1).array
     for column in (INCLUSION, WEIGHT):
         if column in photos:
             points[column] = _shared(photos, column, point)

@@ -52,6 +52,10 @@ def test_every_photo_is_classified_by_a_model_that_never_saw_its_point(photos, t
     assert predictions["km_to_training"].between(1.9, 10.1).all()
     points = lh.vote(predictions)
     assert points["km_to_training"].notna().all()
+    folds = predictions.groupby("point_id")["fold"].first()
+    assert points["fold"].tolist() == folds[points["point_id"]].tolist()
+    torn = predictions.assign(fold=range(len(predictions)))
+    assert lh.vote(torn)["fold"].isna().all()
     assert not any("training split" in note for note in lh.evaluate(points, n_boot=0).notes)
     assert lh.error_by_distance(points)["n"].sum() == 24
 

@@ -25,9 +25,25 @@ def test_reliability_by_hand():
     assert found["confidence"].tolist()[7:] == pytest.approx([0.75, 0.8, 1.0])
     assert found["accuracy"].tolist()[7:] == [1, 0, 1]
     assert found.attrs["ece"] == pytest.approx((2 * 0.25 + 0.8 + 0) / 4)
-    # Wilson for 1 of 1: from 1 / (1 + z^2)
-    assert found["accuracy_low"].iloc[9] == pytest.approx(1 / (1 + 1.959964**2))
+    # For 1 of 1 from the share whose Poisson number of rows is more than 0 in 5 %, as evaluate() says.
+    assert found["accuracy_low"].iloc[9] == pytest.approx(-np.log(0.95))
     assert found["accuracy_high"].iloc[9] == pytest.approx(1)
+
+
+def test_reliability_has_the_intervals_of_evaluate():
+    rows = pd.DataFrame(
+        {
+            "point_id": [str(i) for i in range(40)],
+            "habitat": list("a" * 33 + "b" * 7),
+            "predicted": "a",
+            "p_a": 0.85,
+            "p_b": 0.15,
+        }
+    )
+    bin_of_all = reliability(rows).iloc[8]
+    assert bin_of_all["n"] == 40
+    wanted = evaluate(rows).overall_accuracy_interval
+    assert tuple(bin_of_all[["accuracy_low", "accuracy_high"]]) == pytest.approx(wanted)
 
 
 def test_vote_gain_ends_at_what_all_votes_give():

@@ -14,7 +14,7 @@ import pandas as pd
 from .._base import words
 from .._base.checks import check_number
 from .._base.classes import classes_of, column_names
-from .._base.tables import as_frame, require_columns
+from .._base.tables import as_frame, positive_weights, require_columns
 from .._base.types import Floats, Table
 from ..errors import InputError, some
 
@@ -103,16 +103,7 @@ def weights_of(rows: pd.DataFrame, column: str | None) -> Floats | None:
     if column is None:
         return None
     require_columns(rows, [column], words.arg("weights"), "Name a column of the table.")
-    numbers = pd.to_numeric(rows[column], errors="coerce").to_numpy(
-        dtype=np.float64, na_value=np.nan
-    )
-    is_bad = ~(np.isfinite(numbers) & (numbers > 0))
-    if is_bad.any():
-        raise InputError(
-            f"The weights {column} must be numbers of more than 0; {is_bad.sum()} of {len(is_bad)} "
-            f"are not, such as {words.value(rows[column][is_bad].iloc[0])}."
-        )
-    return numbers
+    return positive_weights(rows[column], column)
 
 
 def land_shares(given: ClassShares | None, compared: Compared) -> Floats | None:
