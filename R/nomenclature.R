@@ -8,15 +8,17 @@
 #'
 #' @param table A data.frame with a column of LC1 codes, such as a photo table; or a `.csv` or
 #'   `.parquet` file.
-#' @param scheme `"pilot"` for the four classes of `lucas_scheme()`; `"level1"` or `"level2"` to use
-#'   the codes of that level as classes (`"A"`, `"B70"`); or your own: a data.frame (or `.csv` or
-#'   `.parquet` file) with the columns `code` and `class`, or a named vector such as
-#'   `c(B = "cropland", E = "grassland")`. `NA` means no class.
+#' @param scheme `"pilot"` for the four classes of `lucas_scheme()`; `"level1"`, `"level2"` or `"level3"` to
+#'   use the codes of that level as classes (`"A"`, `"B70"`, `"B71"`); or your own: a data.frame (or `.csv`
+#'   or `.parquet` file) with the columns `code` and `class`, or a named vector such as
+#'   `c(B = "cropland", E = "grassland")`. `NA` means no class. Columns `level1`, `level2`, ... say what
+#'   stands above a class, `level1` the coarsest.
 #' @param column The column that holds the codes.
 #'
 #' @return `lucas_habitat()`: the table with the factor `habitat`, `NA` for rows without a class,
 #'   which are counted in a message (codes the scheme has no class for) or a warning (codes of no
-#'   LUCAS nomenclature).
+#'   LUCAS nomenclature). With a scheme that has levels, `habitat_level1`, ... too: [lucas_train()] keeps
+#'   them in the model (see [lucas_at_level()]).
 #'
 #' `lucas_scheme()`: a data.frame with `code` and `class`. Level 1 decides, because it alone is
 #' stable over all campaigns: A artificial, B cropland, C and D woody, E grassland. F, G and H have
@@ -48,7 +50,7 @@ scheme_table <- function(scheme) {
 scheme_argument <- function(scheme) {
   scheme <- scheme_table(scheme)
   named <- is.character(scheme) && length(scheme) == 1L &&
-    scheme %in% c("pilot", "level1", "level2")
+    scheme %in% c("pilot", "level1", "level2", "level3")
   if (named) scheme else table_or_path(scheme, "scheme")
 }
 

@@ -7,7 +7,9 @@
 #' was stopped with Ctrl-C or Esc goes on where it was.
 #'
 #' @param photos Labelled photos: a photo table, or anything [lucas_photos()] takes. Rows whose
-#'   `split` is `"test"` are never trained on.
+#'   `split` is `"test"` are never trained on. Where classes are LC1 codes, or there are columns
+#'   `habitat_level1`, ... as [lucas_habitat()] makes of a scheme with levels, the model keeps what stands
+#'   above its classes.
 #' @param validation Photos of other points: the history then holds their loss, accuracy and kappa,
 #'   and the model is calibrated on them.
 #' @param validation_split Instead, the share of points to hold out of `photos`, drawn within each

@@ -20,6 +20,8 @@ from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .geotags import locate_photos as locate_photos
 from .images.drawn import draw_demo_photos as draw_demo_photos
+from .levels import at_level as at_level
+from .levels import class_levels as class_levels
 from .maps.accuracy import validate_map as validate_map
 from .maps.results import MapAccuracy as MapAccuracy
 from .model import HabitatModel as HabitatModel

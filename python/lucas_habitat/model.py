@@ -69,6 +69,8 @@ class HabitatModel:
         ISO date and time, UTC.
     versions : dict
         Of what it was trained with.
+    levels : pandas.DataFrame or None
+        What stands above the classes, as `class_levels` gives it; None where nothing does.
     """
 
     classes: list[str]
@@ -83,6 +85,7 @@ class HabitatModel:
     calibration: CalibrationCard | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
+    levels: pd.DataFrame | None = None
 
     @property
     def temperature(self) -> float:
@@ -117,6 +120,9 @@ class HabitatModel:
             "lucas_habitat": __version__,
             "created": self.created,
             "classes": list(self.classes),
+            "levels": None
+            if self.levels is None
+            else {str(c): self.levels[c].tolist() for c in self.levels.columns[1:]},
             "backbone": self.backbone.spec,
             "preprocessing": self.preprocessing.as_dict(),
             "engine": self.target.engine,
@@ -151,6 +157,9 @@ def describe_model(model: HabitatModel) -> str:
             f"  classes      balanced ({t['class_balance']}): probabilities are for equal class shares; "
             f"see {words.call('adjust_shares')}"
         )
+    if model.levels is not None:
+        counts = [f"{model.levels[c].nunique()} at {c}" for c in model.levels.columns[1:]]
+        lines.insert(1, f"  levels       {', '.join(counts)}, {len(model.classes)} classes")
     if len(model.history):
         last = model.history.iloc[-1]
         shown = [

@@ -17,6 +17,7 @@ from ._base import words
 from ._base.cards import Card
 from ._base.files import file_sha256, full_path, is_occupied, write_json
 from ._base.tables import EXACT
+from ._base.tree import FINEST, levels_of
 from ._base.version import __version__
 from .engines import Target
 from .errors import InputError, LucasError, ModelError, inform
@@ -263,6 +264,7 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
         parts[part][key] = tensor
     backbone = StoredBackbone(card["backbone"], parts["backbone"])
     check_head(parts["head"], backbone.spec["num_features"], len(classes))
+    levels = card.get("levels")
     photos = pd.read_csv(
         folder / _PHOTOS,
         dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"},
@@ -281,4 +283,8 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
         training_features=np.load(folder / _FEATURES, allow_pickle=False),
         created=card["created"],
         versions=card["versions"],
+        # Models of before levels were kept have none on their card.
+        levels=levels_of(pd.DataFrame({FINEST: classes, **levels}), words.call("load_model"))
+        if levels
+        else None,
     )

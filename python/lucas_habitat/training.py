@@ -16,7 +16,9 @@ from ._base import words
 from ._base.cards import CalibrationCard, TrainingSummary
 from ._base.checks import check_choice, check_number, check_seed
 from ._base.choices import CLASS_BALANCES, RECIPES
+from ._base.lc1 import known_codes
 from ._base.progress import Progress
+from ._base.tree import FINEST, Levels, level_columns, tree_of
 from ._base.types import Photos
 from .calibration import fit_with_points
 from .corrections import apply_corrections
@@ -75,7 +77,9 @@ def train(
     ----------
     photos : pandas.DataFrame, path or list of paths
         Labelled photos: a photo table, or anything `list_photos` takes. Rows whose ``split`` is
-        ``"test"`` are never trained on.
+        ``"test"`` are never trained on. Where classes are LC1 codes, or there are columns
+        ``habitat_level1``, ... as `assign_habitat` makes of a scheme with levels, the model keeps what
+        stands above its classes.
     validation : like ``photos``, optional
         Photos of other points: history then holds their loss, accuracy and kappa, and the model
         is calibrated on them.
@@ -150,6 +154,7 @@ def train(
         photos, validation, validation_split, corrections, closeups, settings.seed
     )
     classes = _check_classes(sides)
+    levels = _levels(sides.training, classes)
     target = choose_target(device, precision)
     backbone = load_backbone(arch, weights=weights, scaling=scaling, size=size)
 
@@ -178,6 +183,7 @@ def train(
         training={**_summary(table, features, rows, settings), "corrections": sides.corrections},
         training_photos=memory.photos,
         training_features=memory.features,
+        levels=levels,
     )
     model.calibration = _calibration(model, table, features.values, rows)
     return model
@@ -315,6 +321,19 @@ def _check_classes(sides: _Sides) -> list[str]:
             f"The validation photos have classes that training lacks: {some(strange)}."
         )
     return classes
+
+
+def _levels(photos: pd.DataFrame, classes: list[str]) -> pd.DataFrame | None:
+    """What stands above the classes: as the photos say, else as LC1 codes do; None if nothing does."""
+    named = level_columns(photos, "habitat_")
+    levels: Levels = "lc1"
+    if named:
+        levels = photos[["habitat", *named]].rename(columns=lambda c: c.removeprefix("habitat_"))
+        levels = levels.rename(columns={"habitat": FINEST})
+    elif not all(label.strip().upper() in known_codes() for label in classes):
+        return None
+    tree = tree_of(classes, levels, words.call("train"))
+    return tree.above() if len(tree.names) > 1 else None
 
 
 def _readable_rows(

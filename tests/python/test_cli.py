@@ -36,6 +36,8 @@ NAMES = (
     "calibrate",
     "vote",
     "evaluate",
+    "levels",
+    "at-level",
     "compare",
     "error-by-distance",
     "validate-map",

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import lucas_habitat as lh
+from lucas_habitat._base.lc1 import LEGACY_LC1
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
-from lucas_habitat.survey.nomenclature import LEGACY_LC1
 
 SHARED = Path(os.environ.get("LUCAS_SHARED", Path(__file__).parents[3] / "shared"))
 SAMPLE = SHARED / "data" / "lucas" / "lucas_harmo_uf_sample.csv"

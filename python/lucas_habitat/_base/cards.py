@@ -88,6 +88,7 @@ class Card(TypedDict):
     lucas_habitat: str  # the version that wrote it
     created: str  # ISO date and time, UTC
     classes: list[str]
+    levels: NotRequired[dict[str, list[str]] | None]  # labels above the classes, a level each
     backbone: BackboneSpec
     preprocessing: dict[str, object]
     engine: str

@@ -167,6 +167,10 @@ def read_predictions(given: Table | Predictions, what: str) -> Predictions:
     if isinstance(given, Predictions):
         return given
     table = as_table(given)
+    if "predicted_class" in table:
+        # Answers at several levels go with no probabilities; the likeliest classes do.
+        table = table.assign(predicted=table["predicted_class"])
+        table = table.drop(columns=["predicted_class", "predicted_level"], errors="ignore")
     columns = probability_columns(table)
     if not columns or "predicted" not in table:
         raise InputError(

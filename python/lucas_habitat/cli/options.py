@@ -38,6 +38,7 @@ __all__ = [
     "add_computing",
     "add_device",
     "add_labels",
+    "add_levels",
     "add_overwrite",
     "add_photos",
     "add_root",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 PHOTOS = "a folder, a photo, a quoted glob, or a .csv or .parquet table with a column path"
-SCHEMES = "pilot, level1, level2 or a table"
+SCHEMES = "pilot, level1, level2, level3 or a table"
 TABLE = "a .csv or .parquet table"
 
 
@@ -136,6 +137,15 @@ def add_bootstrap(parser: ArgumentParser) -> None:
     """The samples and the level of bootstrap intervals."""
     parser.add_argument("--n-boot", type=int, help="bootstrap samples")
     parser.add_argument("--level", type=float, help="of the intervals")
+
+
+def add_levels(parser: ArgumentParser) -> None:
+    """What stands above the classes."""
+    parser.add_argument(
+        "--levels",
+        metavar="LEVELS",
+        help="lc1, a table with class, level1, ..., or the folder of the model that classified",
+    )
 
 
 def add_overwrite(parser: ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import lucas_habitat as lh
 
 from .._base.choices import TRANSFORMS, VOTE_METHODS
-from .options import TABLE, Command, add_bootstrap, add_seed, given, number_or_text
+from .options import TABLE, Command, add_bootstrap, add_levels, add_seed, given, number_or_text
 from .tables import check_out, print_lines, write
 
 __all__ = ["COMMANDS"]
@@ -42,6 +42,43 @@ def _evaluate_options(parser: ArgumentParser) -> None:
 
 def _evaluate(options: Namespace) -> int:
     _tell(lh.evaluate(options.predictions, **given(options, lh.evaluate)), options.out)
+    return 0
+
+
+def _levels_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "source",
+        metavar="SOURCE",
+        help="a model's folder, predictions of LC1 codes, or a table with class, level1, ...",
+    )
+    add("--out", metavar="FILE", default=None, help=f"{TABLE} to write")
+
+
+def _levels(options: Namespace) -> int:
+    check_out(options.out)
+    levels = lh.class_levels(options.source)
+    print(levels.to_string(index=False))
+    if options.out:
+        write(levels, options.out)
+    return 0
+
+
+def _at_level_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("predictions", metavar="FILE", help="what vote or classify wrote")
+    add("--level", metavar="LEVEL", required=True, help="level1 (the coarsest), level2, ...")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add_levels(parser)
+
+
+def _at_level(options: Namespace) -> int:
+    from .._base.tables import count_lines
+
+    check_out(options.out)
+    table = lh.at_level(options.predictions, options.level, **given(options, lh.at_level))
+    print_lines(count_lines(table["predicted"].value_counts()))
+    write(table, options.out)
     return 0
 
 
@@ -271,6 +308,20 @@ COMMANDS = (
         _evaluate_options,
         _evaluate,
         ("evaluate",),
+    ),
+    Command(
+        "levels",
+        "tell what stands above each class",
+        _levels_options,
+        _levels,
+        ("class_levels",),
+    ),
+    Command(
+        "at-level",
+        "sum predictions up to a coarser level",
+        _at_level_options,
+        _at_level,
+        ("at_level",),
     ),
     Command(
         "compare",

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib import resources
 
 import pandas as pd
 
 from .._base import words
+from .._base.lc1 import LC1_LEVELS, group_of, known_codes, lc1_table
 from .._base.tables import as_frame, read_table, require_columns
+from .._base.tree import level_columns, levels_of
 from .._base.types import Table
 from ..errors import InputError, inform, some, warn
 
 __all__ = ["assign_habitat", "lc1_codes", "pilot_scheme"]
-
-# Codes of the 2006-2012 campaigns that the current nomenclature no longer has.
-LEGACY_LC1 = frozenset(
-    [
-        "C11",
-        "C12",
-        "C13",
-        "C20",
-        "C30",
-        "D01",
-        "D02",
-        "E01",
-        "E02",
-        "F00",
-        "G01",
-        "G02",
-        "G03",
-        "G05",
-        "G10",
-        "G20",
-    ]
-)
 
 
 def lc1_codes() -> pd.DataFrame:
@@ -47,8 +26,7 @@ def lc1_codes() -> pd.DataFrame:
         ``code``, ``label``, ``level1``, ``level1_label``, ``level2``, ``level2_label`` and
         ``suggested_4class``, the pilot's class (missing where it has none).
     """
-    with resources.files("lucas_habitat").joinpath("data/lc1_codes.csv").open("rb") as file:
-        return pd.read_csv(file, dtype="str")
+    return lc1_table()
 
 
 def pilot_scheme() -> pd.DataFrame:
@@ -94,17 +72,19 @@ def assign_habitat(
     ----------
     table : pandas.DataFrame or path
         Any table with a column of LC1 codes, such as a photo table.
-    scheme : {"pilot", "level1", "level2"}, path, DataFrame or mapping, default "pilot"
-        ``"pilot"`` gives `pilot_scheme`; ``"level1"`` and ``"level2"`` use the codes of that
-        level as classes (``A``, ``B70``). One's own scheme is a table with the columns
-        ``code`` and ``class``, such a CSV or Parquet file, or a dict.
+    scheme : {"pilot", "level1", "level2", "level3"}, path, DataFrame or mapping, default "pilot"
+        ``"pilot"`` gives `pilot_scheme`; ``"level1"``, ``"level2"`` and ``"level3"`` use the codes of
+        that level as classes (``A``, ``B70``, ``B71``). One's own scheme is a table with the columns
+        ``code`` and ``class``, such a CSV or Parquet file, or a dict. Columns ``level1``,
+        ``level2``, ... say what stands above a class, ``level1`` the coarsest.
     column : str, default "lc1"
         The column that holds the codes.
 
     Returns
     -------
     pandas.DataFrame
-        The table with ``habitat`` (text); rows without a class keep it missing.
+        The table with ``habitat`` (text); rows without a class keep it missing. With a scheme that has
+        levels, ``habitat_level1``, ... too: `train` keeps them in the model (see `at_level`).
 
     Warns
     -----
@@ -128,26 +108,23 @@ def assign_habitat(
     )
     codes = table[column].astype("str").str.strip().str.upper()
     codes = codes.where(table[column].notna() & (codes != ""))
-    nomenclature = lc1_codes()
-    known_codes = {
-        *nomenclature["code"],
-        *nomenclature["level1"],
-        *nomenclature["level2"].dropna(),
-        *LEGACY_LC1,
-    }
+    lc1 = known_codes()
     present = codes.dropna().unique()
-    if isinstance(scheme, str) and scheme in ("level1", "level2"):
+    levels = None
+    if isinstance(scheme, str) and scheme in LC1_LEVELS:
         class_of: dict[str, str | None] = {
-            code: _level(code, scheme) for code in present if code in known_codes
+            code: group_of(code, scheme) for code in present if code in lc1
         }
     else:
-        classes = _scheme(scheme)
+        rows = _scheme_table(scheme)
+        classes = _classes(rows)
         # Only a code has a group: "CROPLAND" is no woodland for its C.
         class_of = {
-            code: _class_of(code, classes) if code in known_codes else classes.get(code)
-            for code in present
+            code: _class_of(code, classes) if code in lc1 else classes.get(code) for code in present
         }
-        known_codes |= set(classes)
+        lc1 |= set(classes)
+        if level_columns(rows):
+            levels = levels_of(rows, words.call("assign_habitat")).set_index("class")
     habitat = codes.map(class_of).astype("str")
     if len(table) and habitat.isna().all():
         raise InputError(
@@ -155,17 +132,22 @@ def assign_habitat(
             f"{some(sorted(present)) or 'all empty'}. "
             "A scheme's codes must be LC1 codes, their groups (B70) or first letters (B)."
         )
-    _tell_unclassed(codes, habitat, known_codes, column)
-    return table.assign(habitat=habitat)
+    _tell_unclassed(codes, habitat, lc1, column)
+    table = table.assign(habitat=habitat)
+    # Those of another scheme would say what does not hold of these classes.
+    table = table.drop(columns=level_columns(table, "habitat_"))
+    if levels is None:
+        return table
+    return table.assign(
+        **{f"habitat_{level}": habitat.map(levels[level]).astype("str") for level in levels}
+    )
 
 
-def _tell_unclassed(
-    codes: pd.Series, habitat: pd.Series, known_codes: set[str], column: str
-) -> None:
+def _tell_unclassed(codes: pd.Series, habitat: pd.Series, lc1: frozenset[str], column: str) -> None:
     """Count the rows without a class, by the reason and the code."""
     is_unclassed = codes.notna() & habitat.isna()
-    strange = codes[is_unclassed & ~codes.isin(known_codes)]
-    without_class = codes[is_unclassed & codes.isin(known_codes)]
+    strange = codes[is_unclassed & ~codes.isin(lc1)]
+    without_class = codes[is_unclassed & codes.isin(lc1)]
     if len(strange):
         warn(f"{len(strange)} rows have codes that no LUCAS nomenclature has: {_counts(strange)}.")
     if len(without_class):
@@ -178,27 +160,28 @@ def _counts(codes: pd.Series) -> str:
     return some([f"{code} ({n})" for code, n in codes.value_counts().items()], 8)
 
 
-def _level(code: str, level: str) -> str:
-    # BX1 and BX2 break the rule that a group is two characters and a zero.
-    return code[0] if level == "level1" else code if code.startswith("BX") else code[:2] + "0"
-
-
-def _scheme(
+def _scheme_table(
     scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None],
-) -> dict[str, str | None]:
-    """The class of each code that a scheme names, None for those that it leaves without."""
+) -> pd.DataFrame:
+    """A scheme as its table, with the columns code and class."""
     if isinstance(scheme, Mapping):
         scheme = pd.DataFrame({"code": list(scheme), "class": list(scheme.values())}, dtype="str")
-    elif isinstance(scheme, str) and scheme == "pilot":
-        scheme = pilot_scheme()
+    elif isinstance(scheme, str) and scheme in _SCHEMES:
+        scheme = _SCHEMES[scheme]()
     elif not isinstance(scheme, pd.DataFrame):
         if not str(scheme).lower().endswith((".csv", ".parquet")):
+            names = ", ".join(repr(name) for name in (*_SCHEMES, *LC1_LEVELS))
             raise InputError(
-                f"{words.arg('scheme')} must be 'pilot', 'level1', 'level2', a table with the "
+                f"{words.arg('scheme')} must be {names}, a table with the "
                 f"columns code and class, or such a .csv or .parquet file; got {words.value(scheme)} instead."
             )
         scheme = read_table(scheme)
     require_columns(scheme, ["code", "class"], "A scheme", "One row gives one code its class.")
+    return scheme
+
+
+def _classes(scheme: pd.DataFrame) -> dict[str, str | None]:
+    """The class of each code that a scheme names, None for those that it leaves without."""
     classes: dict[str, str | None] = {}
     for code, label in zip(scheme["code"], scheme["class"], strict=True):
         key = str(code).strip().upper()
@@ -215,3 +198,6 @@ def _class_of(code: str, classes: dict[str, str | None]) -> str | None:
         if covering in classes:
             return classes[covering]
     return None
+
+
+_SCHEMES = {"pilot": pilot_scheme}

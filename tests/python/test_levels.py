@@ -1,0 +1,276 @@
+"""The tree: levels above the classes, and predictions summed up it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lucas_habitat as lh
+from lucas_habitat._base.tables import read_table, write_table
+from lucas_habitat.cli import main
+from lucas_habitat.errors import InputError, LucasMessage, ModelError
+
+CASES = json.loads(
+    (Path(__file__).parents[1] / "cases" / "levels.json").read_text(encoding="utf-8")
+)
+LEVELS = pd.DataFrame(CASES["levels"])
+SCHEME = pd.DataFrame(
+    {
+        "code": ["B", "C10", "C20", "E"],
+        "class": ["fields", "beech", "spruce", "meadow"],
+        "level1": ["open", "wood", "wood", "open"],
+        "level2": ["farmed", "", "needles", "farmed"],
+        "note": "mine",
+    }
+)
+
+
+def points(name="points"):
+    table = pd.DataFrame(CASES[name])
+    return table.assign(predicted=pd.Categorical(table["predicted"], CASES["levels"]["class"]))
+
+
+# What stands above a class
+
+
+def test_codes_have_their_levels_in_them():
+    found = lh.class_levels(LEVELS["class"].tolist())
+    pd.testing.assert_frame_equal(found, LEVELS[found.columns], check_dtype=False)
+    assert list(found.columns) == ["class", "level1", "level2"]
+
+
+def test_every_code_of_the_nomenclature_stands_where_its_table_says():
+    codes = lh.lc1_codes()
+    found = lh.class_levels(codes["code"].tolist())
+    assert found["level1"].tolist() == codes["level1"].tolist()
+    assert found["level2"].tolist() == codes["level2"].fillna(codes["code"]).tolist()
+
+
+def test_a_level_that_says_no_more_than_the_classes_is_left_out():
+    assert list(lh.class_levels(["B10", "B20", "C10"]).columns) == ["class", "level1"]
+    assert list(lh.class_levels(["B10", "C10"]).columns) == ["class"]
+    assert list(lh.class_levels(["A", "B"]).columns) == ["class"]
+
+
+def test_codes_of_any_spelling_have_a_place():
+    assert lh.class_levels(["b16", "B11 ", "C22"])["level2"].tolist() == ["B10", "B10", "C20"]
+
+
+def test_a_scheme_may_have_levels_and_where_one_is_missing_the_tree_ends():
+    found = lh.class_levels(SCHEME)
+    assert found.to_dict("list") == {
+        "class": ["fields", "beech", "spruce", "meadow"],
+        "level1": ["open", "wood", "wood", "open"],
+        "level2": ["farmed", "wood", "needles", "farmed"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ({"class": ["a"], "parent": ["x"]}, "level1 is the coarsest"),
+        ({"class": ["a", "a"], "level1": ["x", "y"]}, "gives a several places"),
+        ({"class": ["a", "b"], "level1": ["x", None]}, "gives b no level1"),
+        (
+            {"class": ["a", "b"], "level1": ["x", "y"], "level2": ["z", "z"]},
+            "z of level2 stand under several labels of level1",
+        ),
+    ],
+)
+def test_what_is_no_tree_is_refused(levels, message):
+    table = pd.DataFrame({"predicted": ["a"], "p_a": [0.6], "p_b": [0.4]})
+    with pytest.raises(InputError, match=message):
+        lh.at_level(table, "level1", levels=pd.DataFrame(levels))
+
+
+def test_classes_that_are_no_codes_need_a_table_or_the_model():
+    table = pd.DataFrame({"predicted": ["woody"], "p_woody": [0.6], "p_C10": [0.4]})
+    with pytest.raises(InputError, match="levels of woody: these are no LC1 codes"):
+        lh.at_level(table, "level1")
+    with pytest.raises(InputError, match="no row of the class woody"):
+        lh.at_level(table, "level1", levels=LEVELS)
+
+
+def test_a_scheme_with_levels_gives_photos_their_columns():
+    table = pd.DataFrame({"lc1": ["B16", "C10", "C21", "E20", "G11"]})
+    with pytest.warns(LucasMessage, match="without a class: G11"):
+        found = lh.assign_habitat(table, SCHEME)
+    assert list(found.columns) == ["lc1", "habitat", "habitat_level1", "habitat_level2"]
+    assert found["habitat_level2"].fillna("-").tolist() == [
+        "farmed",
+        "wood",
+        "needles",
+        "farmed",
+        "-",
+    ]
+    assert list(lh.assign_habitat(found, "level3").columns) == ["lc1", "habitat"]
+
+
+def test_level3_is_the_code_itself():
+    table = pd.DataFrame({"lc1": ["b16", "E20 ", "Bx1", "C11"]})
+    assert lh.assign_habitat(table, "level3")["habitat"].tolist() == ["B16", "E20", "BX1", "C11"]
+
+
+# Sums
+
+
+@pytest.mark.parametrize("level", CASES["at_level"])
+@pytest.mark.parametrize("levels", ["lc1", LEVELS], ids=["lc1", "table"])
+def test_sums_are_those_worked_out_by_hand(level, levels):
+    found = lh.at_level(points(), level, levels=levels)
+    for column, expected in CASES["at_level"][level].items():
+        if column.startswith("p_"):
+            assert found[column].to_numpy() == pytest.approx(expected, abs=CASES["tolerance"])
+        else:
+            assert found[column].tolist() == expected
+    sums = found.filter(like="p_").drop(columns="point_id", errors="ignore").sum(axis=1)
+    assert sums.to_numpy() == pytest.approx(1, abs=1e-12)
+
+
+def test_the_classes_are_a_level_too():
+    pd.testing.assert_frame_equal(lh.at_level(points(), "class"), points())
+    with pytest.raises(InputError, match="one of 'level1', 'level2', 'class'"):
+        lh.at_level(points(), "level3")
+
+
+def test_levels_add_up_whether_taken_in_one_step_or_two():
+    by_step = lh.at_level(lh.at_level(points(), "level2"), "level1")
+    at_once = lh.at_level(points(), "level1")
+    pd.testing.assert_frame_equal(by_step, at_once)
+
+
+def test_photos_that_could_not_be_read_stay_so_and_what_held_of_classes_goes():
+    table = points().assign(
+        confidence=0.5, vote_calibration="x", s_B11=True, n_classes=2, set="B11|B16", path="a.jpg"
+    )
+    table.loc[0, ["p_B11", "p_B16", "p_B21", "p_C10", "p_C22", "confidence"]] = np.nan
+    table.loc[0, "predicted"] = np.nan
+    found = lh.at_level(table, "level1")
+    assert found.iloc[0][["predicted", "p_B", "p_C", "confidence"]].isna().all()
+    assert found["confidence"][1] == max(found["p_B"][1], found["p_C"][1])
+    assert list(found.columns) == [
+        "point_id", "predicted", "p_B", "p_C", "habitat", "confidence", "path",
+    ]  # fmt: skip
+
+
+def test_votes_are_summed_as_probabilities_are():
+    p = pd.DataFrame({"p_B11": [0.5, 0.1, 0.2], "p_B16": [0.3, 0.5, 0.2], "p_C10": [0.2, 0.4, 0.6]})
+    photos = p.assign(path=["a", "b", "c"], point_id="1", year=2018)
+    voted = lh.vote(photos)
+    found = lh.at_level(voted, "level1", levels="lc1")
+    assert found.loc[0, ["v_B", "v_C"]].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert found["agreement"][0] == pytest.approx(2 / 3)
+    assert found["p_B"][0] == pytest.approx(1.8 / 3)
+    assert found["predicted"].tolist() == ["B"]
+
+
+def test_files_work_as_tables_do(tmp_path):
+    write_table(points(), tmp_path / "points.csv")
+    write_table(LEVELS, tmp_path / "levels.csv")
+    by_file = lh.at_level(tmp_path / "points.csv", "level2", levels=tmp_path / "levels.csv")
+    by_table = lh.at_level(points(), "level2")
+    assert by_file["predicted"].tolist() == by_table["predicted"].tolist()
+    assert lh.class_levels(tmp_path / "points.csv").equals(lh.class_levels(LEVELS))
+
+
+def test_a_label_that_csv_turned_into_a_column_name_is_known_by_the_table(tmp_path):
+    levels = pd.DataFrame(
+        {"class": ["dry heath", "wet heath", "bog"], "level1": ["heath", "heath", "mire"]}
+    )
+    table = pd.DataFrame(
+        {"predicted": ["bog"], "p_dry_heath": [0.3], "p_wet_heath": [0.3], "p_bog": [0.4]}
+    )
+    write_table(table, tmp_path / "points.csv")
+    found = lh.at_level(tmp_path / "points.csv", "level1", levels=levels)
+    assert found["predicted"].tolist() == ["heath"]
+
+
+# Models
+
+
+@pytest.fixture(scope="module")
+def photos_by_level(photo_folder):
+    table = lh.list_photos(photo_folder)
+    codes = dict(zip(sorted(table["habitat"].unique()), ["B11", "B21", "C10", "C22"], strict=False))
+    return table.assign(lc1=table["habitat"].map(codes))
+
+
+def small_model(photos):
+    return lh.train(
+        photos, arch="efficientnet_lite0", weights=None, target_size=32, epochs=1, progress=False
+    )
+
+
+def test_a_model_of_codes_keeps_its_levels_in_its_folder(photos_by_level, tmp_path):
+    model = small_model(lh.assign_habitat(photos_by_level, "level3"))
+    expected = lh.class_levels(model.classes)
+    pd.testing.assert_frame_equal(model.levels, expected)
+    lh.save_model(model, tmp_path / "model")
+    again = lh.load_model(tmp_path / "model")
+    pd.testing.assert_frame_equal(again.levels, expected)
+    for source in (again, tmp_path / "model", str(tmp_path / "model")):
+        pd.testing.assert_frame_equal(lh.class_levels(source), expected)
+    assert "at level1" in repr(again)
+
+
+def test_a_model_of_a_scheme_keeps_the_schemes_levels(photos_by_level, tmp_path):
+    scheme = pd.DataFrame(
+        {
+            "code": ["B11", "B21", "C10", "C22"],
+            "class": ["corn", "roots", "beech", "pine"],
+            "level1": ["field", "field", "wood", "wood"],
+        }
+    )
+    table = lh.assign_habitat(photos_by_level, scheme)
+    write_table(table, tmp_path / "photos.csv")
+    model = small_model(tmp_path / "photos.csv")
+    predictions = lh.classify(table, model, progress=False)
+    found = lh.at_level(predictions, "level1", levels=model)
+    assert found["p_field"].to_numpy() == pytest.approx(
+        predictions.filter(regex="p_(corn|roots)").sum(axis=1).to_numpy(), abs=1e-12
+    )
+    lh.save_model(model, tmp_path / "model")
+    pd.testing.assert_frame_equal(
+        lh.at_level(predictions, "level1", levels=tmp_path / "model"), found
+    )
+
+
+def test_a_model_without_levels_says_so(photos_by_level, tmp_path):
+    model = small_model(photos_by_level)
+    assert model.levels is None
+    assert model.card()["levels"] is None
+    with pytest.raises(InputError, match="the model has none"):
+        lh.class_levels(model)
+    lh.save_model(model, tmp_path / "model")
+    card = json.loads((tmp_path / "model" / "card.json").read_text(encoding="utf-8"))
+    del card["levels"]  # as models of before were written
+    (tmp_path / "model" / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    assert lh.load_model(tmp_path / "model").levels is None
+    (tmp_path / "model" / "card.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match="damaged"):
+        lh.class_levels(tmp_path / "model")
+
+
+# The command line
+
+
+def test_the_command_line_sums_up_the_tree(tmp_path, capsys):
+    write_table(points(), tmp_path / "points.csv")
+    out = tmp_path / "level1.csv"
+    assert (
+        main(["at-level", str(tmp_path / "points.csv"), "--level", "level1", "--out", str(out)])
+        == 0
+    )
+    expected = lh.at_level(points(), "level1")
+    assert read_table(out)["p_B"].to_numpy() == pytest.approx(expected["p_B"].to_numpy(), abs=0)
+    levels = tmp_path / "levels.csv"
+    assert main(["levels", str(tmp_path / "points.csv"), "--out", str(levels)]) == 0
+    assert "B16      B    B10" in capsys.readouterr().out
+    assert lh.class_levels(levels).equals(lh.class_levels(LEVELS))
+    assert (
+        main(["at-level", str(tmp_path / "points.csv"), "--level", "level9", "--out", str(out)])
+        == 1
+    )
+    assert "--level must be one of" in capsys.readouterr().err
