@@ -10,6 +10,9 @@
 #'   any unit. Numbers are then of land with these shares, of which the rows of each reference class
 #'   are a sample. For samples balanced by class, whose overall accuracy, user's accuracies and kappa are
 #'   those of land with equal shares.
+#' @param levels What stands above the classes, as for [lucas_at_level()]: accuracy and kappa are told at
+#'   each level too, and how far in the tree errors are off. Needed where [lucas_predict_level()] answered
+#'   at several levels, each of which is judged at its own.
 #' @param n_boot Bootstrap samples behind the interval of kappa; 0 gives no intervals. Whole points are
 #'   drawn, because photos of one point, and a point's years, are not independent.
 #' @param level Of the intervals.
@@ -33,7 +36,11 @@
 #'   `users_low` and `users_high`, `f1`, and `share`, of what rows stand for, by reference, each with `*_low` and
 #'   `*_high`, and `producers_se`, `users_se`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
 #'   `n_unlabelled`, `n_unread`, `level`, `n_boot`, `seed` and `notes`, what to know before
-#'   quoting the numbers. A value that is undefined, such as the user's accuracy of a class never
+#'   quoting the numbers; with `levels`, `by_level` (a data.frame, one row a level, the coarsest first:
+#'   `level`, `n_classes`, `n`, rows that answer at this level or a finer one, `overall_accuracy` and `kappa`
+#'   with `*_low` and `*_high`, and `macro_f1`; there the likeliest label by summed probabilities
+#'   counts), `mean_distance` and `error_distance` (how many levels an answer has to go up the tree until
+#'   it is right: the mean of all rows, and of those that are wrong). A value that is undefined, such as the user's accuracy of a class never
 #'   predicted, is `NA` with a note.
 #' @section Formulas:
 #' With \eqn{n_{ij}} the number of rows predicted as class \eqn{i} whose reference is \eqn{j}, row
@@ -109,7 +116,7 @@
 #' }
 #' @export
 lucas_evaluate <- function(predictions, reference = "habitat", weights = NULL, class_shares = NULL,
-                           n_boot = 2000, level = 0.95, seed = 1) {
+                           levels = NULL, n_boot = 2000, level = 0.95, seed = 1) {
   call_core("evaluate", captured(weights = function(x, name) scalar(x),
                                  class_shares = function(x, name) land_shares_argument(x)))
 }
@@ -143,7 +150,9 @@ evaluation_from_core <- function(x) {
       n = x$n, n_points = x$n_points, n_unlabelled = x$n_unlabelled, n_unread = x$n_unread,
       weights = x$weights, class_shares = unlist(x$class_shares),
       level = x$level, n_boot = x$n_boot, seed = x$seed,
-      notes = as.character(unlist(x$notes))
+      notes = as.character(unlist(x$notes)),
+      by_level = if (!is.null(x$by_level)) from_core(x$by_level),
+      mean_distance = number(x$mean_distance), error_distance = number(x$error_distance)
     )),
     class = "lucas_evaluation"
   )
@@ -185,6 +194,13 @@ print.lucas_evaluation <- function(x, digits = 3, ...) {
   cat("\nBy class:\n")
   print(x$per_class[c("class", "producers_accuracy", "users_accuracy", "f1", "n_reference")],
         digits = digits, row.names = FALSE)
+  if (!is.null(x$by_level)) {
+    cat("\nBy level:\n")
+    print(x$by_level[c("level", "n_classes", "n", "overall_accuracy", "kappa")], digits = digits,
+          row.names = FALSE)
+    cat("Levels up to what is right: ", formatC(x$mean_distance, digits = 2, format = "f"), " on average, ",
+        formatC(x$error_distance, digits = 2, format = "f"), " for errors\n", sep = "")
+  }
   if (length(x$notes)) cat("\n", paste0("Note: ", x$notes, "\n"), sep = "")
   invisible(x)
 }

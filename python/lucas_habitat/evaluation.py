@@ -12,7 +12,9 @@ import pandas as pd
 from ._base import words
 from ._base.bootstrap import Interval
 from ._base.checks import check_number, check_seed
-from ._base.tables import as_table
+from ._base.classes import classes_of
+from ._base.tables import as_table, require_columns
+from ._base.tree import Levels, Tree, tree_of
 from ._base.types import Floats, Table
 from .agreement.compared import (
     ClassShares,
@@ -26,6 +28,13 @@ from .agreement.compared import (
 from .agreement.doubt import Intervals, intervals, standard_errors
 from .agreement.measures import Measures, measures, summary
 from .agreement.probabilities import certainty
+from .agreement.tree import (
+    Distance,
+    answers_judged,
+    distances,
+    summed_shares,
+    tables_by_level,
+)
 from .errors import some
 
 __all__ = ["FURTHER", "Evaluation", "evaluate", "plain", "side_by_side"]
@@ -83,6 +92,13 @@ class Evaluation:
     level : float
     notes : list of str
         What to know before quoting the numbers.
+    by_level : pandas.DataFrame or None
+        With ``levels``, one row a level, the coarsest first: ``level``, ``n_classes`` (labels that occur or
+        are the model's), ``n`` (rows that answer at this level or a finer one), and
+        ``overall_accuracy``, ``kappa`` and ``macro_f1``, the first two with ``*_low`` and ``*_high``.
+    mean_distance, error_distance : float
+        With ``levels``, how many levels an answer has to go up the tree until it is right: the mean of
+        all rows, and of those that are wrong; NaN otherwise.
     """
 
     overall_accuracy: float
@@ -114,6 +130,9 @@ class Evaluation:
     n_boot: int
     seed: int
     notes: list[str] = field(default_factory=list)
+    by_level: pd.DataFrame | None = None
+    mean_distance: float = np.nan
+    error_distance: float = np.nan
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are written to JSON; undefined numbers are None."""
@@ -139,10 +158,11 @@ class Evaluation:
             "confusion_rows": "predicted",
             "confusion": self.confusion.to_numpy().tolist(),
             "proportions": [[plain(v) for v in row] for row in self.proportions.to_numpy()],
-            "per_class": [
-                {k: plain(v) for k, v in row.items()} for row in self.per_class.to_dict("records")
-            ],
+            "per_class": _plain_rows(self.per_class),
             "notes": list(self.notes),
+            "by_level": None if self.by_level is None else _plain_rows(self.by_level),
+            "mean_distance": plain(self.mean_distance),
+            "error_distance": plain(self.error_distance),
         }
 
     def _rows(self) -> str:
@@ -156,6 +176,18 @@ class Evaluation:
         """What the numbers are of, where that is not the rows as they are."""
         of = [f"weighted by {self.weights}"] if self.weights else []
         return ", ".join(["", *of, *(["at the land's class shares"] if self.class_shares else [])])
+
+    def _tree_lines(self) -> list[str]:
+        """The levels, and how far errors are off."""
+        if self.by_level is None:
+            return []
+        shown = self.by_level[["level", "n_classes", "n", "overall_accuracy", "kappa"]]
+        return [
+            "",
+            shown.to_string(index=False, float_format=lambda v: f"{v:.3f}"),
+            f"levels up to what is right: {self.mean_distance:.2f} on average, "
+            f"{self.error_distance:.2f} for errors",
+        ]
 
     def __repr__(self) -> str:
         def line(name: str, value: float, interval: tuple[float, float]) -> str:
@@ -203,6 +235,7 @@ class Evaluation:
                 self.confusion.to_string(),
                 "",
                 table.to_string(index=False, float_format=lambda v: f"{v:.3f}"),
+                *self._tree_lines(),
                 *(f"note: {note}" for note in self.notes),
             ]
         )
@@ -228,6 +261,7 @@ def evaluate(
     reference: str = "habitat",
     weights: str | None = None,
     class_shares: ClassShares | None = None,
+    levels: Levels | None = None,
     n_boot: int = 2000,
     level: float = 0.95,
     seed: int = 1,
@@ -249,6 +283,10 @@ def evaluate(
         ``class`` and ``share``, in any unit: numbers are then of land with these shares, of which the
         rows of each reference class are a sample. For samples balanced by class, whose overall
         accuracy, user's accuracies and kappa are those of land with equal shares.
+    levels : "lc1", DataFrame, path or model, optional
+        What stands above the classes, as for `at_level`: accuracy and kappa are told at each level too,
+        and how far in the tree errors are off. Needed where `predict_level` answered at several levels,
+        each of which is judged at its own.
     n_boot : int, default 2000
         Bootstrap samples behind the interval of kappa; 0 gives no intervals. Whole points are drawn,
         because photos of one point, and a point's years, are not independent.
@@ -260,7 +298,9 @@ def evaluate(
     -------
     Evaluation
         Accuracies are shares, 0 to 1; kappa is at most 1. A value that is undefined, such as the
-        user's accuracy of a class never predicted, is NaN with a note.
+        user's accuracy of a class never predicted, is NaN with a note. At a level above the classes,
+        the likeliest label by summed probabilities counts, or without probabilities the label above
+        the predicted class.
 
     Raises
     ------
@@ -335,12 +375,24 @@ def evaluate(
     seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     table = as_table(predictions)
-    compared = compared_rows(table, reference, words.call("evaluate"))
+    tree = None if levels is None else _tree(table, levels, reference)
+    answers = table if tree is None else answers_judged(table, tree, reference)
+    compared = compared_rows(answers, reference, words.call("evaluate"))
     row_weights = weights_of(compared.rows, weights)
     sample = sample_of(compared, row_weights, land_shares(class_shares, compared))
     values, errors = measures(sample.total), standard_errors(sample)
     spans = intervals(sample, int(n_boot), level, seed)
     per_class = _per_class(compared, sample, values, errors, spans)
+    land_weights = _land_weights(compared, row_weights, sample)
+    by_level, distance = None, Distance(np.nan, np.nan)
+    if tree is not None:
+        distance = distances(table.loc[compared.rows.index], tree, reference, land_weights)
+        by_level = pd.DataFrame(
+            [
+                _at(name, at, tree, class_shares, reference, weights, int(n_boot), level, seed)
+                for name, at in tables_by_level(table, tree, reference).items()
+            ]
+        )
     return Evaluation(
         overall_accuracy=float(values.overall_accuracy),
         overall_accuracy_interval=_ends(spans.overall_accuracy),
@@ -349,7 +401,7 @@ def evaluate(
         kappa_interval=_ends(spans.kappa),
         kappa_se=float(errors.kappa),
         **summary(sample.total)._asdict(),
-        **certainty(compared, _land_weights(compared, row_weights, sample))._asdict(),
+        **certainty(compared, land_weights)._asdict(),
         confusion=_matrix(sample_of(compared).total.astype(int), compared),
         proportions=_matrix(sample.total / sample.total.sum(), compared),
         per_class=per_class,
@@ -365,8 +417,62 @@ def evaluate(
         level=float(level),
         n_boot=int(n_boot),
         seed=int(seed),
-        notes=_notes(compared, per_class, values, sample, int(n_boot)),
+        notes=[
+            *_notes(compared, per_class, values, sample, int(n_boot)),
+            *([] if answers is table else ["each answer is judged at the level it was given at"]),
+        ],
+        by_level=by_level,
+        mean_distance=distance.mean,
+        error_distance=distance.of_errors,
     )
+
+
+def _tree(table: pd.DataFrame, levels: Levels, reference: str) -> Tree:
+    """The tree of a table's classes and of the labels that they are compared with."""
+    what = words.call("evaluate")
+    require_columns(table, ["predicted", reference], what, "Name the true class.")
+    named = table.drop(columns="predicted_class", errors="ignore")
+    if "predicted_class" in table:
+        named = named.assign(predicted=table["predicted_class"])
+    labels = table[reference].dropna().astype("str").unique().tolist()
+    return tree_of(classes_of(named.assign(habitat=table[reference])), levels, what, labels)
+
+
+def _at(
+    name: str,
+    table: pd.DataFrame,
+    tree: Tree,
+    class_shares: ClassShares | None,
+    reference: str,
+    weights: str | None,
+    n_boot: int,
+    level: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Accuracy at one level: a row of ``by_level``."""
+    shares = None if class_shares is None else summed_shares(class_shares, tree, name)
+    found = evaluate(
+        table,
+        reference=reference,
+        weights=weights,
+        class_shares=shares,
+        n_boot=n_boot,
+        level=level,
+        seed=seed,
+    )
+    spans = found.overall_accuracy_interval, found.kappa_interval
+    return {
+        "level": name,
+        "n_classes": len(found.confusion),
+        "n": found.n,
+        "overall_accuracy": found.overall_accuracy,
+        "overall_accuracy_low": spans[0][0],
+        "overall_accuracy_high": spans[0][1],
+        "kappa": found.kappa,
+        "kappa_low": spans[1][0],
+        "kappa_high": spans[1][1],
+        "macro_f1": found.macro_f1,
+    }
 
 
 def side_by_side(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
@@ -486,6 +592,10 @@ def _notes(
     if "split" in compared.rows and (compared.rows["split"] == "train").any():
         notes.append("rows of the training split are among these: accuracy is overstated")
     return notes
+
+
+def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def plain(value: Any) -> Any:

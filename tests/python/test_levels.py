@@ -274,3 +274,60 @@ def test_the_command_line_sums_up_the_tree(tmp_path, capsys):
         == 1
     )
     assert "--level must be one of" in capsys.readouterr().err
+
+
+# Evaluation
+
+
+def test_evaluation_by_level_is_that_worked_out_by_hand():
+    found = lh.evaluate(points("labelled"), levels="lc1", n_boot=0)
+    expected = CASES["evaluation"]
+    for (_, row), by_hand in zip(found.by_level.iterrows(), expected["by_level"], strict=True):
+        for name, value in by_hand.items():
+            assert row[name] == (
+                value if isinstance(value, str) else pytest.approx(value, abs=1e-9)
+            )
+    assert found.mean_distance == pytest.approx(expected["mean_distance"], abs=1e-9)
+    assert found.error_distance == pytest.approx(expected["error_distance"], abs=1e-9)
+    assert "levels up to what is right: 0.61 on average, 1.64 for errors" in repr(found)
+    assert json.loads(json.dumps(found.as_dict()))["by_level"][0]["level"] == "level1"
+
+
+def test_levels_leave_the_other_numbers_as_they_are():
+    plain, with_levels = (
+        lh.evaluate(points("labelled"), levels=levels).as_dict() for levels in (None, LEVELS)
+    )
+    assert plain["by_level"] is None
+    new = {"by_level", "mean_distance", "error_distance"}
+    assert {k: v for k, v in plain.items() if k not in new} == {
+        k: v for k, v in with_levels.items() if k not in new
+    }
+
+
+def test_each_level_is_what_evaluating_that_level_gives():
+    table = points("labelled").assign(weight=np.tile([1.0, 3.0], 150))
+    shares = {"B11": 0.4, "B16": 0.1, "B21": 0.1, "C10": 0.3, "C22": 0.1}
+    found = lh.evaluate(table, levels="lc1", weights="weight", class_shares=shares, n_boot=50)
+    alone = lh.evaluate(
+        lh.at_level(table, "level1"), weights="weight", class_shares={"B": 0.6, "C": 0.4}, n_boot=50
+    )
+    row = found.by_level.iloc[0]
+    assert row["overall_accuracy"] == pytest.approx(alone.overall_accuracy)
+    assert (row["kappa_low"], row["kappa_high"]) == pytest.approx(alone.kappa_interval)
+
+
+def test_without_probabilities_the_label_above_the_predicted_class_counts():
+    table = pd.DataFrame({"predicted": ["B11", "B11", "C10"], "habitat": ["B16", "C22", "B19"]})
+    found = lh.evaluate(table, levels="lc1", n_boot=0)
+    assert found.by_level["overall_accuracy"].tolist() == pytest.approx([1 / 3, 1 / 3, 0])
+    assert found.by_level["level"].tolist() == ["level1", "level2", "class"]
+    assert (found.mean_distance, found.error_distance) == pytest.approx((7 / 3, 7 / 3))
+
+
+def test_a_label_that_the_model_does_not_know_is_right_at_its_group():
+    table = points("labelled")
+    table.loc[table["habitat"] == "B16", "habitat"] = "B19"
+    found = lh.evaluate(table, levels="lc1", n_boot=0).by_level.set_index("level")
+    before = lh.evaluate(points("labelled"), levels="lc1", n_boot=0).by_level.set_index("level")
+    assert found.loc["level2", "overall_accuracy"] == before.loc["level2", "overall_accuracy"]
+    assert found.loc["class", "overall_accuracy"] < before.loc["class", "overall_accuracy"]

@@ -84,10 +84,11 @@ class Tree:
         np.add.at(sums.T, numbers, values.T)
         return sums
 
-    def labels_at(self, labels: pd.Series, level: str) -> pd.Series:
-        """Classes as their labels at a level; what is no class of the tree stays what it is."""
+    def labels_at(self, labels: pd.Series, level: str, of: str = FINEST) -> pd.Series:
+        """Labels of one level as those above them; what is no label of the tree stays what it is."""
         texts = labels.astype("str")
-        return texts.map(self.table[level].to_dict()).where(texts.isin(self.table.index), texts)
+        above = dict(zip(self.table[of], self.table[level], strict=True))
+        return texts.map(above).where(texts.isin(list(above)), texts)
 
 
 def level_columns(table: pd.DataFrame, prefix: str = "") -> list[str]:

@@ -24,6 +24,7 @@ __all__ = [
     "Sample",
     "compared_rows",
     "land_shares",
+    "named_shares",
     "points_of",
     "sample_of",
     "weights_of",
@@ -60,6 +61,11 @@ def compared_rows(table: pd.DataFrame, reference: str, what: str) -> Compared:
         f"predicted comes from {words.call('classify')} or {words.call('vote')}; "
         f"name the true class with {words.option('reference')}.",
     )
+    if "predicted_level" in table:
+        raise InputError(
+            f"{what} got predictions at several levels (predicted_level), of which only "
+            f"{words.call('evaluate')} with {words.option('levels')} can tell what is right."
+        )
     is_labelled, is_read = table[reference].notna(), table["predicted"].notna()
     rows = table[is_labelled & is_read]
     if rows.empty:
@@ -117,7 +123,7 @@ def land_shares(given: ClassShares | None, compared: Compared) -> Floats | None:
     """
     if given is None:
         return None
-    named = _named_shares(given)
+    named = named_shares(given)
     for label, share in named.items():
         check_number(f"class_shares[{label!r}]", share, 0)
     # By columns, because a table that went through CSV may not know the labels of all classes.
@@ -146,7 +152,7 @@ def land_shares(given: ClassShares | None, compared: Compared) -> Floats | None:
     return shares
 
 
-def _named_shares(given: ClassShares) -> dict[str, float]:
+def named_shares(given: ClassShares) -> dict[str, float]:
     """Shares by class, as they are given."""
     if isinstance(given, Mapping | pd.Series):
         return {str(label): share for label, share in given.items()}

@@ -207,6 +207,9 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "n_boot": int(evaluation.n_boot),
         "seed": float(evaluation.seed),
         "notes": [str(n) for n in evaluation.notes],
+        "by_level": None if evaluation.by_level is None else table_to_r(evaluation.by_level),
+        "mean_distance": float(evaluation.mean_distance),
+        "error_distance": float(evaluation.error_distance),
     }
 
 

@@ -36,6 +36,7 @@ def _evaluate_options(parser: ArgumentParser) -> None:
     add("--reference", help="column of the true class")
     add("--weights", help="column of design weights, such as select's weight")
     add("--class-shares", metavar="FILE", help="table of the land's: class, share")
+    add_levels(parser)
     add_bootstrap(parser)
     add_seed(parser)
 

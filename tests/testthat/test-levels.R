@@ -1,0 +1,61 @@
+cases_of_levels <- function() {
+  cases <- case_file("levels.json")
+  frame <- function(columns) {
+    table <- as.data.frame(lapply(columns, unlist))
+    table$predicted <- factor(table$predicted, unlist(cases$levels$class))
+    table
+  }
+  cases$points <- frame(cases$points)
+  cases$labelled <- frame(cases$labelled)
+  cases$levels <- as.data.frame(lapply(cases$levels, unlist))
+  cases
+}
+
+test_that("codes have their levels in them", {
+  skip_without_core()
+  cases <- cases_of_levels()
+  expect_equal(lucas_levels(cases$levels$class), cases$levels)
+  expect_equal(lucas_levels(cases$points), cases$levels)
+  expect_equal(lucas_levels(cases$levels), cases$levels)
+  expect_error(lucas_levels(c("woody", "B16")), "woody: these are no LC1 codes")
+  expect_error(lucas_levels(1:3), "source must be a model")
+})
+
+test_that("sums are those worked out by hand", {
+  skip_without_core()
+  cases <- cases_of_levels()
+  for (levels in list("lc1", cases$levels)) for (level in names(cases$at_level)) {
+    found <- lucas_at_level(cases$points, level, levels = levels)
+    for (column in names(cases$at_level[[level]])) {
+      expected <- unlist(cases$at_level[[level]][[column]])
+      if (is.character(expected)) expect_equal(as.character(found[[column]]), expected)
+      else expect_equal(found[[column]], expected, tolerance = cases$tolerance)
+    }
+    expect_s3_class(found$predicted, "factor")
+    expect_equal(levels(found$habitat), levels(found$predicted))
+  }
+  expect_error(lucas_at_level(cases$points, "level3"), "level must be one of")
+})
+
+test_that("evaluation by level is that worked out by hand", {
+  skip_without_core()
+  cases <- cases_of_levels()
+  found <- lucas_evaluate(cases$labelled, levels = "lc1", n_boot = 0)
+  expected <- do.call(rbind, lapply(cases$evaluation$by_level, as.data.frame))
+  expect_equal(found$by_level[names(expected)], expected, tolerance = cases$tolerance)
+  expect_equal(found$mean_distance, cases$evaluation$mean_distance, tolerance = cases$tolerance)
+  expect_equal(found$error_distance, cases$evaluation$error_distance, tolerance = cases$tolerance)
+  expect_output(print(found), "By level:.*level1.*Levels up to what is right: 0.61 on average")
+  expect_null(lucas_evaluate(cases$labelled, n_boot = 0)$by_level)
+})
+
+test_that("a scheme with levels gives photos their columns", {
+  skip_without_core()
+  scheme <- data.frame(code = c("B", "C10"), class = c("fields", "beech"), level1 = c("open", NA),
+                       level2 = c("farmed", NA))
+  scheme$level1[2] <- "wood"
+  found <- lucas_habitat(data.frame(lc1 = c("B16", "C10")), scheme)
+  expect_equal(found$habitat_level1, c("open", "wood"))
+  expect_equal(found$habitat_level2, c("farmed", "wood"))
+  expect_equal(as.character(lucas_habitat(found, "level3")$habitat), c("B16", "C10"))
+})
