@@ -6,6 +6,7 @@ from .cache import clear_cache as clear_cache
 from .calibration import calibrate as calibrate
 from .certainty import abstain as abstain
 from .certainty import labelling_saved as labelling_saved
+from .certainty import predict_level as predict_level
 from .certainty import prediction_sets as prediction_sets
 from .class_shares import adjust_shares as adjust_shares
 from .class_shares import estimate_shares as estimate_shares

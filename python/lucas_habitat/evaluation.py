@@ -450,6 +450,8 @@ def _at(
     seed: int,
 ) -> dict[str, Any]:
     """Accuracy at one level: a row of ``by_level``."""
+    if not (table["predicted"].notna() & table[reference].notna()).any():
+        return {"level": name, "n_classes": len(tree.nodes(name)), "n": 0}
     shares = None if class_shares is None else summed_shares(class_shares, tree, name)
     found = evaluate(
         table,

@@ -1,8 +1,11 @@
 """Write levels.json: predictions at coarser levels, in plain Python that shares nothing with the package."""
 
 import json
+import math
 import random
 from pathlib import Path
+
+from scipy.stats import beta
 
 LEVELS = {
     "class": ["B11", "B16", "B21", "C10", "C22"],
@@ -23,10 +26,11 @@ def draw(n, seed, first=0):
     rows = []
     for i in range(n):
         truth = rng.choice(CLASSES)
-        scores = []
+        scores, sharpness = [], rng.choice((0.6, 1.5, 4.0))
         for label in CLASSES:
             near = sum(parent(label, level) == parent(truth, level) for level in NAMES)
-            scores.append(rng.random() ** 2 * (0.05, 0.6, 1.2, 2.0)[near] + 1e-3)
+            score = (0.3 + rng.random()) * (0.35, 0.8, 1.1, 1.5)[near]
+            scores.append(score**sharpness + 1e-3)
         total = sum(scores)
         p = [round(s / total, 3) for s in scores]
         p[0] = round(1 - sum(p[1:]), 3)
@@ -114,16 +118,76 @@ def evaluation(rows):
     }
 
 
+def threshold(confident, accuracy, risk):
+    """The lowest confidence that passes, of pairs of confidence and whether it was right."""
+    pairs = sorted(confident, key=lambda pair: -pair[0])
+    n = len(pairs)
+    ends = set()
+    for tenth in range(1, 11):
+        size = math.ceil(tenth * n / 10 - 1e-9)
+        if size:
+            ends.add(sum(c >= pairs[size - 1][0] for c, _ in pairs))
+    for parts in range(len(ends), 0, -1):
+        able = [e for e in sorted(ends) if accuracy**e <= risk / parts * (1 + 1e-9)]
+        if len(able) >= parts:
+            tried = able[-parts:]
+            break
+    else:
+        return None, None
+    passed, saved = (None, None), 0.0
+    for end in tried:
+        saved += risk / len(tried)
+        right = sum(is_right for _, is_right in pairs[:end])
+        low = beta.ppf(saved, right, end - right + 1) if right else 0.0
+        if low >= accuracy:
+            passed = pairs[end - 1][0], low
+        else:
+            saved = 0.0
+    return passed
+
+
+def answers(rows, labelled, accuracy, level=0.95):
+    found = [None] * len(rows)
+    left = labelled
+    for name in reversed(NAMES):
+        judged = [
+            (likeliest(p, name)[1], likeliest(p, name)[0] == parent(truth, name))
+            for _, truth, p in left
+        ]
+        least, low = threshold(judged, accuracy, (1 - level) / len(NAMES))
+        if least is None:
+            continue
+        for i, (_, _, p) in enumerate(rows):
+            label, confidence = likeliest(p, name)
+            if found[i] is None and confidence >= least:
+                found[i] = (label, name, confidence, least, low)
+        left = [row for row in left if likeliest(row[2], name)[1] < least]
+    keys = ("predicted", "predicted_level", "confidence", "threshold", "accuracy_low")
+    columns = {key: [a and a[k] for a in found] for k, key in enumerate(keys)}
+    steps = [a and steps_up(a[0], a[1], row[1]) for a, row in zip(found, rows, strict=True)]
+    told = [s for s in steps if s is not None]
+    return {
+        "arguments": {"accuracy": accuracy},
+        "columns": columns,
+        "n_answered": len(told),
+        "overall_accuracy": sum(s == 0 for s in told) / len(told),
+        "mean_distance": sum(told) / len(told),
+    }
+
+
 rows = draw(8, 1)
 labelled = draw(300, 2, first=1000)
+others = draw(60, 3, first=2000)
 cases = {
-    "about": "Predictions at coarser levels: at_level(), evaluate(levels=)",
+    "about": "Predictions at coarser levels: at_level(), evaluate(levels=), predict_level()",
     "tolerance": 1e-9,
     "levels": LEVELS,
     "points": table(rows),
     "at_level": at_levels(rows),
     "labelled": table(labelled),
     "evaluation": evaluation(labelled),
+    "others": table(others),
+    "answers": [answers(others, labelled, accuracy) for accuracy in (0.75, 0.8, 0.9)],
 }
 lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in cases.items()]
 Path(__file__).with_name("levels.json").write_text(

@@ -46,6 +46,7 @@ NAMES = (
     "transitions",
     "sets",
     "abstain",
+    "predict-level",
     "review",
     "cache",
     "report",

@@ -45,7 +45,7 @@ test_that("evaluation by level is that worked out by hand", {
   expect_equal(found$by_level[names(expected)], expected, tolerance = cases$tolerance)
   expect_equal(found$mean_distance, cases$evaluation$mean_distance, tolerance = cases$tolerance)
   expect_equal(found$error_distance, cases$evaluation$error_distance, tolerance = cases$tolerance)
-  expect_output(print(found), "By level:.*level1.*Levels up to what is right: 0.61 on average")
+  expect_output(print(found), "By level:.*level1.*Levels up to what is right: 0.31 on average")
   expect_null(lucas_evaluate(cases$labelled, n_boot = 0)$by_level)
 })
 
@@ -58,4 +58,24 @@ test_that("a scheme with levels gives photos their columns", {
   expect_equal(found$habitat_level1, c("open", "wood"))
   expect_equal(found$habitat_level2, c("farmed", "wood"))
   expect_equal(as.character(lucas_habitat(found, "level3")$habitat), c("B16", "C10"))
+})
+
+test_that("answers are those worked out by hand", {
+  skip_without_core()
+  cases <- cases_of_levels()
+  others <- as.data.frame(lapply(cases$others, unlist))
+  na <- function(x, kind) vapply(x, function(v) if (is.null(v)) kind else v, kind)
+  for (case in cases$answers) {
+    found <- lucas_predict_level(others, cases$labelled, accuracy = case$arguments$accuracy)
+    expect_equal(as.character(found$predicted), na(case$columns$predicted, NA_character_))
+    expect_equal(found$predicted_level, na(case$columns$predicted_level, NA_character_))
+    for (column in c("confidence", "threshold", "accuracy_low")) {
+      expect_equal(found[[column]], na(case$columns[[column]], NA_real_), tolerance = cases$tolerance)
+    }
+    expect_equal(attr(found, "n_answered"), case$n_answered)
+    judged <- lucas_evaluate(found, levels = "lc1", n_boot = 0)
+    expect_equal(judged$overall_accuracy, case$overall_accuracy)
+    expect_equal(judged$mean_distance, case$mean_distance)
+    expect_error(lucas_evaluate(found), "lucas_evaluate\\(\\) with levels")
+  }
 })

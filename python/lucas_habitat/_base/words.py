@@ -77,6 +77,7 @@ NAMES = {
     "plot_reliability": Name("lucas_plot_reliability"),
     "plot_transitions": Name("lucas_plot_transitions", "--plot"),
     "plot_votes": Name("lucas_plot_votes"),
+    "predict_level": Name("lucas_predict_level", "lucas-habitat predict-level"),
     "prediction_sets": Name("lucas_prediction_sets", "lucas-habitat sets"),
     "read_survey": Name("lucas_survey", "lucas-habitat survey"),
     "reliability": Name("lucas_reliability"),

@@ -1,4 +1,4 @@
-"""What is left to a person: ``sets``, ``abstain``, ``review``."""
+"""What is left to a person: ``sets``, ``abstain``, ``predict-level``, ``review``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 import lucas_habitat as lh
 
-from .options import TABLE, Command, given
+from .options import TABLE, Command, add_levels, given
 from .tables import check_out, print_lines, write
 
 __all__ = ["COMMANDS"]
@@ -73,6 +73,24 @@ def _abstain(options: Namespace) -> int:
     return 0
 
 
+def _predict_level_options(parser: ArgumentParser) -> None:
+    _add_points(parser)
+    add = parser.add_argument
+    add("--accuracy", type=float, help="share of right answers at each level")
+    add_levels(parser)
+    add("--level", type=float, help="probability that the accuracy is reached")
+
+
+def _predict_level(options: Namespace) -> int:
+    from ..certainty import describe_answers
+
+    check_out(options.out)
+    table = lh.predict_level(options.points, options.labelled, **given(options, lh.predict_level))
+    print_lines(describe_answers(table))
+    write(table, options.out)
+    return 0
+
+
 def _review_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("predictions", metavar="FILE", help="what classify, vote or sets wrote")
@@ -100,6 +118,13 @@ COMMANDS = (
         _abstain_options,
         _abstain,
         ("abstain", "labelling_saved"),
+    ),
+    Command(
+        "predict-level",
+        "answer each point at the finest level that it is sure enough for",
+        _predict_level_options,
+        _predict_level,
+        ("predict_level",),
     ),
     Command(
         "review",
