@@ -64,7 +64,7 @@ test_that("answers are those worked out by hand", {
   skip_without_core()
   cases <- cases_of_levels()
   others <- as.data.frame(lapply(cases$others, unlist))
-  na <- function(x, kind) vapply(x, function(v) if (is.null(v)) kind else v, kind)
+  na <- function(x, kind) vapply(x, function(v) if (is.null(v)) kind else v, kind, USE.NAMES = FALSE)
   for (case in cases$answers) {
     found <- lucas_predict_level(others, cases$labelled, accuracy = case$arguments$accuracy)
     expect_equal(as.character(found$predicted), na(case$columns$predicted, NA_character_))

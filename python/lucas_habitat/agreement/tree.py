@@ -50,14 +50,9 @@ def tables_by_level(table: pd.DataFrame, tree: Tree, reference: str) -> dict[str
     tables = {}
     for i, level in enumerate(tree.names):
         labels = _predicted_at(table, tree, level, p_columns).where(answered >= i)
-        tables[level] = plain.assign(
-            **{
-                "predicted": pd.Categorical(
-                    labels, categories=_labels_in_order(tree, level, labels)
-                ),
-                reference: tree.labels_at(table[reference], level).where(table[reference].notna()),
-            }
-        )
+        truth = tree.labels_at(table[reference], level).where(table[reference].notna())
+        told = pd.Categorical(labels, categories=_labels_in_order(tree, level, labels))
+        tables[level] = plain.assign(predicted=told).assign(**{reference: truth})
     return tables
 
 
@@ -75,9 +70,10 @@ def _predicted_at(table: pd.DataFrame, tree: Tree, level: str, p_columns: list[s
     if level == FINEST or len(p_columns) != len(tree.classes):
         return tree.labels_at(predicted, level)
     p = tree.sums(table[p_columns].to_numpy(dtype=np.float64), level)
+    is_read: npt.NDArray[np.bool_] = np.isfinite(p).all(axis=1)
     nodes = np.array(tree.nodes(level), dtype=object)
     likeliest = pd.Series(nodes[np.nan_to_num(p).argmax(axis=1)], index=table.index, dtype="str")
-    return likeliest.where(np.isfinite(p).all(axis=1), tree.labels_at(predicted, level))
+    return likeliest.where(is_read, tree.labels_at(predicted, level))
 
 
 def _labels_in_order(tree: Tree, level: str, labels: pd.Series) -> list[str]:
