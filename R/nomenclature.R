@@ -8,7 +8,7 @@
 #'
 #' @param table A data.frame with a column of LC1 codes, such as a photo table; or a `.csv` or
 #'   `.parquet` file.
-#' @param scheme `"pilot"` for the four classes of `lucas_scheme()`; `"level1"`, `"level2"` or `"level3"` to
+#' @param scheme `"pilot"` for the four classes of `lucas_scheme()`; `"eunis"` for `lucas_eunis()`; `"level1"`, `"level2"` or `"level3"` to
 #'   use the codes of that level as classes (`"A"`, `"B70"`, `"B71"`); or your own: a data.frame (or `.csv`
 #'   or `.parquet` file) with the columns `code` and `class`, or a named vector such as
 #'   `c(B = "cropland", E = "grassland")`. `NA` means no class. Columns `level1`, `level2`, ... say what
@@ -24,8 +24,24 @@
 #' stable over all campaigns: A artificial, B cropland, C and D woody, E grassland. F, G and H have
 #' no class, nor have `BX1` and `BX2`, which never have ground photos.
 #'
+#' `lucas_eunis()`: a data.frame with one row a code: `code`, `label` (of LUCAS), `class` (the EUNIS habitat
+#' of level 2, or of level 1 where the code tells no more; `NA` where it tells neither), `level1`, `name` (of
+#' the habitat) and `note` (what the code leaves open, and where exceptions belong).
+#'
 #' `lucas_codes()`: a data.frame of the 76 land cover codes of LUCAS 2018, with `code`, `label`,
 #' `level1`, `level1_label`, `level2`, `level2_label` and `suggested_4class`.
+#' @section EUNIS:
+#' `lucas_eunis()` is no official crosswalk, and none from LUCAS to EUNIS was found to ship. It compares the
+#' classes of LUCAS 2018 with EUNIS' own descriptions (European Environment Agency, EUNIS habitat
+#' classification 2007, revised descriptions 2012, amended 2019): a code has the habitat whose description
+#' holds its land but for the exceptions of the note. The codes of level 2 in notes are those of that
+#' version; the revision of 2021 has others.
+#'
+#' Of 76 codes 46 have a habitat of level 2 (28 of these are crops, I1), 14 one of level 1, and 16 none:
+#' temporary grassland (B55), orchards of fruit and nuts, nurseries and permanent industrial crops (B71 to
+#' B75, B83, B84), fallow (E30), bare land (F), inland marshes (H11), BX1 and BX2. Land cover says nothing of
+#' water, climate, soil and species, by which EUNIS divides grassland (E), heath and scrub (F), mires (D)
+#' and broadleaved woodland (G1, G2), so these stay at level 1.
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   plots <- data.frame(plot = 1:4, lc1 = c("A21", "b11", "E20 ", "C10"))
@@ -50,7 +66,7 @@ scheme_table <- function(scheme) {
 scheme_argument <- function(scheme) {
   scheme <- scheme_table(scheme)
   named <- is.character(scheme) && length(scheme) == 1L &&
-    scheme %in% c("pilot", "level1", "level2", "level3")
+    scheme %in% c("pilot", "eunis", "level1", "level2", "level3")
   if (named) scheme else table_or_path(scheme, "scheme")
 }
 
@@ -67,6 +83,10 @@ PILOT_CLASSES <- c("artificial", "cropland", "grassland", "woody")
 #' @rdname lucas_habitat
 #' @export
 lucas_scheme <- function() call_core("pilot_scheme")
+
+#' @rdname lucas_habitat
+#' @export
+lucas_eunis <- function() call_core("eunis_scheme")
 
 #' @rdname lucas_habitat
 #' @export

@@ -66,6 +66,9 @@ from .survey.nomenclature import (
     assign_habitat as assign_habitat,
 )
 from .survey.nomenclature import (
+    eunis_scheme as eunis_scheme,
+)
+from .survey.nomenclature import (
     lc1_codes as lc1_codes,
 )
 from .survey.nomenclature import (

@@ -237,3 +237,40 @@ def test_words_are_no_codes():
     with pytest.warns(LucasWarning, match="2 rows have codes that no LUCAS nomenclature has"):
         found = assign_habitat(table)
     assert found["habitat"].isna().tolist() == [True, True, False]
+
+
+# EUNIS
+
+
+def test_eunis_has_a_row_a_code_and_says_why_where_it_has_no_habitat():
+    table = lh.eunis_scheme()
+    assert table["code"].tolist() == lh.lc1_codes()["code"].tolist()
+    none = table["class"].isna()
+    assert table.loc[none, "level1"].isna().all()
+    assert table.loc[none, "note"].notna().all()
+    assert table.loc[~none, "name"].notna().all()
+    assert (table.loc[~none, "class"].str[0] == table.loc[~none, "level1"]).all()
+    assert table["level1"].dropna().isin(list("ABCDEFGHIJ")).all()
+    # What the help says of gaps.
+    length = table["class"].str.len().fillna(0).astype(int).value_counts()
+    assert length.to_dict() == {2: 46, 1: 14, 0: 16}
+    assert (table["class"] == "I1").sum() == 28
+    assert table.loc[none, "code"].tolist() == [
+        "B55", "B71", "B72", "B73", "B74", "B75", "B83", "B84", "BX1", "BX2",
+        "E30", "F10", "F20", "F30", "F40", "H11",
+    ]  # fmt: skip
+
+
+def test_eunis_has_one_name_a_habitat():
+    table = lh.eunis_scheme().dropna(subset=["class"])
+    assert (table.groupby("class")["name"].nunique() == 1).all()
+
+
+def test_eunis_gives_photos_both_levels():
+    table = codes("B16", "C10", "C22", "E20", "H12", "G50")
+    found = lh.assign_habitat(table, "eunis")
+    assert found["habitat"].tolist() == ["I1", "G", "G3", "E", "D", "H4"]
+    assert found["habitat_level1"].tolist() == ["I", "G", "G", "E", "D", "H"]
+    assert lh.class_levels(lh.eunis_scheme())["level1"].nunique() == 9
+    with pytest.warns(LucasMessage, match=r"without a class: B55 \(1\)"):
+        lh.assign_habitat(codes("B16", "B55"), "eunis")

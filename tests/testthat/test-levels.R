@@ -79,3 +79,14 @@ test_that("answers are those worked out by hand", {
     expect_error(lucas_evaluate(found), "lucas_evaluate\\(\\) with levels")
   }
 })
+
+test_that("EUNIS is a scheme with levels, and its gaps are said", {
+  skip_without_core()
+  table <- lucas_eunis()
+  expect_equal(table$code, lucas_codes()$code)
+  expect_equal(sum(is.na(table$class)), 16)
+  expect_false(anyNA(table$note[is.na(table$class)]))
+  found <- lucas_habitat(data.frame(lc1 = c("B16", "C10", "C22")), "eunis")
+  expect_equal(as.character(found$habitat), c("I1", "G", "G3"))
+  expect_equal(found$habitat_level1, c("I", "G", "G"))
+})

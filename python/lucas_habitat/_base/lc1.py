@@ -7,7 +7,7 @@ from importlib import resources
 
 import pandas as pd
 
-__all__ = ["LC1_LEVELS", "LEGACY_LC1", "group_of", "known_codes", "lc1_table"]
+__all__ = ["LC1_LEVELS", "LEGACY_LC1", "group_of", "known_codes", "shipped_table"]
 
 #: Of the nomenclature, coarsest first: letters, groups, codes.
 LC1_LEVELS = ("level1", "level2", "level3")
@@ -35,16 +35,16 @@ LEGACY_LC1 = frozenset(
 )
 
 
-def lc1_table() -> pd.DataFrame:
-    """The nomenclature of LUCAS 2018, a code a row."""
-    with resources.files("lucas_habitat").joinpath("data/lc1_codes.csv").open("rb") as file:
+def shipped_table(name: str) -> pd.DataFrame:
+    """A table of codes that comes with the package, as text."""
+    with resources.files("lucas_habitat").joinpath("data", name).open("rb") as file:
         return pd.read_csv(file, dtype="str")
 
 
 @cache
 def known_codes() -> frozenset[str]:
     """All codes of the nomenclature, their groups and first letters, and those of older campaigns."""
-    table = lc1_table()
+    table = shipped_table("lc1_codes.csv")
     return LEGACY_LC1.union(table["code"], table["level1"], table["level2"].dropna())
 
 

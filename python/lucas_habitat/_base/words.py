@@ -59,6 +59,7 @@ NAMES = {
     "draw_demo_photos": Name("lucas_demo_photos"),
     "error_by_distance": Name("lucas_error_by_distance", "lucas-habitat error-by-distance"),
     "estimate_shares": Name("lucas_estimate_shares", "lucas-habitat shares"),
+    "eunis_scheme": Name("lucas_eunis"),
     "evaluate": Name("lucas_evaluate", "lucas-habitat evaluate"),
     "labelling_saved": Name("lucas_labelling_saved", "--saved"),
     "lc1_codes": Name("lucas_codes"),

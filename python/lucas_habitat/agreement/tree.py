@@ -70,7 +70,7 @@ def _predicted_at(table: pd.DataFrame, tree: Tree, level: str, p_columns: list[s
     if level == FINEST or len(p_columns) != len(tree.classes):
         return tree.labels_at(predicted, level)
     p = tree.sums(table[p_columns].to_numpy(dtype=np.float64), level)
-    is_read: npt.NDArray[np.bool_] = np.isfinite(p).all(axis=1)
+    is_read = np.asarray(np.isfinite(p).all(axis=1), dtype=np.bool_)
     nodes = np.array(tree.nodes(level), dtype=object)
     likeliest = pd.Series(nodes[np.nan_to_num(p).argmax(axis=1)], index=table.index, dtype="str")
     return likeliest.where(is_read, tree.labels_at(predicted, level))

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 PHOTOS = "a folder, a photo, a quoted glob, or a .csv or .parquet table with a column path"
-SCHEMES = "pilot, level1, level2, level3 or a table"
+SCHEMES = "pilot, eunis, level1, level2, level3 or a table"
 TABLE = "a .csv or .parquet table"
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from .._base import words
-from .._base.lc1 import LC1_LEVELS, group_of, known_codes, lc1_table
+from .._base.lc1 import LC1_LEVELS, group_of, known_codes, shipped_table
 from .._base.tables import as_frame, read_table, require_columns
 from .._base.tree import level_columns, levels_of
 from .._base.types import Table
 from ..errors import InputError, inform, some, warn
 
-__all__ = ["assign_habitat", "lc1_codes", "pilot_scheme"]
+__all__ = ["assign_habitat", "eunis_scheme", "lc1_codes", "pilot_scheme"]
 
 
 def lc1_codes() -> pd.DataFrame:
@@ -26,7 +26,7 @@ def lc1_codes() -> pd.DataFrame:
         ``code``, ``label``, ``level1``, ``level1_label``, ``level2``, ``level2_label`` and
         ``suggested_4class``, the pilot's class (missing where it has none).
     """
-    return lc1_table()
+    return shipped_table("lc1_codes.csv")
 
 
 def pilot_scheme() -> pd.DataFrame:
@@ -56,6 +56,33 @@ def pilot_scheme() -> pd.DataFrame:
     return pd.DataFrame({"code": list(classes), "class": list(classes.values())}, dtype="str")
 
 
+def eunis_scheme() -> pd.DataFrame:
+    """EUNIS habitats of levels 1 and 2 as a scheme, as far as land cover codes tell them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a code: ``code``, ``label`` (of LUCAS), ``class`` (the EUNIS habitat of level 2, or of
+        level 1 where the code tells no more; missing where it tells neither), ``level1``, ``name`` (of
+        the habitat) and ``note`` (what the code leaves open, and where exceptions belong).
+
+    Notes
+    -----
+    This is no official crosswalk, and none from LUCAS to EUNIS was found to ship. It compares the
+    classes of LUCAS 2018 with EUNIS' own descriptions (European Environment Agency, EUNIS habitat
+    classification 2007, revised descriptions 2012, amended 2019): a code has the habitat whose
+    description holds its land but for the exceptions of the note. The codes of level 2 in notes are those
+    of that version; the revision of 2021 has others.
+
+    Of 76 codes 46 have a habitat of level 2 (28 of these are crops, I1), 14 one of level 1, and 16 none:
+    temporary grassland (B55), orchards of fruit and nuts, nurseries and permanent industrial crops
+    (B71 to B75, B83, B84), fallow (E30), bare land (F), inland marshes (H11), BX1 and BX2. Land cover
+    says nothing of water, climate, soil and species, by which EUNIS divides grassland (E), heath and scrub
+    (F), mires (D) and broadleaved woodland (G1, G2), so these stay at level 1.
+    """
+    return shipped_table("lc1_eunis.csv")
+
+
 def assign_habitat(
     table: Table,
     scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
@@ -72,8 +99,8 @@ def assign_habitat(
     ----------
     table : pandas.DataFrame or path
         Any table with a column of LC1 codes, such as a photo table.
-    scheme : {"pilot", "level1", "level2", "level3"}, path, DataFrame or mapping, default "pilot"
-        ``"pilot"`` gives `pilot_scheme`; ``"level1"``, ``"level2"`` and ``"level3"`` use the codes of
+    scheme : {"pilot", "eunis", "level1", "level2", "level3"}, path, DataFrame or mapping, default "pilot"
+        ``"pilot"`` gives `pilot_scheme`, ``"eunis"`` `eunis_scheme`; ``"level1"``, ``"level2"`` and ``"level3"`` use the codes of
         that level as classes (``A``, ``B70``, ``B71``). One's own scheme is a table with the columns
         ``code`` and ``class``, such a CSV or Parquet file, or a dict. Columns ``level1``,
         ``level2``, ... say what stands above a class, ``level1`` the coarsest.
@@ -170,7 +197,7 @@ def _scheme_table(
         scheme = _SCHEMES[scheme]()
     elif not isinstance(scheme, pd.DataFrame):
         if not str(scheme).lower().endswith((".csv", ".parquet")):
-            names = ", ".join(repr(name) for name in (*_SCHEMES, *LC1_LEVELS))
+            names = ", ".join(repr(name) for name in ("pilot", *LC1_LEVELS, "eunis"))
             raise InputError(
                 f"{words.arg('scheme')} must be {names}, a table with the "
                 f"columns code and class, or such a .csv or .parquet file; got {words.value(scheme)} instead."
@@ -200,4 +227,4 @@ def _class_of(code: str, classes: dict[str, str | None]) -> str | None:
     return None
 
 
-_SCHEMES = {"pilot": pilot_scheme}
+_SCHEMES = {"pilot": pilot_scheme, "eunis": eunis_scheme}
