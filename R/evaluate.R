@@ -68,7 +68,7 @@
 #' because one error of a class of much land outweighs all rows of a rare one.
 #'
 #' In simulations of 30 to 300 points with one row or five correlated photos and accuracies of 0.7 to
-#' 0.99, 93 to 97 % of 95 % intervals held the truth, and more where few errors are expected. Points are
+#' 0.99, 92 to 98 % of 95 % intervals held the truth, and more where few errors are expected. Points are
 #' taken as drawn at random: points nearby that err together are worth less.
 #' @references
 #' Brown, L. D., Cai, T. T. & DasGupta, A. (2001). Interval estimation for a binomial proportion.

@@ -253,8 +253,9 @@ def tables(quick: bool) -> list[Table]:
             f"{world}{chance_of_coverage(repeats)} In per cent; for classes the mean over the four. "
             "`exact` is the Clopper-Pearson interval on the same effective number of rows. Where few "
             "errors are expected, coverage lies above 97 by design: numbers of errors are whole, and an "
-            "interval that leaves out the next number holds less than 93. User's accuracies at 30 points "
-            "hold less than 93 where points have five photos, and these stay in the table.",
+            "interval that leaves out the next number holds less than 93. Below 93 are user's accuracies of "
+            "30 points with five photos at 0.7 and overall accuracy where the whole "
+            "numbers lie badly (100 rows, 0.9).",
             pd.DataFrame([judged(land, repeats, i) for i, land in enumerate(lands(quick))]),
         ),
         Table(

@@ -327,7 +327,7 @@ def evaluate(
     the bootstrap over points, and its interval Wilson's for the disagreement of the same relative variance.
 
     In simulations (benchmarks/trust/intervals.py) of 30 to 300 points with one row or five correlated photos
-    and accuracies of 0.7 to 0.99, 93 to 97 % of 95 % intervals held the truth, and more where few
+    and accuracies of 0.7 to 0.99, 92 to 98 % of 95 % intervals held the truth, and more where few
     errors are expected: numbers of errors are whole, so that no interval can hold 97 % at most.
 
     With weights, shares are ratios of sums of weights (Hajek), their standard errors those of survey designs
