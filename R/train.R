@@ -36,8 +36,11 @@
 #' @param resize `"antialias"`, or `"nearest"` as keras for R resized. `resize = "nearest",
 #'   credit = "keep"` is the pilot to the letter.
 #' @param decoder `"simplejpeg"` (fast) or `"pillow"` (the reference).
-#' @param credit What is done about the line burnt into every photo at the bottom left, which gives
-#'   away the year: `"mask"`, `"crop"` or `"keep"`.
+#' @param credit What is done about the line burnt into the survey's photos at the bottom left, which
+#'   gives away the year. `"hide"`: where a line is seen, the corner in which lines of all years stand
+#'   is filled with what stands to the right of it; a photo without one is left as it is. `"mask"`
+#'   paints the lowest 9 % of every photo grey, `"crop"` cuts them off, `"keep"` leaves all photos as
+#'   they are.
 #' @param closeups Whether close-ups (direction C) are trained on.
 #' @param seed The same seed on the same machine gives the same model.
 #' @param device `"auto"` takes a GPU that torch sees, else the CPU; or `"cpu"`, `"torch"` (torch on
@@ -67,7 +70,7 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
                         freeze_backbone = NULL, epochs = NULL, batch_size = NULL,
                         learning_rate = NULL, class_balance = "none", target_size = 224,
                         weights = "imagenet", scaling = NULL, resize = "antialias",
-                        decoder = "simplejpeg", credit = "mask", closeups = FALSE, seed = 1,
+                        decoder = "simplejpeg", credit = "hide", closeups = FALSE, seed = 1,
                         device = "auto", precision = "auto", cache = TRUE, verbose = TRUE) {
   call_core("train", captured(), verbose)
 }

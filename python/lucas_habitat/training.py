@@ -58,7 +58,7 @@ def train(
     scaling: str | None = None,
     resize: str = "antialias",
     decoder: str = "simplejpeg",
-    credit: str = "mask",
+    credit: str = "hide",
     closeups: bool = False,
     seed: int = 1,
     device: str = "auto",

@@ -86,6 +86,7 @@ def test_without_the_cache_nothing_is_kept(paths, backbone, cache, calls):
         replace(HOW, resize="nearest"),
         replace(HOW, decoder="pillow"),
         replace(HOW, credit="keep"),
+        replace(HOW, credit="mask"),
         replace(HOW, credit="crop"),
     ],
 )

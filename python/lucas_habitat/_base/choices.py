@@ -23,7 +23,7 @@ SCALINGS = ("unit", "symmetric", "own")
 RESIZES = ("antialias", "nearest")
 DECODERS = ("simplejpeg", "pillow")
 #: What becomes of the credit line that is burnt into the survey's photos.
-CREDITS = ("mask", "crop", "keep")
+CREDITS = ("hide", "mask", "crop", "keep")
 #: What a recipe sets where an argument of `train` says nothing.
 RECIPES: dict[str, dict[str, bool | int | float]] = {
     "pilot": {

@@ -186,7 +186,7 @@ def add_training(parser: ArgumentParser) -> None:
     add("--target-size", type=int, help="pixels")
     add("--resize", choices=RESIZES, help="how photos are made that small")
     add("--decoder", choices=DECODERS, help="what reads JPEGs")
-    add("--credit", choices=CREDITS, help="the burnt-in credit line")
+    add("--credit", choices=CREDITS, help="what is done about the burnt-in credit line")
 
 
 def _weights(text: str) -> str | None:

@@ -19,6 +19,7 @@ from PIL import Image
 from .._base.checks import check_choice, check_number
 from .._base.choices import CREDITS, DECODERS, RESIZES
 from ..errors import InputError, PhotoError
+from .credit_line import LEAST, MOST, fill_corner, has_line
 from .heic import is_heic, open_heic
 
 __all__ = ["STATUSES", "Preprocessing", "decode_photo"]
@@ -84,18 +85,20 @@ class Preprocessing:
         several times faster; ``"pillow"`` decodes in full and is the reference. Everything but
         RGB and grey JPEG is always read by Pillow (HEIC by pillow-heif), and so is
         ``resize="nearest"``.
-    credit : {"mask", "crop", "keep"}, default "mask"
-        What happens to the bottom of a photo, where LUCAS photos carry a credit line that
-        tells the year and with it the mix of countries: painted grey, cut off, or kept as in
-        the pilot.
+    credit : {"hide", "mask", "crop", "keep"}, default "hide"
+        What happens to the credit line that LUCAS photos carry at the bottom left, which tells
+        the year and with it the mix of countries. ``"hide"``: where a line is seen, the corner
+        in which lines of all years stand is filled with what stands to the right of it; a photo
+        without one is what ``"keep"`` makes of it, to the last pixel. ``"mask"`` paints the
+        bottom of every photo grey, ``"crop"`` cuts it off, ``"keep"`` leaves it as in the pilot.
     credit_share : float, default 0.09
-        How much of the height, from the bottom, that is.
+        How much of the height, from the bottom, ``"mask"`` and ``"crop"`` take.
     """
 
     size: int = 224
     resize: str = "antialias"
     decoder: str = "simplejpeg"
-    credit: str = "mask"
+    credit: str = "hide"
     credit_share: float = CREDIT_SHARE
 
     def __post_init__(self) -> None:
@@ -165,12 +168,7 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     settings = preprocessing or Preprocessing()
     image = open_image(io.BytesIO(data))
     scaled = None
-    if (
-        settings.decoder == "simplejpeg"
-        and settings.resize == "antialias"
-        and image.format == "JPEG"
-        and image.mode in ("RGB", "L")
-    ):
+    if settings.decoder == "simplejpeg" and settings.resize == "antialias" and _is_scalable(image):
         scaled = _decode_scaled(data, settings.size)
     try:
         rgb = Image.fromarray(scaled) if scaled is not None else _to_rgb(image)
@@ -178,7 +176,10 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
         raise PhotoError("damaged", f"{type(error).__name__}: {error}".strip()) from error
-    return _fit(_upright(rgb, image), settings)
+    upright = _upright(rgb, image)
+    if settings.credit == "hide" and has_line(_readable(upright, image, data)):
+        fill_corner(upright)
+    return _fit(upright, settings)
 
 
 def open_image(file: BinaryIO) -> Image.Image:
@@ -203,6 +204,10 @@ def open_image(file: BinaryIO) -> Image.Image:
     return image
 
 
+def _is_scalable(image: Image.Image) -> bool:
+    return image.format == "JPEG" and image.mode in ("RGB", "L")
+
+
 def _decode_scaled(data: bytes, size: int) -> Array | None:
     """A JPEG at the smallest scale that is not below ``size``; None where simplejpeg refuses it."""
     try:
@@ -212,6 +217,17 @@ def _decode_scaled(data: bytes, size: int) -> Array | None:
     except ValueError:
         return None  # Pillow tells whether it is cut off or only unusual
     return rgb
+
+
+def _readable(upright: Image.Image, image: Image.Image, data: bytes) -> Image.Image:
+    """An upright photo at the size at which credit lines are looked for, whatever the settings.
+
+    A JPEG that was decoded at another size is decoded once more.
+    """
+    if LEAST <= min(upright.size) < MOST or min(image.size) < LEAST or not _is_scalable(image):
+        return upright
+    scaled = _decode_scaled(data, LEAST)
+    return upright if scaled is None else _upright(Image.fromarray(scaled), image)
 
 
 def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:

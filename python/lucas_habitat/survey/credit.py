@@ -40,7 +40,7 @@ def credit(years: int | Iterable[int]) -> str:
     >>> print(credit([2015, 2018]))
     (c) European Union, LUCAS 2015, 2018, Eurostat
     Licence: CC BY 4.0, https://creativecommons.org/licenses/by/4.0/. Photos were changed: \
-resized, and their burnt-in credit line masked, for classification.
+resized, and their burnt-in credit line hidden, for classification.
     d'Andrimont, R. et al. (2020). Harmonised LUCAS in-situ land cover and use database for field \
 surveys from 2006 to 2018 in the European Union. Scientific Data 7:352. \
 doi:10.1038/s41597-020-00675-z
@@ -55,7 +55,7 @@ doi:10.1038/s41597-020-00675-z
     return (
         f"{credit_line(campaigns)}\n"
         "Licence: CC BY 4.0, https://creativecommons.org/licenses/by/4.0/. Photos were changed: "
-        "resized, and their burnt-in credit line masked, for classification.\n"
+        "resized, and their burnt-in credit line hidden, for classification.\n"
         "d'Andrimont, R. et al. (2020). Harmonised LUCAS in-situ land cover and use database for "
         "field surveys from 2006 to 2018 in the European Union. Scientific Data 7:352. "
         "doi:10.1038/s41597-020-00675-z"
