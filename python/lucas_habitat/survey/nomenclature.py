@@ -100,10 +100,10 @@ def assign_habitat(
     table : pandas.DataFrame or path
         Any table with a column of LC1 codes, such as a photo table.
     scheme : {"pilot", "eunis", "level1", "level2", "level3"}, path, DataFrame or mapping, default "pilot"
-        ``"pilot"`` gives `pilot_scheme`, ``"eunis"`` `eunis_scheme`; ``"level1"``, ``"level2"`` and ``"level3"`` use the codes of
-        that level as classes (``A``, ``B70``, ``B71``). One's own scheme is a table with the columns
-        ``code`` and ``class``, such a CSV or Parquet file, or a dict. Columns ``level1``,
-        ``level2``, ... say what stands above a class, ``level1`` the coarsest.
+        ``"pilot"`` gives `pilot_scheme`, ``"eunis"`` `eunis_scheme`; ``"level1"``, ``"level2"`` and
+        ``"level3"`` use the codes of that level as classes (``A``, ``B70``, ``B71``). One's own scheme is
+        a table with the columns ``code`` and ``class``, such a CSV or Parquet file, or a dict. Columns
+        ``level1``, ``level2``, ... say what stands above a class, ``level1`` the coarsest.
     column : str, default "lc1"
         The column that holds the codes.
 
