@@ -30,6 +30,7 @@ converters <- function() {
   nameless <- function(convert) function(value, name) convert(value)
   list(
     again = check_flag, balanced = check_flag, cache = check_flag, closeups = check_flag,
+    codes = check_flag,
     field_only = check_flag, flag_unlike = check_flag, freeze_backbone = check_flag, labels = check_flag,
     overwrite = check_flag, per_class = check_flag, regroup = check_flag, right = check_flag,
     corrections = check_file_name, out = check_file_name,

@@ -48,9 +48,11 @@ lucas_photos <- function(source, root = NULL, labels = TRUE) {
 #'
 #' @param folder Where to write; must be new or empty.
 #' @param n_points How many points, at least 4, shared evenly among artificial, cropland, grassland
-#'   and woody.
+#'   and woody; with `codes` at least 11.
 #' @param seed The same seed, number and size give the same files.
 #' @param size Width and height of photos in pixels, at least 160 by 120.
+#' @param codes Whether classes are 11 LC1 codes that look different, at least two of each class, such as
+#'   B11, B16 and B32 of cropland: to try levels (see [lucas_at_level()]).
 #' @param verbose Whether a progress bar is shown for what takes longer.
 #' @return The folder, invisibly.
 #' @examples
@@ -59,7 +61,7 @@ lucas_photos <- function(source, root = NULL, labels = TRUE) {
 #'   list.files(folder)
 #' }
 #' @export
-lucas_demo_photos <- function(folder, n_points = 200, seed = 1, size = c(1600, 1200),
+lucas_demo_photos <- function(folder, n_points = 200, seed = 1, size = c(1600, 1200), codes = FALSE,
                               verbose = TRUE) {
   invisible(call_core("draw_demo_photos", captured(), verbose))
 }

@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 from pyproj import Transformer
 
+import lucas_habitat
 from lucas_habitat.errors import InputError
 from lucas_habitat.images import drawn as demo_photos
 from lucas_habitat.images.drawn import draw_demo_photos
@@ -187,3 +189,38 @@ def test_progress_counts_every_file_once(drawn):
     total = len(files(folder))
     assert [done for done, _, _ in calls] == list(range(total + 1))
     assert {(n, what) for _, n, what in calls} == {(total, "photos drawn")}
+
+
+def test_codes_are_drawn_instead_of_classes_and_look_different(tmp_path):
+    folder = draw_demo_photos(
+        tmp_path / "codes", n_points=22, size=(160, 120), codes=True, progress=False
+    )
+    codes = sorted(p.name for p in folder.iterdir())
+    assert len(codes) == 11
+    habitats = pd.DataFrame({"lc1": codes})
+    habitats = lucas_habitat.assign_habitat(habitats)["habitat"].value_counts()
+    assert (habitats >= 2).all()
+    assert len(habitats) == 4
+    levels = lucas_habitat.class_levels(codes)
+    assert levels["level1"].nunique() < levels["level2"].nunique() < len(codes)
+    mean = {}
+    for code in ("B11", "B16", "B32", "C10", "D20"):
+        photos = []
+        for file in (folder / code).glob("*_north_*.jpg"):
+            try:
+                photos.append(np.asarray(Image.open(file).convert("RGB"), float).mean(axis=(0, 1)))
+            except OSError:
+                continue  # one of the broken ones
+        mean[code] = np.mean(photos, axis=0)
+    assert mean["B32"][0] > mean["B16"][0] + 20  # rape is yellow, maize green
+
+
+def test_a_crop_is_seen_in_its_months_only():
+    photos = demo_photos._plan(330, 1, True)
+    months = {code: {p.time.month for p in photos if p.code == code} for code in ("B16", "B32")}
+    assert months == {"B16": {6, 7, 8, 9, 10}, "B32": {5}}
+
+
+def test_each_code_needs_a_point(tmp_path):
+    with pytest.raises(InputError, match="n_points must be a whole number, at least 11"):
+        draw_demo_photos(tmp_path / "new", n_points=10, codes=True)

@@ -66,6 +66,7 @@ def _demo_options(parser: ArgumentParser) -> None:
     add("--out", metavar="DIR", help="folder for everything")
     add("--photos", metavar="FOLDER", help="real labelled photos instead")
     add("--arch", help="see train")
+    add("--codes", action="store_true", help="draw 11 land cover codes, to try levels")
     add_seed(parser)
 
 

@@ -60,6 +60,26 @@ _NEIGHBOURS = {
 }
 
 
+# Land cover codes that may be drawn instead of the classes: at least two of each, that look different.
+_CODES = {
+    "A11": "artificial",
+    "B11": "cropland",
+    "E10": "grassland",
+    "C10": "woody",
+    "A21": "artificial",
+    "B16": "cropland",
+    "E20": "grassland",
+    "C21": "woody",
+    "A22": "artificial",
+    "B32": "cropland",
+    "D20": "woody",
+}
+
+_BUILT = {"A11": "street", "A21": "yard", "A22": "road"}
+
+_WOODS = {"C10": "leaves", "C21": "needles", "D20": "heath"}
+
+
 class _Crop(NamedTuple):
     """How a crop looks."""
 
@@ -82,6 +102,9 @@ _CROPS = (
     _Crop((200, 176, 118), 0.60, 0.15, 0.35, (7, 10)),  # stubble
     _Crop((0, 0, 0), 0.00, 0.00, 0.40, (3, 10)),  # ploughed or harrowed
 )
+
+# Which of the crops a code is drawn as.
+_FIELDS = {"B11": _CROPS[:4], "B16": _CROPS[6:8], "B32": _CROPS[4:5]}
 
 _SKIES = {  # colour between and of clouds, share of clouds and how much it varies
     "clear": ((95, 145, 210), (242, 244, 248), 0.05, 0.04),
@@ -351,9 +374,10 @@ def _poles(s: _Scene, x: _Array, z: _Array, tall: float, lamp: bool) -> None:
     s.shapes(*parts)
 
 
-def _artificial(s: _Scene, own: _Rng, near: float) -> None:
+def _artificial(s: _Scene, own: _Rng, near: float, code: str) -> None:
     """Built-up land: a road, street, yard or garden with what stands beside it."""
-    rng, kind = s.rng, own.choice(["road", "street", "yard", "garden"], p=[0.25, 0.3, 0.25, 0.2])
+    rng, kinds = s.rng, ["road", "street", "yard", "garden"]
+    kind = _BUILT[code] if code else str(own.choice(kinds, p=[0.25, 0.3, 0.25, 0.2]))
     road, grass, grey = kind in ("road", "street"), _grass(s, own), own.uniform(95, 165)
     paved = grey * np.array([[1.04, 1, 0.95], [1.2, 1.07, 0.9]][own.integers(2)], np.float32)
     _turf(s, grass, 0.3, near)
@@ -376,7 +400,12 @@ def _artificial(s: _Scene, own: _Rng, near: float) -> None:
         light = np.where(dash | (abs(abs(off) - wide / 2 + 0.3) < 0.07), 225 / grey, light)
     s.fill(paved * light[..., None], mask, z)
     houses = int(rng.integers(1, 5)) if kind != "road" else int(rng.random() < 0.3)
-    for far in np.sort(rng.uniform(14, 60, houses))[::-1]:
+    nearest, farthest = 14.0, 60.0
+    if code == "A11":  # a building is on the point itself
+        houses, nearest, farthest = houses + 2, 9.0, 30.0
+    elif code == "A21":
+        houses, nearest = houses // 4, 40.0
+    for far in np.sort(rng.uniform(nearest, farthest, houses))[::-1]:
         place = rng.uniform(-0.5, 0.5) * s.w * far / s.f
         if along and road:
             gap = place - left - bend * far
@@ -395,10 +424,10 @@ def _artificial(s: _Scene, own: _Rng, near: float) -> None:
         _poles(s, left + bend * pz + wide / 2 + 1, pz, own.uniform(5, 8), own.random() < 0.7)
 
 
-def _cropland(s: _Scene, own: _Rng, near: float) -> None:
+def _cropland(s: _Scene, own: _Rng, near: float, code: str) -> None:
     """A field with a crop of the month in rows, or bare soil."""
     rng = s.rng
-    crops = [c for c in _CROPS if c.months[0] <= s.month <= c.months[1]]
+    crops = [c for c in _FIELDS.get(code, _CROPS) if c.months[0] <= s.month <= c.months[1]]
     ink, cover, tall, gap, _ = crops[own.integers(len(crops))]
     plant = np.array(ink) * own.uniform(0.85, 1.12) + own.normal(0, 6, 3)
     soil = np.array([132, 110, 88]) * own.uniform(0.6, 1.15) + own.normal(0, 5, 3)
@@ -432,7 +461,7 @@ def _cropland(s: _Scene, own: _Rng, near: float) -> None:
         s.dots(*s.project(cx, 0.0, cz), cz, soil * rng.normal(0.95, 0.22, (3000, 1)), 2)
 
 
-def _grassland(s: _Scene, own: _Rng, near: float) -> None:
+def _grassland(s: _Scene, own: _Rng, near: float, code: str) -> None:
     """Grass from lawn to meadow, with flowers, a fence and single trees at times."""
     rng, colour = s.rng, _grass(s, own)
     tall, start = own.choice([0.06, 0.2, 0.45, 0.7], p=[0.25, 0.3, 0.3, 0.15]), max(near, 1.5)
@@ -451,19 +480,20 @@ def _grassland(s: _Scene, own: _Rng, near: float) -> None:
     if rng.random() < 0.35:  # fence
         z = np.full(10, rng.uniform(10, 30))
         _poles(s, np.linspace(-0.6, 0.6, 10) * s.w * z / s.f, z, 1.1, lamp=False)
-    if rng.random() < 0.45:
-        x, z = s.scatter(int(rng.integers(1, 12)), 25, 90)
+    has_trees, most, nearest = bool(rng.random() < 0.45), 12, 25
+    if code:
+        has_trees, most, nearest = code == "E10", 6, 18
+    if has_trees:
+        x, z = s.scatter(int(rng.integers(2 if code else 1, most)), nearest, 90)
         _trees(s, x, z, rng.uniform(1.5, 12, x.size), _foliage(s, rng), 0.1, 0.3)
     if rng.random() < 0.12:
         _wood(s, rng.uniform(12, 50))
 
 
-def _woody(s: _Scene, own: _Rng, near: float) -> None:
+def _woody(s: _Scene, own: _Rng, near: float, code: str) -> None:
     """A wood of broadleaves or spruces, scrub, or heath."""
-    rng, kind = (
-        s.rng,
-        own.choice(["leaves", "needles", "scrub", "heath"], p=[0.35, 0.25, 0.25, 0.15]),
-    )
+    rng, kinds = s.rng, ["leaves", "needles", "scrub", "heath"]
+    kind = _WOODS[code] if code else str(own.choice(kinds, p=[0.35, 0.25, 0.25, 0.15]))
     leaf, grass = _foliage(s, own), _grass(s, own) * 0.85
     litter = np.array([112, 100, 76]) * own.uniform(0.7, 1.1)
     if kind == "needles":
@@ -488,7 +518,7 @@ def _woody(s: _Scene, own: _Rng, near: float) -> None:
     s.blades(1000, floor, 0.25, near + 1.5, 12)
 
 
-_PAINTERS: dict[str, Callable[[_Scene, _Rng, float], None]] = {
+_PAINTERS: dict[str, Callable[[_Scene, _Rng, float, str], None]] = {
     "artificial": _artificial,
     "cropland": _cropland,
     "grassland": _grassland,
@@ -506,6 +536,7 @@ class _Photo:
     lonlat: tuple[float, float]
     direction: str
     fault: str
+    code: str  # "" where the class is all that is drawn
 
 
 def _view(photo: _Photo, rng: _Rng, visit: list[int], w: int, h: int) -> Image.Image:
@@ -521,13 +552,13 @@ def _view(photo: _Photo, rng: _Rng, visit: list[int], w: int, h: int) -> Image.I
     if rng.random() < 0.3:
         far = rng.uniform(100, 300)
         _house(s, rng, rng.uniform(-0.5, 0.5) * w * far / s.f, far, rng.uniform(12, 30))
-    shown, near = photo.habitat, rng.uniform(0, 2)
+    shown, code, near = photo.habitat, photo.code, rng.uniform(0, 2)
     if rng.random() < (0.01 if down else _OTHER_LAND):
-        shown = str(rng.choice(_CLASSES, p=_NEIGHBOURS[shown]))
+        shown, code = str(rng.choice(_CLASSES, p=_NEIGHBOURS[shown])), ""
         own, near = np.random.default_rng(rng.integers(1 << 60)), rng.uniform(0, 6)
     if near > 0.5:  # a verge
         _turf(s, _grass(s, rng), 0.8, -1, near + 2)
-    _PAINTERS[shown](s, own, near)
+    _PAINTERS[shown](s, own, near, code)
     if near > 2.5:
         s.blades(700, _grass(s, rng) * 0.9, 0.3, 1.3, near)
     # The camera and the light change white balance, exposure, saturation, contrast, sharpness and tilt.
@@ -614,11 +645,11 @@ def _draw(
     content = data.getvalue()
     if photo.fault == "truncated":
         content = content[: len(content) * 2 // 5]
-    path = folder / photo.habitat / f"{photo.point_id}_{photo.direction}_{year}.jpg"
+    path = folder / (photo.code or photo.habitat) / f"{photo.point_id}_{photo.direction}_{year}.jpg"
     write_atomically(path, lambda tmp: tmp.write_bytes(content))
 
 
-def _plan(n_points: int, seed: int) -> list[_Photo]:
+def _plan(n_points: int, seed: int, codes: bool = False) -> list[_Photo]:
     """Choose points, their classes and visits, and which views were taken or came out broken."""
     rng = np.random.default_rng(seed)
     km = [(x, y) for x0, x1, y0, y1 in _DENMARK for x in range(x0, x1, 2) for y in range(y0, y1, 2)]
@@ -632,8 +663,13 @@ def _plan(n_points: int, seed: int) -> list[_Photo]:
     photos = []
     for i, (x, y) in enumerate(km):
         lonlat = positions.lon[i], positions.lat[i]
+        code = list(_CODES)[i % len(_CODES)] if codes else ""
+        habitat = _CODES[code] if codes else _CLASSES[i % 4]
         for year in rng.choice(_YEARS, 2 if rng.random() < 0.04 else 1, replace=False):
             month, day = rng.choice(_MONTHS, p=_MONTH_SHARES), rng.integers(1, 29)
+            if code in _FIELDS:  # a crop is seen in its months only
+                crop = _FIELDS[code][rng.integers(len(_FIELDS[code]))]
+                month = rng.integers(crop.months[0], crop.months[1] + 1)
             time = datetime(year, month, day, rng.integers(8, 18), rng.integers(58))
             n_missing = int(rng.integers(1, 3)) if rng.random() < 0.06 else 0
             missing = rng.choice(_DIRECTIONS, n_missing, replace=False)
@@ -642,7 +678,7 @@ def _plan(n_points: int, seed: int) -> list[_Photo]:
             for view in taken:
                 time += timedelta(seconds=int(rng.integers(6, 25)))
                 fault = faults.pop(i, "") if view == broken else ""
-                photos.append(_Photo(f"{x:04d}{y:04d}", _CLASSES[i % 4], time, lonlat, view, fault))
+                photos.append(_Photo(f"{x:04d}{y:04d}", habitat, time, lonlat, view, fault, code))
     return photos
 
 
@@ -652,6 +688,7 @@ def draw_demo_photos(
     n_points: int = 200,
     seed: int = 1,
     size: tuple[int, int] = (1600, 1200),
+    codes: bool = False,
     progress: Progress = True,
 ) -> Path:
     """Draw a folder of made-up LUCAS photos to try the package on.
@@ -668,11 +705,15 @@ def draw_demo_photos(
     folder : path
         Where to write; must be new or empty.
     n_points : int
-        Points, at least 4, shared evenly among artificial, cropland, grassland and woody.
+        Points, at least 4, shared evenly among artificial, cropland, grassland and woody; with
+        ``codes`` at least 11.
     seed : int
         The same seed, number and size give the same files.
     size : tuple of int
         Width and height of photos in pixels, at least 160 by 120.
+    codes : bool, default False
+        Whether classes are 11 LC1 codes that look different, at least two of each class, such as
+        B11, B16 and B32 of cropland: to try levels (see `at_level`).
     progress : bool or callable, default True
         A callable is called as ``progress(done, total, what)``.
 
@@ -686,7 +727,7 @@ def draw_demo_photos(
     InputError
         If the folder holds anything, or an argument is out of range.
     """
-    check_number("n_points", n_points, 4, whole=True)
+    check_number("n_points", n_points, len(_CODES) if codes else len(_CLASSES), whole=True)
     check_number("seed", seed, 0, whole=True)
     if len(size) != 2:
         raise InputError(
@@ -703,7 +744,7 @@ def draw_demo_photos(
     )
     if is_occupied(folder):
         raise InputError(f"{folder} is not empty. Name a new folder for the demo photos.")
-    photos = _plan(n_points, seed)
+    photos = _plan(n_points, seed, codes)
     lines = {(year, high): _credit(year, high) for year in _YEARS for high in size}
     grains = np.random.default_rng([seed, 3]).standard_normal((4, *size[::-1], 3), np.float32)
     films = [Image.fromarray((128.5 + 3 * g).astype(np.uint8)) for g in grains]

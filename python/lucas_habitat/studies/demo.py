@@ -38,6 +38,7 @@ def run_demo(
     arch: str = "efficientnet_lite0",
     n_points: int = 200,
     seed: int = 1,
+    codes: bool = False,
     progress: Progress = True,
 ) -> str:
     """Run the main job from labelled photos to modelling columns, and keep everything.
@@ -53,6 +54,9 @@ def run_demo(
     n_points : int, default 200
         How many points are drawn, at least 40.
     seed : int, default 1
+    codes : bool, default False
+        Draw 11 land cover codes instead of the four classes, so that levels can be tried; see
+        `draw_demo_photos`.
     progress : bool or callable, default True
 
     Returns
@@ -64,7 +68,7 @@ def run_demo(
     start = time.perf_counter()
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    source = Path(photos) if photos is not None else _drawn(folder, n_points, seed, progress)
+    source = Path(photos) if photos is not None else _drawn(folder, n_points, seed, codes, progress)
     table = list_photos(source)
     training, test = split_photos(
         table, test_size=None if table["split"].notna().any() else _TEST_SIZE, seed=seed
@@ -128,18 +132,19 @@ def _describe_folder(folder: Path) -> list[str]:
     ]
 
 
-def _drawn(folder: Path, n_points: int, seed: int, progress: Progress) -> Path:
+def _drawn(folder: Path, n_points: int, seed: int, codes: bool, progress: Progress) -> Path:
     """Draw the demo photos, unless the same ones are there."""
     photos = folder / "photos"
     note = photos / DRAWN
     made = {"lucas_habitat": __version__, "n_points": n_points, "seed": seed}
+    made |= {"codes": True} if codes else {}
     if note.is_file():
         if json.loads(note.read_text(encoding="utf-8")) == made:
             return photos
         shutil.rmtree(photos)  # ours, but other ones
     unfinished = folder / "photos-unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    draw_demo_photos(unfinished, n_points=n_points, seed=seed, progress=progress)
+    draw_demo_photos(unfinished, n_points=n_points, seed=seed, codes=codes, progress=progress)
     write_json(made, unfinished / DRAWN)
     os.replace(unfinished, photos)
     return photos

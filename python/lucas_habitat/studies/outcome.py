@@ -14,6 +14,7 @@ from ..classifier import classify
 from ..errors import InputError
 from ..evaluation import Evaluation, evaluate
 from ..model import Model
+from ..saved_models import as_model
 from ..voting import vote
 
 #: Files that `write_outcome` makes.
@@ -46,7 +47,8 @@ def outcome_of(
         raise InputError(
             f"The model was trained on all {len(points)} points, so none is left to test it on."
         )
-    evaluations = {unit: evaluate(table, seed=seed) for unit, table in tested.items()}
+    levels = as_model(model).levels
+    evaluations = {u: evaluate(table, levels=levels, seed=seed) for u, table in tested.items()}
     return Outcome(predictions, points, evaluations)
 
 
