@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
-from ._base.cards import CalibrationCard, Card, TrainingSummary
+from ._base.cards import CalibrationCard, Card, PointCalibrationCard, TrainingSummary
 from ._base.types import Floats
 from ._base.version import __version__, library_versions
 from .engines import Target
@@ -199,6 +199,25 @@ def _calibration_lines(model: HabitatModel) -> list[str]:
         *lines,
         f"  points       calibrated on {points['n_points']} with several photos (exponents: "
         f"{exponents})" + ("; few, or a class lacks: rough" if points["rough"] else ""),
+        *_learned_lines(points),
+    ]
+
+
+def _learned_lines(points: PointCalibrationCard) -> list[str]:
+    """How the five views are seen as one, where held-out points taught that."""
+    learned = points.get("learned")
+    if not learned:
+        return []
+    line = f"  vote learned {learned['method'].replace('_', ' ')}"
+    if not learned["candidates"]:
+        return [f"{line} (too few points to choose)"]
+    if learned["method"] == "mean":
+        return [f"{line} (nothing beat it)"]
+    gain = learned["candidates"][learned["method"]]
+    weights = ", ".join(f"{d} {w:.2f}" for d, w in learned["weights"].items())
+    return [
+        f"{line} (log loss {gain['difference']:+.3f}, se {gain['se']:.3f}, from the mean's; "
+        f"weights {weights})"
     ]
 
 

@@ -10,6 +10,9 @@ point's probabilities are proportional to
 
 The exponent g is 0 where photos say the same again and 1 where each is news; b favours classes. A
 point with one photo keeps that photo's probabilities.
+
+What held-out points taught about voting itself (`learned_votes`) goes with it, on the card and in the
+column that predictions carry.
 """
 
 from __future__ import annotations
@@ -20,25 +23,39 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._base.cards import PointCalibrationCard
+from ._base.cards import CandidateCard, LearnedVoteCard, PointCalibrationCard
 from ._base.types import Floats
 from .errors import InputError
 
 __all__ = [
     "COLUMN",
+    "VIEWS",
+    "WAYS",
+    "LearnedVote",
     "PointCalibration",
+    "evened",
     "fit_point_calibration",
     "from_card",
     "from_text",
+    "learned_to_card",
     "pooled",
     "put_right",
+    "scores",
+    "soft_target",
+    "to_card",
     "to_text",
 ]
 
 #: The column of predictions that carries a model's correction to the vote, through files and R alike.
 COLUMN = "vote_calibration"
-#: Votes pool photos in two ways; the majority's probabilities are those of the mean.
-POOLS = {"majority": "mean", "mean": "mean", "product": "product"}
+#: Votes pool photos in two ways; the majority's probabilities are those of the mean, and so are those of
+#: a learned vote where nothing better was shown.
+POOLS = {"majority": "mean", "mean": "mean", "product": "product", "learned": "mean"}
+#: How a learned vote may pool views, the simplest first: the mean of their probabilities or of their
+#: logarithms, either with a weight a direction, or stacking.
+WAYS = ("mean", "log_mean", "weighted_mean", "weighted_log_mean", "stacking")
+#: Directions that a learned vote weighs.
+VIEWS = ("P", "N", "E", "S", "W")
 #: Points below which a correction is rough.
 FEW_POINTS = 30
 _LEAST = 1e-9  # what a smaller probability is taken for
@@ -52,11 +69,24 @@ class Correction(NamedTuple):
     favour: Floats  # (classes,), in units of log-odds, summing to 0
 
 
+class LearnedVote(NamedTuple):
+    """What held-out points taught about voting; `learned_votes` says how it is used."""
+
+    way: str  # one of WAYS
+    n_points: int
+    exponent: float
+    sharpness: float
+    favour: Floats  # (classes,)
+    weights: Floats  # (5,), by direction, 1 on the mean
+    stack: Floats  # (6, classes, classes) of the way "stacking", else (0, classes, classes)
+
+
 class PointCalibration(NamedTuple):
     """A model's corrections, and the class shares that its photos' probabilities go with."""
 
     shares: Floats  # (classes,), summing to 1
     corrections: dict[str, Correction]  # by pool
+    learned: LearnedVote | None = None  # None of models of before votes were learned
 
 
 def pooled(
@@ -78,13 +108,19 @@ def pooled(
     array of shape (points, classes)
         Logarithms; rows of points without a photo are NaN.
     """
-    even = np.maximum(p, _LEAST) / shares
-    even /= even.sum(axis=1, keepdims=True)
+    even = evened(p, shares)
     sums = np.zeros((n_points, p.shape[1]))
     np.add.at(sums, point, np.log(even) if pool == "product" else even)
     n = np.bincount(point, minlength=n_points)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums / n if pool == "product" else np.log(sums / n)
+
+
+def evened(p: Floats, shares: Floats) -> Floats:
+    """Probabilities as they would be at equal class shares, none of them 0."""
+    even = np.maximum(p, _LEAST) / shares
+    even /= even.sum(axis=1, keepdims=True)
+    return even
 
 
 def put_right(
@@ -102,13 +138,13 @@ def put_right(
     """
     from scipy.special import softmax  # only whoever votes needs it
 
-    right: Floats = softmax(_scores(evidence, n, shares, *correction), axis=1)
+    right: Floats = softmax(scores(evidence, n, shares, *correction), axis=1)
     return right
 
 
-def _scores(
+def scores(
     evidence: Floats,
-    n: npt.NDArray[np.intp],
+    n: npt.NDArray[np.intp] | Floats,
     shares: Floats,
     exponent: float,
     favour: Floats,
@@ -116,8 +152,8 @@ def _scores(
     """Logarithms of the probabilities up to a constant a row."""
     # A point without a photo has no evidence; its rows stay NaN.
     times = np.maximum(n, 1).astype(np.float64)[:, None]
-    scores: Floats = np.log(shares) + evidence * times**exponent + favour * (1 - 1 / times)
-    return scores
+    logs: Floats = np.log(shares) + evidence * times**exponent + favour * (1 - 1 / times)
+    return logs
 
 
 def fit_point_calibration(
@@ -182,13 +218,11 @@ def _fit(
     from scipy.special import log_softmax
 
     n_points, k = evidence.shape
-    target = np.full((n_points, k), 1 / ((n_points + 2) * (k - 1)))
-    target[np.arange(n_points), truth] = (n_points + 1) / (n_points + 2)
-    target *= weights[:, None]
+    target = soft_target(truth, k) * weights[:, None]
 
     def loss(parameters: Floats) -> float:
         favour = parameters[1:] - parameters[1:].mean()
-        logs = log_softmax(_scores(evidence, n, shares, parameters[0], favour), axis=1)
+        logs = log_softmax(scores(evidence, n, shares, parameters[0], favour), axis=1)
         # A standard normal prior of each favour.
         penalty = (parameters[1:] ** 2).sum() / 2
         return float((penalty - (target * logs).sum()) / n_points)
@@ -198,6 +232,14 @@ def _fit(
     )
     favour = best.x[1:] - best.x[1:].mean()
     return Correction(float(best.x[0]), favour)
+
+
+def soft_target(truth: npt.NDArray[np.intp], k: int) -> Floats:
+    """As much certainty of each point's class as so many points can show, (points, classes)."""
+    n = len(truth)
+    target = np.full((n, k), 1 / ((n + 2) * (k - 1)))
+    target[np.arange(n), truth] = (n + 1) / (n + 2)
+    return target
 
 
 # ---- on a card, and in a table ------------------------------------------------------------------
@@ -216,31 +258,68 @@ def to_card(calibration: PointCalibration, truth_counts: list[int]) -> PointCali
     }
 
 
+def learned_to_card(learned: LearnedVote, candidates: dict[str, CandidateCard]) -> LearnedVoteCard:
+    """A learned vote, and how each way did, as plain values, for a model's card."""
+    return {
+        "method": learned.way,
+        "n_points": learned.n_points,
+        "exponent": learned.exponent,
+        "sharpness": learned.sharpness,
+        "favour": [float(f) for f in learned.favour],
+        "weights": dict(zip(VIEWS, map(float, learned.weights), strict=True)),
+        "stack": learned.stack.tolist() if len(learned.stack) else None,
+        "candidates": candidates,
+    }
+
+
 def from_card(card: PointCalibrationCard) -> PointCalibration:
     """The correction that a model's card holds."""
+    learned = card.get("learned")
     return PointCalibration(
         np.array(card["class_shares"], dtype=np.float64),
         {
             pool: Correction(float(c["exponent"]), np.array(c["favour"], dtype=np.float64))
             for pool, c in card["corrections"].items()
         },
+        _learned_from_card(learned) if learned else None,
+    )
+
+
+def _learned_from_card(card: LearnedVoteCard) -> LearnedVote:
+    """The learned vote that a model's card holds."""
+    k = len(card["favour"])
+    return LearnedVote(
+        card["method"],
+        int(card["n_points"]),
+        float(card["exponent"]),
+        float(card["sharpness"]),
+        np.array(card["favour"], dtype=np.float64),
+        np.array([card["weights"][d] for d in VIEWS], dtype=np.float64),
+        np.array(card["stack"] or [], dtype=np.float64).reshape(-1, k, k),
     )
 
 
 def to_text(calibration: PointCalibration) -> str:
     """A correction as a short text that a column of a table can carry."""
 
-    def numbers(values: Floats | list[float]) -> str:
-        return "/".join(f"{v:.4f}" for v in values)
+    def numbers(*values: Floats | list[float]) -> str:
+        return "/".join(f"{v:.4f}" for part in values for v in np.ravel(part))
 
     parts = [f"shares {numbers(calibration.shares)}"]
     for pool, correction in sorted(calibration.corrections.items()):
-        parts.append(f"{pool} {numbers([correction.exponent, *correction.favour])}")
+        parts.append(f"{pool} {numbers([correction.exponent], correction.favour)}")
+    if calibration.learned:
+        way, n_points, exponent, sharpness, favour, weights, stack = calibration.learned
+        learnt = numbers([exponent, sharpness], weights, favour, stack)
+        parts.append(f"learned {way} {n_points} {learnt}")
     return ", ".join(parts)
 
 
 _NUMBERS = r"-?\d+\.\d+(?:/-?\d+\.\d+)*"
-_TEXT = re.compile(rf"shares ({_NUMBERS}), mean ({_NUMBERS}), product ({_NUMBERS})")
+_TEXT = re.compile(
+    rf"shares ({_NUMBERS}), mean ({_NUMBERS}), product ({_NUMBERS})"
+    rf"(?:, learned ({'|'.join(WAYS)}) (\d+) ({_NUMBERS}))?"
+)
 
 
 def from_text(text: str, k: int) -> PointCalibration:
@@ -252,20 +331,34 @@ def from_text(text: str, k: int) -> PointCalibration:
         If the text is another, or is of other classes.
     """
     match = _TEXT.fullmatch(text)
-    parts = (
-        [np.array(part.split("/"), dtype=np.float64) for part in match.groups()] if match else []
+    shares, mean, product, way, n_points, learnt = (
+        match.groups() if match else ("", "", "", None, "", None)
     )
-    if [len(part) for part in parts] != [k, k + 1, k + 1]:
+    lists = [np.array(v.split("/") if v else [], np.float64) for v in (shares, mean, product)]
+    learned = _learned_from_text(way, n_points, learnt, k) if way else None
+    if [len(v) for v in lists] != [k, k + 1, k + 1] or (way and learned is None):
         raise InputError(
             f"The column {COLUMN} must be as classification wrote it, for {k} classes; got {text!r}. "
             "Classify the photos again, or leave the column out: points are then not calibrated."
         )
-    shares, mean, product = parts
-    shares = np.maximum(shares, 1e-4)  # what four digits leave of a rare class
+    floored = np.maximum(lists[0], 1e-4)  # what four digits leave of a rare class
     return PointCalibration(
-        shares / shares.sum(),
+        floored / floored.sum(),
         {
             pool: Correction(float(values[0]), values[1:])
-            for pool, values in (("mean", mean), ("product", product))
+            for pool, values in (("mean", lists[1]), ("product", lists[2]))
         },
+        learned,
+    )
+
+
+def _learned_from_text(way: str, n_points: str, learnt: str, k: int) -> LearnedVote | None:
+    """A learned vote as `to_text` wrote it; None if it has not as many numbers as k classes take."""
+    values = np.array(learnt.split("/"), dtype=np.float64)
+    heads, stack = np.split(values, [2 + len(VIEWS) + k])
+    if len(heads) < 2 + len(VIEWS) + k or len(stack) not in (0, (1 + len(VIEWS)) * k * k):
+        return None
+    weights, favour = np.split(heads[2:], [len(VIEWS)])
+    return LearnedVote(
+        way, int(n_points), *map(float, heads[:2]), favour, weights, stack.reshape(-1, k, k)
     )

@@ -16,9 +16,10 @@ from ._base.classes import calibrated_rows, classes_of, probability_columns
 from ._base.tables import INCLUSION, WEIGHT, as_table, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
+from .learned_votes import FEWEST, learned_probabilities
 from .photos import as_photos, groups_of, leave_out_closeups
 from .point_calibration import COLUMN as CORRECTION
-from .point_calibration import POOLS, from_text, pooled, put_right
+from .point_calibration import POOLS, PointCalibration, from_text, pooled, put_right
 
 __all__ = ["vote"]
 
@@ -37,11 +38,14 @@ def vote(
     ----------
     predictions : pandas.DataFrame or path
         What `classify` returned.
-    method : {"majority", "mean", "product"}, default "majority"
+    method : {"majority", "mean", "product", "learned"}, default "majority"
         ``"majority"``: each photo votes for its likeliest class, the commonest wins; ties go to
         the tied class with the larger mean probability. ``"mean"``: the class with the largest
         mean probability. ``"product"``: with the largest product of probabilities, as if photos
         of one point were independent, which they are not: it is surer than it should be.
+        ``"learned"``: as the points showed that the model was calibrated on, with a weight a
+        direction or more where that paid there (see `calibrate`); the likeliest class wins. With
+        fewer than 50 such points, or where nothing paid, it is ``"mean"``, and says so.
     closeups : bool, default False
         Whether close-ups (direction C) vote too.
 
@@ -78,7 +82,8 @@ def vote(
     Raises
     ------
     InputError
-        If the table has no probabilities, impossible ones, or close-ups only.
+        If the table has no probabilities, impossible ones, or close-ups only; or if ``"learned"`` is
+        asked of predictions whose model learned no vote.
     """
     check_choice("method", method, VOTE_METHODS)
     table = as_table(predictions)
@@ -95,11 +100,15 @@ def vote(
     photos, point = _voters(as_photos(table), closeups)
     n = int(point.max(initial=-1)) + 1
     counted = _count(photos, columns, point, n)
+    right = _put_right(photos, columns, point, n, method)
+    if method == "learned":
+        _check_learned(right, counted.size)
     score = {
         # Shares are whole votes over one number, so equal shares are equal to the last bit.
         "majority": np.where(counted.votes == _largest(counted.votes), counted.mean, -1.0),
         "mean": counted.mean,
         "product": counted.product,
+        "learned": np.where(right.is_learned[:, None], right.p, counted.mean),
     }[method]
     # Rounded, so that the order of photos cannot decide between equals; the first class does.
     winner = np.nan_to_num(score, nan=-1.0).round(12).argmax(axis=1)
@@ -117,7 +126,6 @@ def vote(
             "agreement": counted.votes[np.arange(n), winner],
         }
     )
-    right = _put_right(photos, columns, point, n, method)
     plain = counted.product if method == "product" else counted.mean
     probabilities = np.where(right.has_correction[:, None], right.p, plain)
     for prefix, values in (("p_", probabilities), ("v_", counted.votes)):
@@ -239,7 +247,9 @@ class _PutRight(NamedTuple):
 
     p: Floats  # (points, classes), NaN without a correction
     has_correction: npt.NDArray[np.bool_]  # (points,)
+    is_learned: npt.NDArray[np.bool_]  # (points,), by more than a correction of the mean
     text: pd.Series  # (points,), the correction as the photos carry it
+    corrections: list[PointCalibration]  # all that occur
 
 
 def _put_right(
@@ -251,29 +261,74 @@ def _put_right(
 ) -> _PutRight:
     """Apply the correction that each point's photos carry, where all carry the same."""
     right = np.full((n, len(columns)), np.nan)
+    is_learned = np.zeros(n, dtype=bool)
+    texts_of_points = pd.Series([None] * n, dtype="str")
     if CORRECTION not in photos or "calibrated" not in photos:
-        return _PutRight(right, np.zeros(n, dtype=bool), pd.Series([None] * n, dtype="str"))
+        return _PutRight(right, np.zeros(n, dtype=bool), is_learned, texts_of_points, [])
     p = photos[columns].to_numpy(dtype=np.float64)
     is_voting = np.isfinite(p).all(axis=1)
     texts = photos[CORRECTION].astype("str").where(calibrated_rows(photos))
     number, names = pd.factorize(texts[is_voting])
-    p, point = p[is_voting], point[is_voting]
+    p, point, direction = p[is_voting], point[is_voting], photos.loc[is_voting, "direction"]
     lowest, highest = np.full(n, len(names)), np.full(n, -1)
     np.minimum.at(lowest, point, number)
     np.maximum.at(highest, point, number)
-    texts_of_points = pd.Series([None] * n, dtype="str")
-    for i, text in enumerate(names):
+    corrections = [from_text(text, len(columns)) for text in names]
+    for i, calibration in enumerate(corrections):
         mine = (lowest == i) & (highest == i)
         rows = mine[point]
-        calibration = from_text(text, len(columns))
-        pool = POOLS[method]
-        evidence = pooled(p[rows], point[rows], n, calibration.shares, pool)
-        size = np.bincount(point[rows], minlength=n)
-        right[mine] = put_right(
-            evidence[mine], size[mine], calibration.shares, calibration.corrections[pool]
+        photos_of = _Photos(p[rows], point[rows], direction[rows].reset_index(drop=True))
+        if method == "learned" and calibration.learned is None:
+            continue
+        right[mine] = _corrected(photos_of, n, calibration, method)[mine]
+        is_learned[mine] = method == "learned" and _is_learned(calibration)
+        texts_of_points[mine] = names[i]
+    has_correction = np.isfinite(right).all(axis=1)
+    return _PutRight(right, has_correction, is_learned, texts_of_points, corrections)
+
+
+class _Photos(NamedTuple):
+    """Photos that vote."""
+
+    p: Floats  # (photos, classes)
+    point: npt.NDArray[np.intp]  # (photos,)
+    direction: pd.Series  # (photos,)
+
+
+def _corrected(photos: _Photos, n: int, calibration: PointCalibration, method: str) -> Floats:
+    """Probabilities of n points as one correction puts them right; NaN without a photo."""
+    if method == "learned" and calibration.learned and _is_learned(calibration):
+        return learned_probabilities(
+            *photos[:2], n, photos.direction, calibration.shares, calibration.learned
         )
-        texts_of_points[mine] = text
-    return _PutRight(right, np.isfinite(right).all(axis=1), texts_of_points)
+    pool = POOLS[method]
+    evidence = pooled(photos.p, photos.point, n, calibration.shares, pool)
+    size = np.bincount(photos.point, minlength=n)
+    return put_right(evidence, size, calibration.shares, calibration.corrections[pool])
+
+
+def _is_learned(calibration: PointCalibration) -> bool:
+    """Whether held-out points taught more than how to put the mean right."""
+    return calibration.learned is not None and calibration.learned.way != "mean"
+
+
+def _check_learned(right: _PutRight, size: npt.NDArray[np.intp]) -> None:
+    """Refuse points without a learned vote, and say where it is the mean."""
+    lacking = (size > 0) & ~right.has_correction
+    if lacking.any():
+        raise InputError(
+            f"The photos of {int(lacking.sum())} of {int((size > 0).sum())} points carry no learned vote. "
+            f"Calibrate their model on labelled points with several photos ({words.call('calibrate')}; "
+            f"{words.call('train')} does so on validation points) and classify the photos again, or take "
+            f"{words.arg('method', 'mean')}."
+        )
+    for learned in (c.learned for c in right.corrections):
+        if learned is not None and learned.way == "mean":
+            few = f"fewer than {FEWEST}" if learned.n_points < FEWEST else "where nothing beat it"
+            inform(
+                f"The learned vote is the mean: the model was calibrated on {learned.n_points} points with "
+                f"several photos, {few}."
+            )
 
 
 def _calibrated_points(

@@ -71,7 +71,7 @@ def calibration_error(points, truth):
     return np.abs(sums[0] - sums[1]).sum() / len(p)
 
 
-@pytest.mark.parametrize("method", VOTE_METHODS)
+@pytest.mark.parametrize("method", [m for m in VOTE_METHODS if m != "learned"])
 @pytest.mark.parametrize("shared", [0, 0.3, 0.6])
 def test_points_mean_what_they_say(method, shared):
     rng = np.random.default_rng(3)

@@ -54,6 +54,39 @@ def random_photos(n, classes, seed):
     )
 
 
+#: What a model's held-out points taught, in the numbers of its text.
+EXPONENT, SHARPNESS, WEIGHTS = 0.5, 1.25, {"P": 2.0, "N": 1.0, "E": 1.0, "S": 0.75, "W": 0.25}
+
+
+def learned_text(k):
+    """The column of predictions of a model that learned weights, with favours 0.2, -0.2, 0, ..."""
+    numbers = [EXPONENT, SHARPNESS, *WEIGHTS.values(), 0.2, -0.2, *[0] * (k - 2)]
+    shares = "/".join([str(1 / k + 1e-9)[:8]] * k)
+    plain = "/".join(["0.0000"] * (k + 1))
+    learned = "/".join(f"{v:.4f}" for v in numbers)
+    return f"shares {shares}, mean {plain}, product {plain}, learned weighted_log_mean 99 {learned}"
+
+
+def learned_by_hand(p, directions):
+    """Weighted means of logarithms, where classes are equally common, view by view."""
+    views = {}
+    for i, direction in enumerate(directions):
+        views.setdefault(i if pd.isna(direction) else direction, []).append(i)
+    weights = {d: WEIGHTS.get(d, 1.0) for d in views}
+    k, total = len(p[0]), sum(weights.values())
+    logs = [
+        sum(weights[d] * np.mean([np.log(p[i][c]) for i in views[d]]) for d in views) / total
+        for c in range(k)
+    ]
+    n = total**2 / sum(w**2 for w in weights.values())
+    favour = [0.2, -0.2, *[0] * (k - 2)]
+    odds = [
+        np.exp(logs[c] * n**EXPONENT * SHARPNESS ** (1 - 1 / n) + favour[c] * (1 - 1 / n))
+        for c in range(k)
+    ]
+    return [float(v / sum(odds)) for v in odds]
+
+
 def by_hand(table, classes, method):
     """The votes again, photo by photo, as one would count them on paper."""
     groups = {}
@@ -61,10 +94,11 @@ def by_hand(table, classes, method):
         point = row["path"] if pd.isna(row["point_id"]) else row["point_id"]
         year = None if pd.isna(row["year"]) else row["year"]
         p = [row[f"p_{c}"] for c in classes]
-        groups.setdefault((point, year), []).append(p)
+        groups.setdefault((point, year), []).append((p, row["direction"]))
     points = []
     for (point, year), all_p in groups.items():
-        p = [row for row in all_p if not any(np.isnan(row))]
+        p = [row for row, _ in all_p if not any(np.isnan(row))]
+        directions = [direction for row, direction in all_p if not any(np.isnan(row))]
         if not p:
             points.append((point, year, 0, None, None, None, None))
             continue
@@ -72,10 +106,12 @@ def by_hand(table, classes, method):
         mean = [sum(row[k] for row in p) / len(p) for k in range(len(classes))]
         product = [float(np.prod([row[k] for row in p])) for k in range(len(classes))]
         product = [v / sum(product) for v in product]
+        learned = learned_by_hand(p, directions) if method == "learned" else mean
         score = {
             "majority": [(v, round(m, 12)) for v, m in zip(votes, mean, strict=True)],
             "mean": [round(m, 12) for m in mean],
             "product": [round(v, 12) for v in product],
+            "learned": [round(v, 12) for v in learned],
         }[method]
         best = score.index(max(score))
         points.append(
@@ -85,7 +121,7 @@ def by_hand(table, classes, method):
                 len(p),
                 classes[best],
                 votes[best] / len(p),
-                product if method == "product" else mean,
+                {"product": product, "learned": learned}.get(method, mean),
                 [v / len(p) for v in votes],
             )
         )
@@ -120,6 +156,8 @@ def test_cases(case):
 def test_random_photos_vote_as_counted_by_hand(method, k, seed):
     classes = [f"c{i}" for i in range(k)]
     table = random_photos(60, classes, seed)
+    if method == "learned":
+        table = table.assign(calibrated=True, vote_calibration=learned_text(k))
     points = vote(table, method)
     expected = by_hand(table, classes, method)
     assert len(points) == len(expected)
@@ -141,6 +179,8 @@ def test_random_photos_vote_as_counted_by_hand(method, k, seed):
 def test_rows_sum_to_one(method):
     p = np.random.default_rng(1).dirichlet(np.full(7, 0.05), 3000)
     table = photos(p, [f"c{i}" for i in range(7)], point_id=[str(i // 5) for i in range(3000)])
+    if method == "learned":
+        table = table.assign(calibrated=True, vote_calibration=learned_text(7))
     points = vote(table, method)
     for prefix in ("p_c", "v_c"):
         values = points.filter(like=prefix)
@@ -175,6 +215,9 @@ def test_a_complete_tie_goes_to_the_first_class_whatever_the_order_of_photos(met
     p = np.array([numbers[i:] + numbers[:i] for i in range(5)])
     rng = np.random.default_rng(1)
     table = photos(p, list("abcde"))
+    if method == "learned":
+        text = learned_text(5).replace("0.2000/-0.2000", "0.0000/0.0000")
+        table = table.assign(direction=None, calibrated=True, vote_calibration=text)
     winners = {vote(table.iloc[rng.permutation(5)], method)["predicted"][0] for _ in range(30)}
     assert winners == {"a"}
 
@@ -370,7 +413,9 @@ def test_the_method_is_kept():
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(InputError, match="method must be one of 'majority', 'mean', 'product'"):
+    with pytest.raises(
+        InputError, match="method must be one of 'majority', 'mean', 'product', 'learned'"
+    ):
         vote(photos([[0.9, 0.1]]), "loudest")
 
 

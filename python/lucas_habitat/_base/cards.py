@@ -10,8 +10,10 @@ from typing import NotRequired, TypedDict
 __all__ = [
     "BackboneSpec",
     "CalibrationCard",
+    "CandidateCard",
     "Card",
     "CorrectionCard",
+    "LearnedVoteCard",
     "PointCalibrationCard",
     "TrainingSummary",
 ]
@@ -61,6 +63,27 @@ class CorrectionCard(TypedDict):
     favour: list[float]  # one a class, log-odds
 
 
+class CandidateCard(TypedDict):
+    """How a way to see five views as one did on held-out points that it was not fitted to."""
+
+    log_loss: float
+    difference: float  # of its log loss from the mean's; below 0 is better
+    se: float  # the standard error of the difference, over points
+
+
+class LearnedVoteCard(TypedDict):
+    """What held-out points taught about voting; see `learned_votes`."""
+
+    method: str  # the way chosen: one of point_calibration.WAYS
+    n_points: int  # held-out points with several photos, whatever their years
+    exponent: float
+    sharpness: float
+    favour: list[float]  # one a class, log-odds
+    weights: dict[str, float]  # by direction, 1 on the mean
+    stack: list[list[list[float]]] | None  # (1 + directions, classes, classes) of "stacking"
+    candidates: dict[str, CandidateCard]  # by way; empty where points were too few to choose
+
+
 class PointCalibrationCard(TypedDict):
     """How points' probabilities were put right after the vote; see `point_calibration`."""
 
@@ -68,6 +91,7 @@ class PointCalibrationCard(TypedDict):
     n_points: int  # held-out points with several photos
     rough: bool  # few points, or none of a class
     corrections: dict[str, CorrectionCard]  # by pool: mean, product
+    learned: NotRequired[LearnedVoteCard]  # not on cards of before votes were learned
 
 
 class CalibrationCard(TypedDict):

@@ -6,6 +6,7 @@ __all__ = [
     "CLASS_BALANCES",
     "CREDITS",
     "DECODERS",
+    "GAINS_BY",
     "LANGUAGES",
     "PRECISIONS",
     "RECIPES",
@@ -46,7 +47,9 @@ CLASS_BALANCES = ("none", "weights", "sampling")
 #: What training and test are kept apart by.
 SPLITS_BY = ("point", "block", "country", "year")
 #: How the photos of a point come to one class.
-VOTE_METHODS = ("majority", "mean", "product")
+VOTE_METHODS = ("majority", "mean", "product", "learned")
+#: What `vote_gain` compares: numbers of photos, or methods.
+GAINS_BY = ("photos", "method")
 #: Of covariates, instead of shares.
 TRANSFORMS = ("ilr",)
 #: Of the page in the browser: code and own name.
