@@ -69,7 +69,9 @@ class _Views(NamedTuple):
         sizes = (ends - self.starts)[points]
         starts = np.append(0, sizes.cumsum()[:-1])
         rows = np.repeat(self.starts[points] - starts, sizes) + np.arange(sizes.sum())
-        return _Views(*(part[rows] for part in self[:-1]), starts)
+        return _Views(
+            self.even[rows], self.logs[rows], self.direction[rows], self.part[rows], starts
+        )
 
     def summed(self, values: Floats) -> Floats:
         """Sums over the photos of each point."""

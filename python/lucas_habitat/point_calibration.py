@@ -331,9 +331,7 @@ def from_text(text: str, k: int) -> PointCalibration:
         If the text is another, or is of other classes.
     """
     match = _TEXT.fullmatch(text)
-    shares, mean, product, way, n_points, learnt = (
-        match.groups() if match else ("", "", "", None, "", None)
-    )
+    shares, mean, product, way, n_points, learnt = match.groups("") if match else [""] * 6
     lists = [np.array(v.split("/") if v else [], np.float64) for v in (shares, mean, product)]
     learned = _learned_from_text(way, n_points, learnt, k) if way else None
     if [len(v) for v in lists] != [k, k + 1, k + 1] or (way and learned is None):
@@ -359,6 +357,7 @@ def _learned_from_text(way: str, n_points: str, learnt: str, k: int) -> LearnedV
     if len(heads) < 2 + len(VIEWS) + k or len(stack) not in (0, (1 + len(VIEWS)) * k * k):
         return None
     weights, favour = np.split(heads[2:], [len(VIEWS)])
+    exponent, sharpness = map(float, heads[:2])
     return LearnedVote(
-        way, int(n_points), *map(float, heads[:2]), favour, weights, stack.reshape(-1, k, k)
+        way, int(n_points), exponent, sharpness, favour, weights, stack.reshape(-1, k, k)
     )
