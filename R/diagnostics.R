@@ -5,15 +5,21 @@
 #' at most) count, so that every number of photos is judged on the same points.
 #'
 #' @param predictions What [lucas_classify()] returned for labelled photos of points, or such a file.
-#' @param n_draws How often directions are drawn.
+#' @param n_draws How often directions, or points, are drawn.
 #' @param seed For the draws.
+#' @param by `"photos"`, or `"method"`: all photos of each point with several vote by each method of
+#'   [lucas_vote()], also the one that the model learned, if it did, and are compared with one of them,
+#'   drawn at random, and with the majority. A learned vote must be judged on points that the model was
+#'   not calibrated on.
 #' @return A data.frame, one row a number of photos: `n_photos`, `accuracy` and `kappa` (means over
 #'   the draws), `kappa_gain` (kappa less that with one photo fewer), each with `*_low` and `*_high`,
 #'   and `n_points`. Intervals hold 95 % of draws of directions and, as in [lucas_evaluate()], of
-#'   points.
+#'   points. By method one row a method (`method`, the first `"one photo"`): `accuracy`, `kappa`, and by
+#'   how much accuracy exceeds that of one photo (`gain_photo`) and of the majority (`gain_majority`), on
+#'   the same points, each with `*_low` and `*_high`; `log_loss` and `n_points`.
 #' @seealso [lucas_plot_votes()]
 #' @export
-lucas_vote_gain <- function(predictions, n_draws = 500, seed = 1) {
+lucas_vote_gain <- function(predictions, n_draws = 500, seed = 1, by = "photos") {
   call_core("vote_gain", captured())
 }
 

@@ -84,7 +84,11 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 #' point, e their pooled probabilities at equal class shares (the mean, or for the vote `"product"`
 #' the geometric mean) and s the held-out class shares, points' probabilities are proportional to
 #' s e^(n^g) exp(b (1 - 1/n)). The exponent g is 0 where photos say the same again, 1 where each is
-#' news; b favours classes. The photos must be of points the model was not trained on, and should
+#' news; b favours classes. How to see the five views as one is learned, too, for
+#' `lucas_vote(method = "learned")`: by the mean of probabilities or of their logarithms, either with a
+#' weight a direction, or by stacking (a multinomial logistic regression on all five views, tried from 100
+#' points on). Folds of points decide by log loss, and the simplest within a standard error of the best is
+#' taken; with fewer than 50 points it is the mean. The photos must be of points the model was not trained on, and should
 #' have the class shares of the land the model will be used in. For a model that was trained with
 #' `class_balance` they are weighted so that all classes count alike: its probabilities are then right
 #' where all classes are equally common, and [lucas_adjust_shares()] puts them right elsewhere. Without calibration probabilities are
@@ -97,7 +101,8 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 #'
 #' @return The model (class `lucas_model`) with `card$calibration` filled in: `temperature`,
 #'   `n_photos`, `n_points`, and `points` (the correction of votes: `n_points` with several photos,
-#'   `rough` if they are fewer than 30 or lack a class, `corrections`; `NULL` where no point had
+#'   `rough` if they are fewer than 30 or lack a class, `corrections`, `learned` with
+#'   the `method` chosen and the `candidates`' log loss; `NULL` where no point had
 #'   several). The one given is left as it is.
 #' @references
 #' Platt, J. (1999). Probabilistic outputs for support vector machines. Advances in Large Margin

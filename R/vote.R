@@ -6,7 +6,10 @@
 #' @param method `"majority"`: each photo votes for its likeliest class, the commonest wins; ties go
 #'   to the tied class with the larger mean probability. `"mean"`: the class with the largest mean
 #'   probability. `"product"`: with the largest product of probabilities, as if photos of one point
-#'   were independent, which they are not: it is surer than it should be.
+#'   were independent, which they are not: it is surer than it should be. `"learned"`: as the points
+#'   showed that the model was calibrated on, with a weight a direction or more where that paid there
+#'   (see [lucas_calibrate()]); the likeliest class wins. With fewer than 50 such points, or where nothing
+#'   paid, it is `"mean"`, and says so. Predictions of a model that learned no vote are an error.
 #' @param closeups Whether close-ups (direction C) vote too.
 #'
 #' @return A data.frame, one row a point and year, in order of first appearance. A missing year is a
@@ -26,10 +29,18 @@
 #' `"product"` the normalised product, and `calibrated` is `FALSE` for points with several photos: the
 #' mean of five photos is less sure than the five are together, and their product surer than it
 #' should be. `predicted` is the vote's either way.
+#'
+#' Whether `"learned"` gains anything depends on the land and the photos: [lucas_vote_gain()] with
+#' `by = "method"` tells, on points that the model was neither trained nor calibrated on.
 #' @section Formulas:
 #' With the probabilities \eqn{p_{ik}} of photo \eqn{i = 1 \dots n} for class \eqn{k}: the mean is
 #' \eqn{\sum_i p_{ik} / n}, the product \eqn{\prod_i p_{ik} / \sum_l \prod_i p_{il}}, the share of
-#' votes \eqn{\#\{i : p_{ik} = \max_l p_{il}\} / n}.
+#' votes \eqn{\#\{i : p_{ik} = \max_l p_{il}\} / n}. A learned vote is proportional to
+#' \eqn{s_k E_k^{m^g t^{1 - 1/m}} \exp(b_k (1 - 1/m))}: \eqn{E} is the mean of photos' probabilities at
+#' equal class shares, or of their logarithms, with weights \eqn{a} of directions (those of one direction
+#' share its weight; photos without direction weigh 1), \eqn{m = (\sum a)^2 / \sum a^2}, \eqn{s} are the
+#' class shares, and \eqn{g}, \eqn{t}, \eqn{b} and \eqn{a} stand on the card; or a multinomial logistic
+#' regression on all views. One view keeps its probabilities.
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   predictions <- data.frame(

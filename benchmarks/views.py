@@ -109,7 +109,7 @@ def spans(differences):
     values = np.array(differences)
     if len(values) < 2:
         return f"{values.mean():+.3f}"
-    half = 2.26 * values.std(ddof=1) / np.sqrt(len(values))  # Student's t with nine degrees
+    half = 2.57 * values.std(ddof=1) / np.sqrt(len(values))  # Student's t with five degrees
     return f"{values.mean():+.3f} ({values.mean() - half:+.3f} to {values.mean() + half:+.3f})"
 
 
@@ -145,7 +145,7 @@ def made_row(land, shared, lacking, n, runs):
 
 def made(quick):
     """The table of simulated views."""
-    runs = 2 if quick else 10
+    runs = 2 if quick else 6
     settings = [
         (land, shared, 0.1, n)
         for land in LAND

@@ -222,7 +222,8 @@ def _fit_points(
     counts = np.bincount(truth, minlength=p.shape[1])
     shares = np.ones(p.shape[1]) if at_equal_shares else counts + 1.0
     shares /= shares.sum()
-    calibration = fit_point_calibration(p, number, truth, shares, _weights(truth, at_equal_shares))
+    weights = _weights(truth, at_equal_shares)
+    calibration = fit_point_calibration(p, number, truth, shares, weights)
     if calibration is None:
         return None
     has_several = np.bincount(number, minlength=len(truth)) > 1
@@ -230,8 +231,7 @@ def _fit_points(
     group = pd.factorize(groups_of(photos))[0]
     of_points = np.zeros(len(truth), dtype=np.intp)
     of_points[number] = group
-    direction = photos["direction"]
-    learned = fit_learned_vote(p, number, direction, truth, of_points, shares)
+    learned = fit_learned_vote(p, number, photos["direction"], truth, of_points, weights, shares)
     return {**card, "learned": learned}
 
 

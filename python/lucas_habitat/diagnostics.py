@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,36 +12,46 @@ import pandas as pd
 
 from ._base import words
 from ._base.bootstrap import percentile_interval
-from ._base.checks import check_number, check_seed
+from ._base.checks import check_choice, check_number, check_seed
+from ._base.choices import GAINS_BY, VOTE_METHODS
 from ._base.classes import Predictions, labelled, read_predictions
 from ._base.intervals import wilson_interval
 from ._base.types import Floats, Table
 from .agreement.measures import Measures, measures
-from .errors import InputError, inform
+from .errors import InputError, LucasMessage, inform
 from .photos import as_photos, leave_out_closeups
-from .voting import commonest
+from .voting import commonest, has_learned_vote, vote
 
 __all__ = ["reliability", "vote_gain"]
 
 N_BINS = 10
 
+_LEAST = 1e-9  # what a smaller probability is taken for
+
 _MOST_PHOTOS = 5  # landscape photos of a LUCAS point
 
 
-def vote_gain(predictions: Table, *, n_draws: int = 500, seed: int = 1) -> pd.DataFrame:
-    """How much better a point's class becomes with each further photo that votes.
+def vote_gain(
+    predictions: Table, *, n_draws: int = 500, seed: int = 1, by: str = "photos"
+) -> pd.DataFrame:
+    """How much better a point's class becomes with each further photo that votes, or by method.
 
-    For 1, 2, ... photos, so many of each point's photos are drawn at random and vote by majority,
+    By photos: for 1, 2, ... photos, so many of each point's photos are drawn at random and vote by majority,
     as `vote` does. Only points with at least as many readable photos as most points have (five
     at most) count, so that every number of photos is judged on the same points.
+
+    By method: all photos of each point with several vote by each method of `vote`, also the one that
+    the model learned, if it did, and are compared with one of them, drawn at random, and with the
+    majority. A learned vote must be judged on points that the model was not calibrated on.
 
     Parameters
     ----------
     predictions : pandas.DataFrame or path
         What `classify` returned for labelled photos of points.
     n_draws : int, default 500
-        How often directions are drawn.
+        How often directions, or points, are drawn.
     seed : int, default 1
+    by : {"photos", "method"}, default "photos"
 
     Returns
     -------
@@ -48,14 +59,127 @@ def vote_gain(predictions: Table, *, n_draws: int = 500, seed: int = 1) -> pd.Da
         One row a number of photos: ``n_photos``, ``accuracy`` and ``kappa`` (means over the
         draws), ``kappa_gain`` (kappa less that with one photo fewer), each with ``*_low`` and
         ``*_high``, and ``n_points``. Intervals hold 95 % of draws of directions and, as in
-        `evaluate`, of points.
+        `evaluate`, of points. By method one row a method (``method``, the first ``"one photo"``):
+        ``accuracy``, ``kappa``, and by how much accuracy exceeds that of one photo (``gain_photo``)
+        and of the majority (``gain_majority``), on the same points, each with ``*_low`` and
+        ``*_high``; ``log_loss`` and ``n_points``.
 
     Raises
     ------
     InputError
         If there are no labels, or points do not have several photos.
     """
-    return votes_table(predictions, words.call("vote_gain"), n_draws=n_draws, seed=seed)
+    check_choice("by", by, GAINS_BY)
+    what = words.call("vote_gain")
+    if by == "method":
+        return methods_table(predictions, what, n_draws=n_draws, seed=seed)
+    return votes_table(predictions, what, n_draws=n_draws, seed=seed)
+
+
+def methods_table(
+    predictions: Table | Predictions, what: str, *, n_draws: int = 500, seed: int = 1
+) -> pd.DataFrame:
+    """What `vote_gain` returns by method; ``what`` is the function that errors speak of."""
+    check_number("n_draws", n_draws, 20, whole=True)
+    rng = np.random.default_rng(check_seed(seed))
+    photos, group = _labelled_points(_voters(read_predictions(predictions, what), what), what)
+    sides = _by_method(photos)
+    n_groups = int(group.max()) + 1
+    times = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=int(n_draws))
+    plain, drawn = _compared(sides, np.ones((1, len(group)))), _compared(sides, times[:, group])
+    table = pd.DataFrame({"method": list(sides)})
+    for name, values, samples in zip(_Gains._fields, plain, drawn, strict=True):
+        interval = percentile_interval(samples, 0.95)
+        table[name] = values[0]
+        table[f"{name}_low"], table[f"{name}_high"] = interval.low, interval.high
+    table["log_loss"] = [side.loss.mean() for side in sides.values()]
+    return table.assign(n_points=len(group))
+
+
+def _labelled_points(voters: Predictions, what: str) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+    """The photos of points with several and a clear label, and which points are the same in other years."""
+    table = voters.table
+    point = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup().to_numpy()
+    sizes = np.bincount(point) if len(point) else np.zeros(0, dtype=int)
+    truth = commonest(table["habitat"], point, len(sizes))
+    is_judged = (sizes > 1) & truth.notna().to_numpy()
+    if not is_judged.any():
+        raise InputError(
+            f"{what} needs points with several labelled, readable photos and a clear label; none of "
+            f"{len(sizes)} points is one. Does the table lack the column point_id?"
+        )
+    labels = truth.to_numpy()[point]
+    photos = table.assign(habitat=labels)[is_judged[point]].reset_index(drop=True)
+    of_points = photos.drop_duplicates(["point_id", "year"])["point_id"]
+    return photos, pd.factorize(of_points)[0].astype(np.intp)
+
+
+class _Side(NamedTuple):
+    """How one method did; the rows of one photo are photos, of a method points."""
+
+    point: npt.NDArray[np.intp]  # (rows,)
+    weight: Floats  # (rows,), that of a point's photos sums to 1
+    cell: npt.NDArray[np.intp]  # (rows,), of a confusion matrix of all labels
+    n_labels: int
+    loss: Floats  # (points,)
+
+
+def _by_method(photos: pd.DataFrame) -> dict[str, _Side]:
+    """How each method does on all points, after how their single photos do."""
+    number = photos.groupby(["point_id", "year"], sort=False, dropna=False).ngroup()
+    point = number.to_numpy(dtype=np.intp)
+    sides = {"one photo": _side(read_predictions(photos, ""), point)}
+    # What a vote says of calibration and close-ups has nothing to do with what it gains.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LucasMessage)
+        for method in VOTE_METHODS:
+            if method != "learned" or has_learned_vote(photos):
+                voted = read_predictions(vote(photos, method), "")
+                sides[method] = _side(voted, np.arange(len(voted.table)))
+    return sides
+
+
+def _side(rows: Predictions, point: npt.NDArray[np.intp]) -> _Side:
+    """Photos or points beside their labels."""
+    habitat = rows.table["habitat"].astype("str")
+    labels = rows.classes + sorted(set(habitat) - set(rows.classes))
+    truth = pd.Categorical(habitat, categories=labels).codes.astype(np.intp)
+    weight = 1 / np.bincount(point)[point]
+    is_class = truth < len(rows.classes)
+    p = np.where(is_class, rows.p[np.arange(len(point)), np.where(is_class, truth, 0)], 0)
+    loss = -weight * np.log(np.maximum(p, _LEAST))
+    return _Side(
+        point,
+        weight,
+        rows.codes * len(labels) + truth,
+        len(labels),
+        np.asarray(np.bincount(point, loss), dtype=np.float64),
+    )
+
+
+class _Gains(NamedTuple):
+    """Of each method in each draw, shape (draws, methods)."""
+
+    accuracy: Floats
+    kappa: Floats
+    gain_photo: Floats
+    gain_majority: Floats
+
+
+def _compared(sides: dict[str, _Side], times: Floats | npt.NDArray[np.int64]) -> _Gains:
+    """Measures of all methods where points count so many times, (draws, points)."""
+    accuracy, kappa = [], []
+    for side in sides.values():
+        k = side.n_labels
+        counts = np.array(
+            [np.bincount(side.cell, t[side.point] * side.weight, minlength=k * k) for t in times]
+        )
+        measured = measures(counts.reshape(-1, k, k))
+        accuracy.append(measured.overall_accuracy)
+        kappa.append(measured.kappa)
+    right = np.array(accuracy).T
+    majority = list(sides).index("majority")
+    return _Gains(right, np.array(kappa).T, right - right[:, [0]], right - right[:, [majority]])
 
 
 def votes_table(

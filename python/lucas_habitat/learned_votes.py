@@ -182,11 +182,13 @@ class _Points(NamedTuple):
     views: _Views
     truth: npt.NDArray[np.intp]  # (points,), numbers of classes
     group: npt.NDArray[np.intp]  # (points,), the same for a point in all years
+    weights: Floats  # (points,), what each counts, 1 in the mean
     shares: Floats
 
     def of(self, points: npt.NDArray[np.intp]) -> _Points:
         """Some of them."""
-        return _Points(self.views.of(points), self.truth[points], self.group[points], self.shares)
+        parts = (self.truth[points], self.group[points], self.weights[points])
+        return _Points(self.views.of(points), *parts, self.shares)
 
 
 class _Candidate(NamedTuple):
@@ -214,6 +216,7 @@ def fit_learned_vote(
     direction: pd.Series,
     truth: npt.NDArray[np.intp],
     group: npt.NDArray[np.intp],
+    weights: Floats,
     shares: Floats,
 ) -> LearnedVoteCard:
     """Learn from held-out points how to vote.
@@ -227,6 +230,8 @@ def fit_learned_vote(
     direction : pandas.Series of shape (photos,)
     truth, group : arrays of shape (points,)
         The number of each point's class, and of the point, whatever its year.
+    weights : array of shape (points,)
+        What each point counts, 1 in the mean.
     shares : array of shape (classes,)
 
     Returns
@@ -234,7 +239,7 @@ def fit_learned_vote(
     LearnedVoteCard
     """
     k = p.shape[1]
-    points = _several(p, point, direction, truth, group, shares)
+    points = _several(p, point, direction, truth, group, weights, shares)
     n_groups = len(np.unique(points.group))
     plain = LearnedVote("mean", n_groups, 0.0, 1.0, *_neutral(k))
     if n_groups < FEWEST:
@@ -260,13 +265,16 @@ def _several(
     direction: pd.Series,
     truth: npt.NDArray[np.intp],
     group: npt.NDArray[np.intp],
+    weights: Floats,
     shares: Floats,
 ) -> _Points:
     """The points with several photos."""
     has_several = np.bincount(point, minlength=len(truth)) > 1
     rows = has_several[point]
     views = _views(p[rows], point[rows], direction[rows].reset_index(drop=True), shares)
-    return _Points(views, truth[has_several], pd.factorize(group[has_several])[0], shares)
+    return _Points(
+        views, truth[has_several], pd.factorize(group[has_several])[0], weights[has_several], shares
+    )
 
 
 def _candidates(points: _Points) -> list[_Candidate]:
@@ -289,25 +297,26 @@ def _cross_fitted(points: _Points) -> dict[_Candidate, _Tested]:
 
     n = len(points.truth)
     folds = GroupKFold(_FOLDS, shuffle=True, random_state=1)
-    parts = list(folds.split(np.zeros(n), groups=points.group))
-    tested = {}
-    for candidate in _candidates(points):
-        losses = np.empty(n)
-        fits = []
-        for fit, test in parts:
-            learned, held_out = _fit(candidate, points.of(fit)), points.of(test)
-            losses[test] = _losses(learned, held_out)
-            fits.append((learned, held_out))
-        tested[candidate] = _Tested(fits, losses)
+    candidates = _candidates(points)
+    tested = {candidate: _Tested([], np.empty(n)) for candidate in candidates}
+    for fit, test in folds.split(np.zeros(n), groups=points.group):
+        fitted, held_out = points.of(fit), points.of(test)
+        pools = {c.way: _fit_pool(c.way, fitted) for c in candidates if c.way != "stacking"}
+        for candidate, result in tested.items():
+            learned = pools.get(candidate.way) or _fit_stack(
+                pools["weighted_log_mean"], candidate.c, fitted
+            )
+            result.folds.append((learned, held_out))
+            result.losses[test] = _losses(learned, held_out)
     return tested
 
 
 def _losses(learned: LearnedVote, points: _Points) -> Floats:
-    """The log loss of each point."""
+    """The log loss of each point, times what it counts."""
     from scipy.special import log_softmax
 
     logs = log_softmax(_scores(points.views, points.shares, learned), axis=1)
-    losses: Floats = -logs[np.arange(len(points.truth)), points.truth]
+    losses: Floats = -logs[np.arange(len(points.truth)), points.truth] * points.weights
     return losses
 
 
@@ -360,7 +369,7 @@ def _fit_pool(way: str, points: _Points) -> LearnedVote:
     from scipy.special import log_softmax
 
     k, n = len(points.shares), len(points.truth)
-    target = soft_target(points.truth, k)
+    target = soft_target(points.truth, k) * points.weights[:, None]
     n_weights = len(VIEWS) if way.startswith("weighted") else 0
     # The mean is the vote that `point_calibration` puts right. Elsewhere favours also choose the class.
     favour_sd = 1.0 if way == "mean" else _FAVOUR_SD
@@ -379,7 +388,9 @@ def _fit_pool(way: str, points: _Points) -> LearnedVote:
         return float((penalty / 2 - (target * logs).sum()) / n)
 
     bounds = [_EXPONENTS, *[(-5.0, 5.0)] * k, *[(-3.0, 3.0)] * n_weights]
-    best = minimize(loss, np.zeros(len(bounds)), method="L-BFGS-B", bounds=bounds)
+    best = minimize(
+        loss, np.zeros(len(bounds)), method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7}
+    )
     return learned_of(best.x)
 
 
@@ -396,6 +407,7 @@ def _fit_stack(base: LearnedVote, c: float, points: _Points) -> LearnedVote:
     model = LogisticRegression(C=c, max_iter=1000).fit(
         np.concatenate([features[is_used], np.zeros((k, features.shape[1]))]),
         np.concatenate([points.truth[is_used], np.arange(k)]),
+        sample_weight=np.concatenate([points.weights[is_used], np.ones(k)]),
     )
     matrix, intercept = model.coef_, model.intercept_
     if k == 2:

@@ -307,6 +307,14 @@ def _corrected(photos: _Photos, n: int, calibration: PointCalibration, method: s
     return put_right(evidence, size, calibration.shares, calibration.corrections[pool])
 
 
+def has_learned_vote(photos: pd.DataFrame) -> bool:
+    """Whether all photos come from models that learned a vote."""
+    if CORRECTION not in photos or "calibrated" not in photos:
+        return False
+    texts = photos[CORRECTION].astype("str").where(calibrated_rows(photos))
+    return bool(texts.str.contains(", learned ", regex=False).fillna(False).all())
+
+
 def _is_learned(calibration: PointCalibration) -> bool:
     """Whether held-out points taught more than how to put the mean right."""
     return calibration.learned is not None and calibration.learned.way != "mean"

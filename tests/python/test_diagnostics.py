@@ -100,3 +100,72 @@ def test_vote_gain_takes_votes_for_labels_that_the_model_does_not_know():
     table.loc[:4, "habitat"] = "glacier"  # a whole point
     gain = vote_gain(table, n_draws=20)
     assert gain["accuracy"].tolist() == pytest.approx([0.9] * 5)
+
+
+def learned(table):
+    """The predictions as of a model that learned to trust P and N alone, nearly."""
+    weights = "2.4900/2.4900/0.0100/0.0050/0.0050"
+    text = (
+        "shares 0.2500/0.2500/0.2500/0.2500, mean 0.0000/0.0000/0.0000/0.0000/0.0000, product "
+        "0.0000/0.0000/0.0000/0.0000/0.0000, learned weighted_log_mean 99 0.0000/1.0000/"
+        f"{weights}/0.0000/0.0000/0.0000/0.0000"
+    )
+    return table.assign(vote_calibration=text)
+
+
+def test_gain_by_method_is_what_each_vote_is_right_in():
+    table = learned(made(skill=1.2))
+    gain = vote_gain(table, by="method", n_draws=100).set_index("method")
+    assert gain.index.tolist() == ["one photo", "majority", "mean", "product", "learned"]
+    for method in gain.index[1:]:
+        points = vote(table, method)
+        result = evaluate(points, n_boot=0)
+        row = gain.loc[method]
+        assert row["accuracy"] == pytest.approx(result.overall_accuracy, abs=1e-12)
+        assert row["kappa"] == pytest.approx(result.kappa, abs=1e-12)
+        assert row["log_loss"] == pytest.approx(result.log_loss, abs=1e-6)
+        assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    one_photo = evaluate(table, n_boot=0)
+    assert gain.loc["one photo", "accuracy"] == pytest.approx(one_photo.overall_accuracy)
+    assert gain.loc["one photo", "log_loss"] == pytest.approx(one_photo.log_loss, abs=1e-6)
+    accuracy = gain["accuracy"]
+    np.testing.assert_allclose(gain["gain_photo"], accuracy - accuracy["one photo"])
+    np.testing.assert_allclose(gain["gain_majority"], accuracy - accuracy["majority"])
+    # A difference from itself is none in every draw, because draws are of the same points.
+    assert gain.loc["majority", ["gain_majority_low", "gain_majority_high"]].tolist() == [0, 0]
+    assert gain.loc["mean", "gain_photo_low"] > 0
+    assert (gain["n_points"] == 40).all()
+    again = vote_gain(table, by="method", n_draws=100).set_index("method")
+    pd.testing.assert_frame_equal(gain, again)
+
+
+def test_gain_by_method_lists_the_learned_vote_where_there_is_one():
+    table = made()
+    assert "learned" not in vote_gain(table, by="method", n_draws=20)["method"].tolist()
+    some = learned(table)
+    some.loc[0, "vote_calibration"] = None
+    assert "learned" not in vote_gain(some, by="method", n_draws=20)["method"].tolist()
+
+
+def test_gain_by_method_draws_points_not_visits():
+    # Every point twice: as many points, so intervals as wide.
+    table = made(skill=1.2)
+    twice = pd.concat(
+        [table, table.assign(year=2022, path="again/" + table["path"])], ignore_index=True
+    )
+    once, both = (vote_gain(t, by="method", n_draws=400).iloc[1] for t in (table, twice))
+    assert both["n_points"] == 80
+    assert both["accuracy"] == pytest.approx(once["accuracy"])
+    assert both["accuracy_low"] == pytest.approx(once["accuracy_low"], abs=0.01)
+    assert both["accuracy_high"] == pytest.approx(once["accuracy_high"], abs=0.01)
+
+
+def test_gain_by_method_counts_points_of_two_photos_and_labels_the_model_does_not_know():
+    table = made(n_points=10, photos=2, skill=9.0)
+    table.loc[:1, "habitat"] = "glacier"
+    gain = vote_gain(table, by="method", n_draws=20)
+    assert gain["accuracy"].tolist() == pytest.approx([0.9] * 4)
+    with pytest.raises(InputError, match="none of 40 points is one"):
+        vote_gain(made(photos=1), by="method")
+    with pytest.raises(InputError, match="by must be one of 'photos', 'method'"):
+        vote_gain(table, by="colour")

@@ -220,7 +220,7 @@ def test_stacking_of_two_classes_and_of_classes_that_a_fold_lacks():
     p = probabilities_of(logits, 1.0)
     number = np.repeat(np.arange(120), 5)
     points = learned_votes._several(
-        p, number, table["direction"], labels[::5], np.arange(120), np.full(2, 0.5)
+        p, number, table["direction"], labels[::5], np.arange(120), np.ones(120), np.full(2, 0.5)
     )
     learned = learned_votes._fit(learned_votes._Candidate("stacking", 1.0), points)
     q = learned_probabilities(p, number, 120, table["direction"], np.full(2, 0.5), learned)
@@ -450,13 +450,26 @@ def test_voting_loads_no_optimiser():
     assert run.stdout.strip() == "[]"
 
 
+def test_of_a_balanced_model_all_classes_count_alike():
+    rng = np.random.default_rng(1)
+    logits, labels, table = made(400, rng, gaps=UNEQUAL)
+    # A class of which few points are there, as on land where it is rare.
+    is_there = (labels != 3) | (table["point_id"].str[-1] == "0").to_numpy()
+    logits, labels, table = logits[is_there], labels[is_there], table[is_there]
+    card = fit_with_points(logits, labels, table, at_equal_shares=True)
+    assert card["points"]["class_shares"] == [0.25] * 4
+    assert card["points"]["learned"]["method"] != "mean"
+    points = vote(predicted(card, 3000, gaps=UNEQUAL), "learned")  # classes are equally common
+    assert (points["predicted"] == "woody").mean() == pytest.approx(0.25, abs=0.05)
+
+
 def test_the_same_points_teach_the_same():
     logits, labels, table = made(60, np.random.default_rng(1), gaps=UNEQUAL, lacking=0)
     p, number = probabilities_of(logits), np.repeat(np.arange(60), 5)
+    truth, group = labels[::5], np.arange(60)
+    weights, shares = np.ones(60), np.full(4, 0.25)
     cards = [
-        fit_learned_vote(
-            p, number, table["direction"], labels[::5], np.arange(60), np.full(4, 0.25)
-        )
+        fit_learned_vote(p, number, table["direction"], truth, group, weights, shares)
         for _ in range(2)
     ]
     assert cards[0] == cards[1]

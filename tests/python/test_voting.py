@@ -134,8 +134,9 @@ def by_hand(table, classes, method):
 @pytest.mark.parametrize("case", CASES["cases"], ids=lambda c: str(c["arguments"]))
 @pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
 def test_cases(case):
+    table = pd.DataFrame(CASES["predictions"]).assign(**case.get("carried", {}))
     with pytest.warns(LucasWarning, match=CASES["warning"]):
-        points = vote(pd.DataFrame(CASES["predictions"]), **case["arguments"])
+        points = vote(table, **case["arguments"])
     assert list(points)[: len(case["columns"])] == list(case["columns"])
     for column, expected in case["columns"].items():
         if column in ("point_id", "predicted"):

@@ -19,7 +19,11 @@ def _vote_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("predictions", metavar="FILE", help="what classify wrote")
     add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
-    add("--method", choices=VOTE_METHODS, help="how photos come to one class")
+    add(
+        "--method",
+        choices=VOTE_METHODS,
+        help="how photos come to one class; learned: as the points taught that calibrated the model",
+    )
     add("--closeups", action="store_true", help="let close-ups vote too")
 
 
