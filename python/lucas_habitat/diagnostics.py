@@ -135,7 +135,7 @@ def _by_method(photos: pd.DataFrame) -> dict[str, _Side]:
         for method in VOTE_METHODS:
             if method != "learned" or has_learned_vote(photos):
                 voted = read_predictions(vote(photos, method), "")
-                sides[method] = _side(voted, np.arange(len(voted.table)))
+                sides[method] = _side(voted, np.arange(len(voted.table), dtype=np.intp))
     return sides
 
 
