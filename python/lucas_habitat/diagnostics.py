@@ -127,7 +127,7 @@ class _Side(NamedTuple):
 def _by_method(photos: pd.DataFrame) -> dict[str, _Side]:
     """How each method does on all points, after how their single photos do."""
     number = photos.groupby(["point_id", "year"], sort=False, dropna=False).ngroup()
-    point = number.to_numpy(dtype=np.intp)
+    point = np.asarray(number, dtype=np.intp)
     sides = {"one photo": _side(read_predictions(photos, ""), point)}
     # What a vote says of calibration and close-ups has nothing to do with what it gains.
     with warnings.catch_warnings():
@@ -135,7 +135,7 @@ def _by_method(photos: pd.DataFrame) -> dict[str, _Side]:
         for method in VOTE_METHODS:
             if method != "learned" or has_learned_vote(photos):
                 voted = read_predictions(vote(photos, method), "")
-                sides[method] = _side(voted, np.arange(len(voted.table), dtype=np.intp))
+                sides[method] = _side(voted, np.arange(len(voted.p)).astype(np.intp))
     return sides
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -473,3 +474,27 @@ def test_the_same_points_teach_the_same():
         for _ in range(2)
     ]
     assert cards[0] == cards[1]
+
+
+@pytest.mark.slow
+def test_a_small_cut_of_the_benchmark_runs():
+    script = Path(__file__).parents[2] / "benchmarks" / "views.py"
+    page = script.parents[1] / "docs" / "recipes" / "views.md"
+    before = page.read_bytes()
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick"], capture_output=True, text=True, check=True
+    )
+    assert page.read_bytes() == before
+    made, drawn = (
+        [row.strip("| ").split(" | ") for row in part.splitlines() if row.startswith("|")]
+        for part in done.stdout.split("drawn\n\n")
+    )
+    assert len(made) == 2 + 9
+    assert len(drawn) == 2 + 1
+    head = made[0]
+    for row in made[2:]:
+        accuracy = dict(zip(head, row, strict=True))
+        if accuracy["directions"] == "unlike":
+            assert float(accuracy["learned"]) > float(accuracy["mean"])
+        elif accuracy["directions"] == "alike":
+            assert abs(float(accuracy["learned"]) - float(accuracy["mean"])) < 0.03

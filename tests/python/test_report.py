@@ -155,6 +155,21 @@ def test_it_says_on_what_points_were_calibrated(predictions, model, tmp_path):
     assert "no point with several photos was held out" in none
 
 
+def test_ways_to_vote_are_compared_where_the_model_learned_one(predictions, tmp_path):
+    report(predictions, tmp_path / "r.html")
+    assert not (tmp_path / "r_data" / "vote_methods.csv").exists()
+    shares, zeros = "/".join(["0.2500"] * 4), "/".join(["0.0000"] * 5)
+    text = (
+        f"shares {shares}, mean {zeros}, product {zeros}, learned weighted_mean 60 0.0000/1.0000/"
+        "1.0000/2.0000/0.5000/1.0000/0.5000/0.0000/0.0000/0.0000/0.0000"
+    )
+    learned = predictions.assign(calibrated=True, vote_calibration=text)
+    page = Page(report(learned, tmp_path / "learned.html"))
+    assert "by each way to vote" in page.text
+    numbers = pd.read_csv(tmp_path / "learned_data" / "vote_methods.csv")
+    assert numbers["method"].tolist() == ["one photo", "majority", "mean", "product", "learned"]
+
+
 def test_the_lands_figure_stands_beside_that_of_the_points(predictions, tmp_path):
     weight = predictions["habitat"].map(
         {c: 1 + 3 * i for i, c in enumerate(sorted(set(predictions["habitat"].dropna())))}

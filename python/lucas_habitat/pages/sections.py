@@ -15,7 +15,7 @@ from PIL import Image
 from .._base.classes import is_calibrated
 from .._base.places import is_lucas_id
 from .._base.version import __version__, library_versions
-from ..diagnostics import reliability_table, votes_table
+from ..diagnostics import methods_table, reliability_table, votes_table
 from ..errors import InputError, LucasMessage, LucasWarning, PhotoError
 from ..evaluation import Evaluation, side_by_side
 from ..images.decode import STATUSES, thumbnail
@@ -28,6 +28,7 @@ from ..pictures.tables import confusion_table, examples_table, map_table, point_
 from ..pictures.transitions import draw_transitions
 from ..survey.campaigns import CAMPAIGNS
 from ..survey.credit import credit
+from ..voting import has_learned_vote
 from .html import bullets, element, fact_list, figure, html_table, jpeg_uri, paragraph
 from .page import Section
 from .results import REPORT, Results
@@ -282,7 +283,30 @@ def gain_of_votes(run: Results) -> Section | None:
         "Accuracy and kappa by the number of photos that vote, and what each further photo gains; "
         "bars hold 95 % of draws of directions and points.",
     )
+    if has_learned_vote(run.photos.table):
+        _add_methods(section, run)
     return section
+
+
+def _add_methods(section: Section, run: Results) -> None:
+    """How the ways to vote compare, where the model learned one."""
+    numbers = methods_table(run.photos, REPORT)
+    shown = pd.DataFrame(
+        {
+            "vote": numbers["method"],
+            "accuracy": numbers["accuracy"].map(_number),
+            "kappa": numbers["kappa"].map(_number),
+            "log loss": numbers["log_loss"].map(_number),
+            "gain over one photo, 95 %": _spans(numbers, "gain_photo"),
+            "gain over the majority, 95 %": _spans(numbers, "gain_majority"),
+        }
+    )
+    caption = (
+        f"All photos of {int(numbers['n_points'].iloc[0])} points by each way to vote; the learned one as "
+        "the points taught that calibrated the model"
+    )
+    section.parts.append(html_table(shown, caption))
+    section.tables["vote_methods"] = numbers
 
 
 def on_the_land(run: Results) -> Section | None:
