@@ -8,7 +8,9 @@ places and looks are drawn over pieces of photos, which are packed as JPEG and r
 as photos are. The pieces come from the survey's photos (CC BY 4.0) without the corner of their own
 line, from drawn photos, and from the two photos that come with scikit-learn. Fonts come with
 matplotlib, Pillow and gradio; those in `HELD_OUT` are left for benchmarks/credit.py.
-A network made anew scores differently: `_SURE` in credit_line.py is then to be measured again.
+The network that is shipped was made by an earlier state of this script: corners were shrunk by the
+bilinear filter, and lines drawn by other code to the same recipe. One made anew scores differently:
+`_SURE` in credit_line.py is then to be measured again.
 """
 
 import io
