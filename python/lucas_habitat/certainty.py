@@ -282,8 +282,8 @@ def predict_level(
     over have more errors than such points have on average, so the next level is judged too
     strictly rather than too kindly. In simulations (benchmarks/levels.py) the promise was broken at some
     level in 2 of 300 draws of labelled points. Points left over by a finer level are the hard ones, so
-    many labelled points are needed to show that a level above is right. It holds for points like the labelled ones: same land and class shares,
-    photographed alike, same model.
+    many labelled points are needed to show that a level above is right. It holds for points like the
+    labelled ones: same land and class shares, photographed alike, same model.
 
     `evaluate` with ``levels`` judges each answer at its level; most others work with the predicted
     classes.
