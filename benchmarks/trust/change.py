@@ -68,7 +68,7 @@ def one_row(n, change, persisting, n_labelled, n_runs, rng):
         "its MC error": f"{error_of_mean(table['changed']):.2%}",
         "interval held": held("changed"),
         "changed_labels": mean("changed_labels"),
-        "interval held ": held("changed_labels"),
+        "its interval held": held("changed_labels"),
     }
 
 
