@@ -11,7 +11,8 @@
 #'   confidence. Photos that could not be read are not listed.
 #' @details
 #' The reasons: the class is unsure (its probability is below 0.5, another class is at least half as
-#' likely, or the set of [lucas_prediction_sets()] holds several classes); photos of the point disagree (a
+#' likely, or the set of [lucas_prediction_sets()] holds several classes); the row has a label, which is
+#' doubted (see [lucas_doubted_labels()]); photos of the point disagree (a
 #' photo's class is not the commonest of its point and year, or fewer than 7 of 10 photos of a point
 #' agree); the photo is unlike the training photos; the predicted class is rare (of less than 5 % of the
 #' rows), so that each error weighs more. They rank rows; they are no probability of an error.
@@ -27,4 +28,41 @@
 #' @export
 lucas_review_list <- function(predictions, n = 50) {
   with_habitat(call_core("review_list", captured()))
+}
+
+#' Labels that are doubted by a model that never saw them
+#'
+#' What [lucas_cross_validate()] returns holds predictions of all photos by models that never saw their
+#' point: a label that speaks against what all other points teach is wrong more often than others, and
+#' mending the few that matter is the cheapest way to a better model.
+#'
+#' @param predictions What [lucas_cross_validate()] returned, or [lucas_vote()] made of it; or labelled
+#'   photos or points that the model was not trained on; or such a file. Rows whose `split` is `"train"`
+#'   are left out: a model believes the labels it was trained on.
+#' @param n How many rows to list, doubted or not. `NULL`: all doubted ones.
+#' @return A data.frame in the order in which to look, the least likely labels first: `priority` (from 1),
+#'   `is_doubted`, `label_probability`, `why` (in plain words), then the table's columns. Photos also get
+#'   `sha256` and `time`, so that the list is a review table: written by [write.csv()] with
+#'   `row.names = FALSE, na = ""`, with `habitat` put right (or emptied, where the photo is to be left as
+#'   it was), [lucas_train()] takes it as `corrections`, and [lucas_app()] adds to it. `split` is empty
+#'   where [lucas_cross_validate()] said `test`.
+#' @details
+#' A label is doubted where it is not the likeliest class, and another class is at least as likely as on
+#' the mean of the rows that are labelled so (the off-diagonal of the confident joint): it counts how sure
+#' the model usually is of each class. A doubt is no proof: hard photos and land between two classes are
+#' doubted, too, and errors that the model makes itself.
+#' @references
+#' Northcutt, C. G., Jiang, L. & Chuang, I. L. (2021). Confident learning: estimating uncertainty in
+#' dataset labels. Journal of Artificial Intelligence Research 70, 1373-1411. \doi{10.1613/jair.1.12125}
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   folder <- lucas_demo_photos(tempfile("photos"), n_points = 12, size = c(320, 240))
+#'   photos <- lucas_photos(folder)
+#'   photos$habitat[1] <- if (photos$habitat[1] == "woody") "cropland" else "woody"
+#'   predictions <- lucas_cross_validate(photos, folds = 3, arch = "efficientnet_lite0", verbose = FALSE)
+#'   lucas_doubted_labels(predictions)[c("priority", "why", "path")]
+#' }
+#' @export
+lucas_doubted_labels <- function(predictions, n = NULL) {
+  with_habitat(call_core("doubted_labels", captured()))
 }

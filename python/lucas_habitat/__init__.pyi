@@ -53,6 +53,7 @@ from .proportions import covariates as covariates
 from .proportions import support as support
 from .rdata import save_rds as save_rds
 from .rdata import to_r as to_r
+from .review import doubted_labels as doubted_labels
 from .review import review_list as review_list
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model

@@ -21,7 +21,7 @@ from ._base.tables import read_table, require_columns, write_table
 from .errors import InputError
 from .photos import COLUMNS, list_photos
 
-__all__ = ["add_corrections", "apply_corrections", "read_corrections"]
+__all__ = ["add_corrections", "apply_corrections", "content_hashes", "read_corrections"]
 
 _TABLE = (*COLUMNS, "predicted", "confidence", "sha256", "time")
 _WAIT = 20  # seconds; a writer needs milliseconds
@@ -178,6 +178,11 @@ def apply_corrections(
         "added": len(added),
         "left_out": left_out,
     }
+
+
+def content_hashes(paths: pd.Series) -> pd.Series:
+    """The SHA-256 of photos' contents, as a review table has it; missing where one cannot be read."""
+    return pd.Series([_sha256(path) for path in paths], index=paths.index, dtype="str")
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:

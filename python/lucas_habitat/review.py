@@ -1,20 +1,24 @@
-"""Which photos or points a person should look at first, and why."""
+"""Which photos, points or labels a person should look at first, and why."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
 from ._base.checks import check_number
 from ._base.classes import Predictions, read_predictions
 from ._base.tables import require_columns
-from ._base.types import Table
-from .errors import inform
+from ._base.types import Floats, Table
+from .corrections import content_hashes
+from .errors import InputError, inform
 from .photos import as_photos
 from .voting import commonest, point_numbers
 
-__all__ = ["review_list"]
+__all__ = ["doubted_labels", "review_list"]
 
 #: Below this probability, or where a second class is at least half as likely, a row is unsure.
 UNSURE = 0.5
@@ -45,7 +49,8 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     Notes
     -----
     The reasons: the class is unsure (its probability is below 0.5, another class is at least half as
-    likely, or the set of `prediction_sets` holds several classes); photos of the point disagree (a
+    likely, or the set of `prediction_sets` holds several classes); the row has a label, which is doubted
+    (see `doubted_labels`); photos of the point disagree (a
     photo's class is not the commonest of its point and year, or fewer than 7 of 10 photos of a point
     agree); the photo is unlike the training photos; the predicted class is rare (of less than 5 % of
     the rows), so that each error weighs more. They rank rows; they are no probability of an error.
@@ -63,6 +68,7 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     reasons = pd.DataFrame(
         {
             "unsure": _unsure(rows),
+            "doubted": _doubted(rows),
             "torn": _torn_point(rows) if rows.unit == "point" else _odd_photo(rows, what),
             "unlike": _unlike(rows),
             "rare": _rare(rows),
@@ -83,6 +89,148 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     table = table.head(int(n)).reset_index(drop=True)
     table.insert(0, "priority", np.arange(1, len(table) + 1))
     return table
+
+
+def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
+    """List the photos or points whose label is doubted by a model that never saw them.
+
+    What `cross_validate` returns holds such predictions of all photos: a label that speaks against
+    what all other points teach is wrong more often than others, and mending the few that matter is
+    the cheapest way to a better model.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame or path
+        What `cross_validate` returned, or `vote` made of it; or labelled photos or points that
+        `classify` was not trained on. Rows whose ``split`` is ``"train"`` are left out: a model
+        believes the labels it was trained on.
+    n : int, optional
+        How many rows to list, doubted or not. Default: all doubted ones.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows in the order in which to look, the least likely labels first: ``priority`` (from 1),
+        ``is_doubted``, ``label_probability``, ``why`` (in plain words), then the table's columns. Photos
+        also get ``sha256`` and ``time``, so that the list is a review table: written as CSV, with
+        ``habitat`` put right (or emptied, where the photo is to be left as it was), `train` takes it as
+        ``corrections``, and `run_app` adds to it. ``split`` is empty where `cross_validate` said
+        ``test``.
+
+    Raises
+    ------
+    InputError
+        If the table lacks ``predicted`` and ``p_<class>``, no row is labelled and held out, or ``n`` is
+        no whole number from 1.
+
+    Notes
+    -----
+    A label is doubted where it is not the likeliest class, and another class is at least as likely as
+    on the mean of the rows that are labelled so (the off-diagonal of the confident joint, Northcutt et
+    al. 2021): it counts how sure the model usually is of each class. A doubt is no proof: hard photos
+    and land between two classes are doubted, too, and errors that the model makes itself.
+
+    References
+    ----------
+    Northcutt, C. G., Jiang, L. & Chuang, I. L. (2021). Confident learning: estimating uncertainty in
+    dataset labels. Journal of Artificial Intelligence Research 70, 1373-1411, doi 10.1613/jair.1.12125.
+
+    Examples
+    --------
+    >>> doubted_labels(cross_validate("photos/train"))  # doctest: +SKIP
+    """
+    if n is not None:
+        check_number("n", n, 1, whole=True)
+    what = words.call("doubted_labels")
+    rows = read_predictions(predictions, what)
+    is_held_out = _is_held_out(rows)
+    if not is_held_out.any():
+        raise InputError(
+            f"{what} needs labelled rows that the model was not trained on, and none of "
+            f"{len(rows.table)} is. Give what {words.call('cross_validate')} returns."
+        )
+    rows = rows.chosen(is_held_out)
+    doubts = _doubts(rows)
+    inform(
+        f"{int(doubts.is_doubted.sum())} of {len(rows.table)} labels are doubted; "
+        f"{int((~is_held_out).sum())} rows have no label, no class, or were trained on."
+    )
+    order = np.argsort(doubts.of_label, kind="stable")
+    order = order[doubts.is_doubted[order]] if n is None else order[: int(n)]
+    table = _as_review_table(rows.table.iloc[order].reset_index(drop=True))
+    texts = np.array(_doubted(rows), dtype=object)
+    first = {
+        "priority": np.arange(1, len(order) + 1),
+        "is_doubted": doubts.is_doubted[order],
+        "label_probability": doubts.of_label[order],
+        "why": pd.array(texts[order], dtype="str"),
+    }
+    return pd.concat(
+        [pd.DataFrame(first), table.drop(columns=list(first), errors="ignore")], axis=1
+    )
+
+
+def _as_review_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Photos with what a review table has besides; points as they are."""
+    if "path" not in table:
+        return table
+    # These are training photos, each of which was a test photo once.
+    if "fold" in table:
+        table = table.assign(split=pd.Series(None, index=table.index, dtype="str"))
+    return table.assign(sha256=content_hashes(table["path"]), time="")
+
+
+def _is_held_out(rows: Predictions) -> npt.NDArray[np.bool_]:
+    """Which rows have a label among the model's classes, probabilities, and were not trained on."""
+    is_trained_on = np.zeros(len(rows.table), dtype=bool)
+    if "split" in rows.table:
+        is_trained_on = (rows.table["split"] == "train").fillna(False).to_numpy(dtype=bool)
+    is_labelled = rows.is_labelled & np.isfinite(rows.p).all(axis=1)
+    if is_labelled.any():
+        is_labelled &= rows.table["habitat"].astype("str").isin(rows.classes).to_numpy()
+    return is_labelled & ~is_trained_on
+
+
+class _Doubts(NamedTuple):
+    """What held-out predictions say of the labels of some rows."""
+
+    of_label: Floats  # its probability
+    is_doubted: npt.NDArray[np.bool_]
+
+
+def _doubts(rows: Predictions) -> _Doubts:
+    """How far each label is doubted, by the confident joint; all rows are labelled and held out."""
+    labels = pd.Categorical(rows.table["habitat"].astype("str"), categories=rows.classes).codes
+    # A class without a label has no threshold that a row could reach.
+    thresholds = np.array(
+        [
+            rows.p[labels == k, k].mean() if (labels == k).any() else np.inf
+            for k in range(len(rows.classes))
+        ]
+    )
+    confident = np.where(rows.p >= thresholds, rows.p, -np.inf)
+    is_other = np.isfinite(confident).any(axis=1) & (confident.argmax(axis=1) != labels)
+    best = rows.p.argmax(axis=1)
+    return _Doubts(rows.p[np.arange(len(labels)), labels], is_other & (best != labels))
+
+
+def _doubted(rows: Predictions) -> list[str]:
+    """Which rows bear a label that is doubted, with the likelier class."""
+    texts = [""] * len(rows.table)
+    is_held_out = _is_held_out(rows)
+    if not is_held_out.any():
+        return texts
+    held_out = rows.chosen(is_held_out)
+    doubts = _doubts(held_out)
+    likeliest = held_out.p.argmax(axis=1)
+    places = np.flatnonzero(is_held_out)
+    for i in np.flatnonzero(doubts.is_doubted):
+        label = held_out.table["habitat"].iloc[i]
+        texts[places[i]] = (
+            f"labelled {label} ({doubts.of_label[i]:.2f}), but rather "
+            f"{held_out.classes[likeliest[i]]} ({held_out.p[i, likeliest[i]]:.2f})"
+        )
+    return texts
 
 
 def _unsure(rows: Predictions) -> list[str]:

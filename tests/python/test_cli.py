@@ -48,6 +48,7 @@ NAMES = (
     "abstain",
     "predict-level",
     "review",
+    "doubted-labels",
     "cache",
     "report",
     "app",

@@ -41,6 +41,20 @@ test_that("sure points are those worked out by hand", {
   expect_equal(suppressWarnings(lucas_labelling_saved(table, table))$accuracy, c(0.9, 0.95, 0.99))
 })
 
+test_that("doubted labels are those worked out by hand", {
+  skip_without_core()
+  given <- case_file("doubted_labels.json")
+  na <- function(values) unlist(lapply(values, function(x) if (is.null(x)) NA else x))
+  predictions <- as.data.frame(lapply(given$predictions, na))
+  for (case in given$cases) {
+    expect_message(doubted <- do.call(lucas_doubted_labels, c(list(predictions), case$arguments)),
+                   given$message)
+    for (column in names(case$columns)) {
+      expect_equal(as.vector(doubted[[column]]), unlist(case$columns[[column]]), info = column)
+    }
+  }
+})
+
 test_that("a review list says what to look at and why", {
   skip_without_core()
   predictions <- data.frame(

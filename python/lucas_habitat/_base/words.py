@@ -54,6 +54,7 @@ NAMES = {
     "covariates": Name("lucas_covariates", "lucas-habitat covariates"),
     "credit": Name("lucas_credit"),
     "cross_validate": Name("lucas_cross_validate", "lucas-habitat cross-validate"),
+    "doubted_labels": Name("lucas_doubted_labels", "lucas-habitat doubted-labels"),
     "download_photos": Name("lucas_download", "lucas-habitat download"),
     "download_table": Name("lucas_download_table"),
     "draw_demo_photos": Name("lucas_demo_photos"),

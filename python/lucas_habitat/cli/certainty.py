@@ -1,4 +1,4 @@
-"""What is left to a person: ``sets``, ``abstain``, ``predict-level``, ``review``."""
+"""What is left to a person: ``sets``, ``abstain``, ``predict-level``, ``review``, ``doubted-labels``."""
 
 from __future__ import annotations
 
@@ -104,6 +104,20 @@ def _review(options: Namespace) -> int:
     return 0
 
 
+def _doubted_labels_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("predictions", metavar="FILE", help="what cross-validate wrote, or vote made of it")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write; train takes the .csv")
+    add("--n", type=int, help="how many rows, doubted or not (all doubted ones)")
+
+
+def _doubted_labels(options: Namespace) -> int:
+    check_out(options.out)
+    table = lh.doubted_labels(options.predictions, **given(options, lh.doubted_labels))
+    write(table, options.out)
+    return 0
+
+
 COMMANDS = (
     Command(
         "sets",
@@ -132,5 +146,12 @@ COMMANDS = (
         _review_options,
         _review,
         ("review_list",),
+    ),
+    Command(
+        "doubted-labels",
+        "list the labels that speak against what all other points teach",
+        _doubted_labels_options,
+        _doubted_labels,
+        ("doubted_labels",),
     ),
 )

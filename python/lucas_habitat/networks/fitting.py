@@ -309,7 +309,7 @@ def _network_step(
         logits = network(batch.to(device))
         truth = y[chosen].to(device)
         of_batch = None if weights is None else weights[chosen].to(device)
-        loss = _mean_loss(logits.log_softmax(1), truth, of_batch)
+        loss: Any = _mean_loss(logits.log_softmax(1), truth, of_batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

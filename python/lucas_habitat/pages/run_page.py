@@ -142,6 +142,7 @@ def run_sections(
             sections.change(run),
             sections.examples(run, right=True),
             sections.examples(run, right=False),
+            sections.doubted(run),
             sections.telling_point(run),
             sections.refused(run),
             sections.about(run),

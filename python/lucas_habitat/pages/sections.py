@@ -26,6 +26,7 @@ from ..pictures.maps import draw_map
 from ..pictures.photos import draw_point
 from ..pictures.tables import confusion_table, examples_table, map_table, point_table
 from ..pictures.transitions import draw_transitions
+from ..review import doubted_labels
 from ..survey.campaigns import CAMPAIGNS
 from ..survey.credit import credit
 from ..voting import has_learned_vote
@@ -523,6 +524,31 @@ def examples(run: Results, *, right: bool) -> Section | None:
     shown = [_example(row) for row in rows.to_dict("records")]
     section.parts.append(element("div", *shown, class_="photos"))
     section.tables[f"photos_{kind}"] = rows
+    return section
+
+
+def doubted(run: Results) -> Section | None:
+    """Photos the model was not trained on whose label it doubts."""
+    if not run.evaluations:
+        return None
+    try:
+        rows = doubted_labels(run.photos.table)
+    except InputError:  # no photo is held out
+        return None
+    if rows.empty:
+        return None
+    section = Section("Labels to look at")
+    n = f"{len(rows)} labels speak" if len(rows) > 1 else "One label speaks"
+    section.parts.append(
+        paragraph(
+            f"{n} against what the model learnt from other points: either the label is wrong or the model "
+            "is. Those that are least likely come first."
+        )
+    )
+    shown = rows.head(_EXAMPLES).rename(columns={"label_probability": "reference_probability"})
+    figures = [_example(row) for row in shown.to_dict("records")]
+    section.parts.append(element("div", *figures, class_="photos"))
+    section.tables["doubted_labels"] = rows
     return section
 
 
