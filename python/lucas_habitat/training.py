@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 
 from ._base import words
-from ._base.cards import CalibrationCard, TrainingSummary
+from ._base.cards import CalibrationCard, FittingCard, TrainingSummary
 from ._base.checks import check_choice, check_number, check_seed
-from ._base.choices import CLASS_BALANCES, RECIPES
+from ._base.choices import CLASS_BALANCES, HEADS, RECIPES
 from ._base.lc1 import known_codes
 from ._base.progress import Progress
 from ._base.tree import FINEST, Levels, level_columns, tree_of
@@ -28,8 +28,9 @@ from .features import Features, extract_features
 from .images.decode import Preprocessing, decode_photo, read_bytes
 from .images.heic import warn_of_heic
 from .model import HabitatModel, has_equal_shares, logits_of
-from .networks.backbones import arrays_of, load_backbone
+from .networks.backbones import load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
+from .networks.logistic import LogisticSettings, fit_regressions
 from .photos import as_photos, groups_of, leave_out_closeups
 from .splits import check_classes, draw_test_points, tell_without_point
 
@@ -46,7 +47,8 @@ def train(
     validation_split: float = 0.0,
     corrections: str | os.PathLike[str] | None = None,
     recipe: str = "pilot",
-    arch: str = "xception",
+    arch: str | None = None,
+    head: str | None = None,
     dropout: float | None = None,
     freeze_backbone: bool | None = None,
     epochs: int | None = None,
@@ -68,10 +70,17 @@ def train(
 ) -> HabitatModel:
     """Train a habitat classifier.
 
-    The pilot's recipe: a frozen ImageNet backbone, global average pooling, dense 1024 with ReLU,
-    dropout, dense softmax; categorical cross-entropy, Adam 0.001, batches of 32, 10 epochs of
+    The recipe ``"pilot"``: a frozen ImageNet Xception, global average pooling, dense 1024 with
+    ReLU, dropout, dense softmax; categorical cross-entropy, Adam 0.001, batches of 32, 10 epochs of
     ``floor(n / batch_size)`` steps each. Photos are shuffled anew every epoch, so none is always
-    left out. A frozen backbone runs once per photo; its features are cached on disk.
+    left out.
+
+    The recipe ``"recommended"``: three frozen small networks side by side (EfficientNet-Lite0, 1
+    and 2), whose features are evened (signed square roots, then length 1) and go into one
+    multinomial logistic regression a network; their logits are averaged. The penalty is chosen by
+    inner folds that keep points whole. ``docs/recipes.md`` has what it gains, and on what.
+
+    A frozen backbone runs once per photo; its features are cached on disk.
 
     Parameters
     ----------
@@ -90,8 +99,12 @@ def train(
         photos' content, other photos are added; ``model.training["corrections"]`` counts both.
         Nothing is taken from corrected photos of points whose ``split`` is ``"test"`` or that
         ``validation`` holds. To know them, give the whole split table as ``photos``.
-    recipe : {"pilot", "finetune"}, default "pilot"
-        Defaults of the next five; see ``lucas_habitat.training.RECIPES``.
+    recipe : {"pilot", "recommended", "finetune"}, default "pilot"
+        Defaults of the next seven; see ``lucas_habitat.training.RECIPES``.
+    arch : str, optional
+        See `build_model`.
+    head : {"dense", "logistic"}, optional
+        The pilot's dense layers, or logistic regression, which takes none of the next five.
     dropout, freeze_backbone, epochs, batch_size, learning_rate : optional
         As in the pilot. ``freeze_backbone=False`` trains end to end with augmentation (flips,
         random crops, light), with backbone steps of 0.02 times ``learning_rate``; BatchNorm
@@ -104,7 +117,7 @@ def train(
         training photos' class shares but at equal ones, and calibration on held-out points is
         weighted to equal shares, too: `adjust_shares` puts them right for the shares of some land.
         `evaluate` and means of probabilities take them as they are.
-    arch, weights, scaling, target_size : see `build_model`
+    weights, scaling, target_size : see `build_model`
         ``target_size`` may be a pair of equal numbers, as in Keras.
     resize, decoder, credit : see `lucas_habitat.images.Preprocessing`
         ``resize="nearest", credit="keep"`` is the pilot to the letter.
@@ -136,10 +149,11 @@ def train(
 
     Examples
     --------
-    >>> model = train("photos/train", arch="efficientnet_lite0")      # doctest: +SKIP
+    >>> model = train("photos/train", recipe="recommended")           # doctest: +SKIP
     """
     settings = _check_settings(
         recipe,
+        head,
         dropout,
         freeze_backbone,
         epochs,
@@ -148,6 +162,7 @@ def train(
         class_balance,
         seed,
     )
+    arch = arch_of(recipe, arch)
     size = square_side(target_size)
     how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
     sides = _photos_to_train_on(
@@ -163,7 +178,9 @@ def train(
     # Fine-tuning needs this pass too, to find what cannot be read before hours are spent.
     features = extract_features(paths, backbone, how, target, cache=cache, progress=progress)
     rows = _readable_rows(table, len(sides.training), features, classes)
-    if settings.freeze_backbone:
+    if isinstance(settings, LogisticSettings):
+        fitted = fit_regressions(features.values, rows, backbone, settings, progress)
+    elif settings.freeze_backbone:
         fitted = fit_head(features.values, rows, backbone, settings, progress)
     else:
         load = partial(_load_photos, paths, how)
@@ -176,11 +193,11 @@ def train(
     model = HabitatModel(
         classes=classes,
         backbone=fitted.backbone,
-        head_weights=arrays_of(fitted.head),
+        head_weights=fitted.head,
         preprocessing=how,
         target=target,
         history=fitted.history,
-        training={**_summary(table, features, rows, settings), "corrections": sides.corrections},
+        training=_summary(table, features, rows, fitted.card, sides.corrections),
         training_photos=memory.photos,
         training_features=memory.features,
         levels=levels,
@@ -198,8 +215,15 @@ def describe_training(model: HabitatModel) -> list[str]:
     return lines
 
 
+def arch_of(recipe: str, arch: str | None) -> str:
+    """The networks asked for, or the recipe's own."""
+    check_choice("recipe", recipe, tuple(RECIPES))
+    return str(RECIPES[recipe]["arch"]) if arch is None else arch
+
+
 def _check_settings(
     recipe: str,
+    head: str | None,
     dropout: float | None,
     freeze_backbone: bool | None,
     epochs: int | None,
@@ -207,18 +231,26 @@ def _check_settings(
     learning_rate: float | None,
     class_balance: str,
     seed: int,
-) -> TrainingSettings:
+) -> TrainingSettings | LogisticSettings:
     """A recipe's settings, with those given instead."""
     check_choice("recipe", recipe, tuple(RECIPES))
     check_choice("class_balance", class_balance, CLASS_BALANCES)
     given = {
+        "head": head,
         "dropout": dropout,
         "freeze_backbone": freeze_backbone,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    values: dict[str, Any] = RECIPES[recipe] | {k: v for k, v in given.items() if v is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    values: dict[str, Any] = RECIPES[recipe] | given
+    check_choice("head", values["head"], HEADS)
+    if values["head"] == "logistic":
+        _check_logistic(given)
+        return LogisticSettings(recipe, class_balance, check_seed(seed))
+    values = RECIPES["pilot"] | values  # where another head of a recipe was asked for
+    del values["arch"], values["head"]
     check_number("dropout", values["dropout"], 0, 1, open_high=True)
     check_number("epochs", values["epochs"], 1, whole=True)
     check_number("batch_size", values["batch_size"], 1, whole=True)
@@ -227,6 +259,21 @@ def _check_settings(
     return TrainingSettings(
         recipe=recipe, seed=check_seed(seed), class_balance=class_balance, **values
     )
+
+
+def _check_logistic(given: dict[str, Any]) -> None:
+    """Refuse what was asked of a logistic head that it cannot do."""
+    if given.get("freeze_backbone") is False:
+        raise InputError(
+            f"A logistic head stands on frozen networks. Use {words.arg('head', 'dense')} to train "
+            "the backbone too."
+        )
+    strange = sorted(set(given) - {"head", "freeze_backbone"})
+    if strange:
+        raise InputError(
+            f"{some([words.option(name) for name in strange])} mean nothing to a logistic head, which "
+            f"is fitted to its end. Leave them out, or use {words.arg('head', 'dense')}."
+        )
 
 
 def square_side(target_size: int | Sequence[int]) -> int:
@@ -354,6 +401,7 @@ def _readable_rows(
         fit=np.flatnonzero(is_readable & is_training),
         validate=np.flatnonzero(is_readable & ~is_training),
         labels=labels,
+        points=pd.factorize(groups_of(photos))[0],
         classes=classes,
     )
     if not len(rows.fit):
@@ -395,20 +443,17 @@ def _calibration(
 
 
 def _summary(
-    photos: pd.DataFrame, features: Features, rows: LabelledRows, settings: TrainingSettings
+    photos: pd.DataFrame,
+    features: Features,
+    rows: LabelledRows,
+    fitting: FittingCard,
+    corrections: dict[str, int] | None,
 ) -> TrainingSummary:
     """How the model was trained, and on what, for its card."""
     used = photos.iloc[rows.fit]
     refused = pd.Series([s for s in features.status if s != "ok"], dtype="str").value_counts()
     return {
-        "recipe": settings.recipe,
-        "freeze_backbone": settings.freeze_backbone,
-        "dropout": settings.dropout,
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "class_balance": settings.class_balance,
-        "seed": settings.seed,
+        **fitting,
         "n_photos": len(rows.fit),
         "n_points": int(groups_of(used).nunique()),
         "n_without_point": int(used["point_id"].isna().sum()),
@@ -418,6 +463,7 @@ def _summary(
         "years": sorted(int(y) for y in used["year"].dropna().unique()),
         "n_refused": int(refused.sum()),
         "refused": {str(k): int(v) for k, v in refused.items()},
+        "corrections": corrections,
     }
 
 

@@ -117,12 +117,12 @@ test_that("status tells everything, quietly if asked", {
   expect_true(found$fit)
   expect_output(lucas_status(), "lucashabitat .* ready")
   expect_equal(found$cache, Sys.getenv("LUCAS_HABITAT_CACHE"))
-  broken <- status_problems(list(missing = list("timm"), torch_error = "", lite0 = FALSE,
+  broken <- status_problems(list(missing = list("timm"), torch_error = "", lites = list(),
                                  weights_folder = "/w", weights_files = list()))
   expect_match(broken, "lucas_install|LUCAS_HABITAT_WEIGHTS")
   expect_length(broken, 3)
   unfit <- status_problems(list(unfit = list("pandas 2.3.3 instead of >=3.0"), torch_error = "",
-                                unfit_extras = list("gradio 5 instead of >=6"), lite0 = TRUE,
+                                unfit_extras = list("gradio 5 instead of >=6"), lites = list("efficientnet_lite0"),
                                 weights_folder = ""))
   expect_match(unfit, "do not fit (pandas 2.3.3 instead of >=3.0, gradio 5 instead of >=6): lucas_install",
                fixed = TRUE)

@@ -13,8 +13,10 @@ __all__ = [
     "CandidateCard",
     "Card",
     "CorrectionCard",
+    "FittingCard",
     "LearnedVoteCard",
     "PointCalibrationCard",
+    "RegularisationCard",
     "TrainingSummary",
 ]
 
@@ -31,18 +33,36 @@ class BackboneSpec(TypedDict):
     std: list[float]
     size: int  # pixels, height and width
     num_features: int
+    parts: NotRequired[list[BackboneSpec]]  # of networks side by side, in the features' order
 
 
-class TrainingSummary(TypedDict):
-    """How a model was trained, and on what."""
+class RegularisationCard(TypedDict):
+    """How strongly a logistic head is held back, and how that was chosen."""
+
+    C: float  # scikit-learn's: the inverse of the penalty on squared weights
+    scale: float  # what the regressions' logits were multiplied by
+    n_folds: int  # inner folds it was chosen by; 0 where too few points allowed none
+    log_loss: dict[str, float]  # of the inner folds, by C
+
+
+class FittingCard(TypedDict):
+    """By what settings a head, or a whole network, was fitted."""
 
     recipe: str
+    head: NotRequired[str]  # "dense" where earlier cards say nothing
     freeze_backbone: bool
-    dropout: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    # None where the head takes no steps.
+    dropout: float | None
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    regularisation: NotRequired[RegularisationCard]  # of the head "logistic"
     seed: int
+
+
+class TrainingSummary(FittingCard):
+    """How a model was trained, and on what."""
+
     n_photos: int
     n_points: int
     n_without_point: int

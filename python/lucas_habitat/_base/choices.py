@@ -7,6 +7,7 @@ __all__ = [
     "CREDITS",
     "DECODERS",
     "GAINS_BY",
+    "HEADS",
     "LANGUAGES",
     "PRECISIONS",
     "RECIPES",
@@ -25,16 +26,27 @@ RESIZES = ("antialias", "nearest")
 DECODERS = ("simplejpeg", "pillow")
 #: What becomes of the credit line that is burnt into the survey's photos.
 CREDITS = ("hide", "mask", "crop", "keep")
+#: What comes between features and classes.
+HEADS = ("dense", "logistic")
 #: What a recipe sets where an argument of `train` says nothing.
-RECIPES: dict[str, dict[str, bool | int | float]] = {
+RECIPES: dict[str, dict[str, bool | int | float | str]] = {
     "pilot": {
+        "arch": "xception",
+        "head": "dense",
         "freeze_backbone": True,
         "dropout": 0.2,
         "epochs": 10,
         "batch_size": 32,
         "learning_rate": 1e-3,
     },
+    "recommended": {
+        "arch": "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2",
+        "head": "logistic",
+        "freeze_backbone": True,
+    },
     "finetune": {
+        "arch": "xception",
+        "head": "dense",
         "freeze_backbone": False,
         "dropout": 0.2,
         "epochs": 5,

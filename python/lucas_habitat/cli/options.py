@@ -19,6 +19,7 @@ from .._base.choices import (
     CLASS_BALANCES,
     CREDITS,
     DECODERS,
+    HEADS,
     PRECISIONS,
     RECIPES,
     RESIZES,
@@ -170,7 +171,9 @@ def add_computing(parser: ArgumentParser, precision: str = "arithmetic of the ba
 def add_training(parser: ArgumentParser) -> None:
     """What `train` and `pilot` can be told of how a model is trained."""
     add = parser.add_argument
-    add("--recipe", choices=tuple(RECIPES), help="defaults of the next four")
+    add("--recipe", choices=tuple(RECIPES), help="defaults of the next six")
+    add("--arch", help="xception, efficientnet_lite0, ... or names of timm's, joined by +")
+    add("--head", choices=HEADS, help="what comes between features and classes")
     add("--dropout", type=float, help="share of the head's inputs to drop")
     add("--epochs", type=int, help="times each photo is trained on")
     add("--batch-size", type=int, help="photos a step")
@@ -180,7 +183,6 @@ def add_training(parser: ArgumentParser) -> None:
         choices=CLASS_BALANCES,
         help="how rare classes come to count as much as frequent ones",
     )
-    add("--arch", help="xception, efficientnet_lite0 or a name of timm's")
     add("--weights", type=_weights, help="imagenet, none, or a .safetensors or .pth file")
     add("--scaling", choices=SCALINGS, help="of RGB values")
     add("--target-size", type=int, help="pixels")

@@ -168,11 +168,24 @@ def make_runner(backbone: Backbone | StoredBackbone, target: Target) -> Runner:
         return _last[1]
 
 
+class _Beside:
+    """Networks side by side, one after the other over each batch; see `Runner`."""
+
+    def __init__(self, runners: list[Runner]) -> None:
+        self._runners = runners
+
+    def __call__(self, photos: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run all networks over one batch."""
+        return np.concatenate([run(photos) for run in self._runners], axis=1)
+
+
 _lock = threading.Lock()
 _last: tuple[tuple[str, Target], Runner] | None = None
 
 
 def _new_runner(backbone: Backbone | StoredBackbone, target: Target) -> Runner:
+    if len(backbone.parts) > 1:
+        return _Beside([_new_runner(part, target) for part in backbone.parts])
     if target.engine == "openvino":
         from .openvino_engine import OpenVinoRunner
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -14,14 +14,21 @@ from .._base.cards import BackboneSpec
 from .._base.checks import check_choice, check_number, check_seed
 from .._base.choices import SCALINGS
 from ..errors import InputError, LucasError, warn
-from .arrays import HIDDEN, Arrays, arrays_sha256
-from .weights import RESNET, load_weights
+from .arrays import HIDDEN, Arrays, arrays_sha256, part_of
+from .weights import RESNET, WEIGHTS_FOLDER, load_weights
 
 __all__ = ["Backbone", "HabitatNet", "build_model", "load_backbone"]
 
 
 # The pilot's own names; every other name is timm's.
-_ALIASES = {"xception": "legacy_xception", "efficientnet_lite0": "tf_efficientnet_lite0"}
+_ALIASES = {
+    "xception": "legacy_xception",
+    "efficientnet_lite0": "tf_efficientnet_lite0",
+    "efficientnet_lite1": "tf_efficientnet_lite1",
+    "efficientnet_lite2": "tf_efficientnet_lite2",
+}
+# Between the names of networks side by side; no name of timm's has it.
+_BESIDE = "+"
 
 
 class Backbone(nn.Module):
@@ -43,7 +50,9 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(spec["std"]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        """Scale, run the network, pool."""
+        """Scale, run the network, pool; of several networks, the features of each in turn."""
+        if len(self.parts) > 1:
+            return torch.cat([part(photos) for part in self.parts], dim=1)
         features: torch.Tensor = self.network((photos.float() / 255 - self.mean) / self.std)
         return features
 
@@ -52,9 +61,22 @@ class Backbone(nn.Module):
         return self
 
     @property
+    def parts(self) -> list[Backbone]:
+        """The networks side by side that it consists of; itself where it is one network."""
+        if not isinstance(self.network, nn.ModuleList):
+            return [self]
+        return cast(list[Backbone], list(self.network))
+
+    @property
     def state(self) -> Arrays:
         """The network's weights; see `StoredBackbone`."""
-        return arrays_of(self.network)
+        if len(self.parts) == 1:
+            return arrays_of(self.network)
+        return {
+            f"{i}.{name}": value
+            for i, part in enumerate(self.parts)
+            for name, value in part.state.items()
+        }
 
 
 class HabitatNet(nn.Module):
@@ -102,8 +124,10 @@ def build_model(
     num_classes : int
         At least 2.
     arch : str, default "xception"
-        ``"xception"`` is Keras' Xception, ``"efficientnet_lite0"`` the small one whose weights
-        come with the extra ``offline``; any other name is timm's.
+        ``"xception"`` is Keras' Xception; ``"efficientnet_lite0"``, ``"efficientnet_lite1"`` and
+        ``"efficientnet_lite2"`` are small ones whose weights come with the extra ``offline``; any
+        other name is timm's. Names joined by ``+`` run side by side, and their features are used
+        together: ``"efficientnet_lite0+efficientnet_lite1"``.
     dropout : float, default 0.2
         Share of hidden units dropped in training, 0 to below 1.
     freeze_backbone : bool, default True
@@ -161,6 +185,25 @@ def make_head(num_features: int, num_classes: int, dropout: float, seed: int) ->
     return head
 
 
+class LogisticHead(nn.Module):
+    """Multinomial logistic regression on evened features; see `evened`."""
+
+    def __init__(self, head: Arrays) -> None:
+        super().__init__()
+        self.widths: list[int] = head["widths"].tolist()
+        self.register_buffer("weight", torch.tensor(head["weight"]))
+        self.register_buffer("bias", torch.tensor(head["bias"]))
+        self.weight: torch.Tensor
+        self.bias: torch.Tensor
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (n, classes)."""
+        # The root's slope is infinite at 0, where no gradient should come from.
+        roots = features.sign() * features.abs().clamp_min(1e-12).sqrt()
+        parts = map(nn.functional.normalize, torch.split(roots, self.widths, dim=1))
+        return torch.cat(list(parts), dim=1) @ self.weight.T + self.bias
+
+
 def load_backbone(
     arch: str,
     *,
@@ -170,10 +213,29 @@ def load_backbone(
 ) -> Backbone:
     """Make a backbone in evaluation mode with its weights; parameters as in `build_model`."""
     check_number("target_size", size, 32, 1024, whole=True)
-    size = int(size)
+    names = [name.strip() for name in arch.split(_BESIDE)]
+    if len(names) == 1:
+        scaling = scaling or ("unit" if arch == "xception" else "own")
+        return _load_one(arch, weights, scaling, int(size))
+    if len(set(names)) < len(names) or not all(names):
+        raise InputError(
+            f"{words.arg('arch')} must name different networks joined by '+'; got {words.value(arch)}."
+        )
+    if weights is not None and os.fspath(weights) != "imagenet":
+        raise InputError(
+            f"{words.arg('weights')} names one file, but {arch} are {len(names)} networks. Put a file "
+            f"of each into a folder and name it in the environment variable {WEIGHTS_FOLDER}."
+        )
+    # Xception as timm trained it: the pilot's scaling is only for comparing with the pilot.
+    return _beside([_load_one(name, weights, scaling or "own", int(size)) for name in names])
+
+
+def _load_one(
+    arch: str, weights: str | os.PathLike[str] | None, scaling: str, size: int
+) -> Backbone:
+    """One network with its weights."""
     network = _make_network(arch, size)
     mean, std = network.mean, network.std
-    scaling = scaling or ("unit" if arch == "xception" else "own")
     check_choice("scaling", scaling, SCALINGS)
     if scaling != "own":
         mean, std = ((0.0,) * 3, (1.0,) * 3) if scaling == "unit" else ((0.5,) * 3, (0.5,) * 3)
@@ -186,14 +248,41 @@ def load_backbone(
         "scaling": scaling,
         "mean": list(map(float, mean)),
         "std": list(map(float, std)),
-        "size": int(size),
+        "size": size,
         "num_features": network.num_features,
     }
     return Backbone(network.module, spec).eval()
 
 
+def _beside(parts: list[Backbone]) -> Backbone:
+    """One backbone of several."""
+    specs = [part.spec for part in parts]
+
+    def together(key: str) -> str:
+        return _BESIDE.join(str(spec[key]) for spec in specs)  # type: ignore[literal-required]
+
+    spec: BackboneSpec = {
+        "arch": together("arch"),
+        "network": together("network"),
+        "weights": together("weights"),
+        "weights_sha256": "",
+        "scaling": specs[0]["scaling"],
+        "mean": [0.0] * 3,  # each part scales for itself
+        "std": [1.0] * 3,
+        "size": specs[0]["size"],
+        "num_features": sum(spec["num_features"] for spec in specs),
+        "parts": specs,
+    }
+    backbone = Backbone(nn.ModuleList(parts), spec).eval()
+    spec["weights_sha256"] = arrays_sha256(backbone.state)
+    return backbone
+
+
 def backbone_from(spec: BackboneSpec, state: Arrays) -> Backbone:
     """Make the backbone that a saved model describes."""
+    if "parts" in spec:
+        parts = [backbone_from(one, part_of(state, i)) for i, one in enumerate(spec["parts"])]
+        return Backbone(nn.ModuleList(parts), spec).eval()
     network = _make_network(spec["arch"], spec["size"], like=spec["network"])
     if network.name != spec["network"]:
         raise LucasError(
@@ -233,8 +322,8 @@ def _make_network(arch: str, size: int, like: str | None = None) -> _Network:
             similar = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
             hint = f" Did you mean {', '.join(similar)}?" if similar else ""
             raise InputError(
-                f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0' or "
-                "a name that timm.list_models() gives."
+                f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0', a "
+                "name that timm.list_models() gives, or several of these joined by '+'."
             )
         warn(
             "This timm has no Xception; torchvision's ResNet-50 takes its place. Results are not "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,9 +16,10 @@ from sklearn.metrics import cohen_kappa_score
 from torch import nn
 
 from .._base import words
+from .._base.cards import FittingCard
 from .._base.progress import Progress, report
 from ..errors import InputError
-from .arrays import arrays_sha256
+from .arrays import Arrays, arrays_sha256
 from .backbones import Backbone, HabitatNet, arrays_of, make_head
 
 #: In fine-tuning the backbone takes steps this much smaller than the head's.
@@ -45,22 +46,28 @@ class TrainingSettings:
     class_balance: str
     seed: int
 
+    def card(self) -> FittingCard:
+        """As the model's card has them."""
+        return cast(FittingCard, {"head": "dense", **asdict(self)})
+
 
 class LabelledRows(NamedTuple):
-    """Which rows of a photo table to fit and to validate on, and the number of every row's class."""
+    """Which rows of a photo table to fit and to validate on, and every row's class and point, as numbers."""
 
     fit: npt.NDArray[np.intp]
     validate: npt.NDArray[np.intp]
     labels: npt.NDArray[np.int64]
+    points: npt.NDArray[np.intp]
     classes: list[str]
 
 
 class Fitted(NamedTuple):
-    """A backbone, the head on it, and how they came to it, one row an epoch."""
+    """A backbone, the head on it, how they came to it, one row an epoch, and by what settings."""
 
     backbone: Backbone
-    head: nn.Sequential
+    head: Arrays
     history: pd.DataFrame
+    card: FittingCard
 
 
 def fit_head(
@@ -90,7 +97,7 @@ def fit_head(
 
     with _small_steps():
         history = _run_epochs(step, rows, validation_logits, settings, progress)
-    return Fitted(backbone, head.eval(), history)
+    return Fitted(backbone, arrays_of(head), history, settings.card())
 
 
 def fit_network(
@@ -136,7 +143,7 @@ def fit_network(
         "weights": f"{backbone.spec['weights']}, fine-tuned",
         "weights_sha256": arrays_sha256(arrays_of(tuned.network)),
     }
-    return Fitted(tuned, network.head, history)
+    return Fitted(tuned, arrays_of(network.head), history, settings.card())
 
 
 def _run_epochs(

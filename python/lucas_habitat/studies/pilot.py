@@ -58,7 +58,7 @@ def pilot(
     directions: str | Iterable[str] = ("P", "N", "E", "S", "W"),
     test_size: float | None = None,
     validation_split: float = 0.2,
-    arch: str = "xception",
+    arch: str | None = None,
     recipe: str = "pilot",
     training: Mapping[str, Any] | None = None,
     model: Model | None = None,
@@ -112,7 +112,7 @@ def pilot(
         Share of points to test on. Default: 0.2, or as the large sample says.
     validation_split : float, default 0.2
         Share of the other points held out to calibrate the model; 0 for none.
-    arch, recipe : str
+    arch, recipe : optional
         As in `train`.
     training : mapping, optional
         Further arguments of `train`, such as ``{"epochs": 20}``.

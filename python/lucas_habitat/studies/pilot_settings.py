@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from .._base import words
-from .._base.checks import check_choice, check_number
-from .._base.choices import RECIPES
+from .._base.checks import check_number
 from .._base.files import full_path
 from .._base.progress import Progress
 from .._base.tables import TABLE_ENDINGS, read_table
@@ -20,7 +19,7 @@ from ..errors import InputError, some
 from ..model import HabitatModel
 from ..networks.backbones import load_backbone
 from ..survey.campaigns import check_directions
-from ..training import square_side, train
+from ..training import arch_of, square_side, train
 from .run_folder import digest
 
 #: Arguments of train() that pilot() has itself, or decides.
@@ -159,9 +158,8 @@ def further_arguments(training: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def check_network(training: Mapping[str, Any]) -> None:
     """Refuse a recipe, a network or weights that cannot be had, before anything is fetched for them."""
-    check_choice("recipe", training["recipe"], tuple(RECIPES))
     load_backbone(
-        training["arch"],
+        arch_of(training["recipe"], training["arch"]),
         weights=training["weights"],
         scaling=training["scaling"],
         size=square_side(training["target_size"]),

@@ -1,0 +1,260 @@
+"""Logistic heads: one regression a network on its evened features, their logits averaged."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
+from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
+
+from .._base.cards import FittingCard, RegularisationCard
+from .._base.progress import Progress, report
+from .arrays import Arrays, evened, head_logits
+from .backbones import Backbone
+from .fitting import Fitted, LabelledRows
+
+__all__ = ["LogisticSettings", "fit_regressions"]
+
+#: Strengths to choose from, scikit-learn's C: features have length 1, so they suit every network.
+STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+_INNER_FOLDS = 5
+# More photos than these choose hardly another strength, and cost minutes.
+_MOST_TO_CHOOSE_BY = 4_000
+_MOST_STEPS = 300
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class LogisticSettings:
+    """What a recipe with logistic regression says."""
+
+    recipe: str
+    seed: int
+
+    def card(self, regularisation: RegularisationCard) -> FittingCard:
+        """As the model's card has them."""
+        return {
+            "recipe": self.recipe,
+            "head": "logistic",
+            "freeze_backbone": True,
+            "dropout": None,
+            "epochs": None,
+            "batch_size": None,
+            "learning_rate": None,
+            "regularisation": regularisation,
+            "seed": self.seed,
+        }
+
+
+def fit_regressions(
+    features: npt.NDArray[np.float32],
+    rows: LabelledRows,
+    backbone: Backbone,
+    settings: LogisticSettings,
+    progress: Progress,
+) -> Fitted:
+    """Fit a multinomial logistic regression on each network's features, and average their logits.
+
+    Averaged logits of several regressions are those of one regression on all features, so the head
+    is one matrix. One strength of the penalty serves all networks; it is chosen by the log loss of
+    their averaged logits in inner folds that keep points whole.
+    """
+    widths = [part.spec["num_features"] for part in backbone.parts]
+    n_classes, seed = len(rows.classes), settings.seed
+    values = evened(features[rows.fit], widths)
+    y, points = rows.labels[rows.fit], rows.points[rows.fit]
+    drawn = _to_choose_by(points, seed)
+    folds = _inner_folds(y[drawn], points[drawn], n_classes, seed)
+    # As steps of other heads: several threads are hardly quicker, and far slower beside other work.
+    with threadpool_limits(1), report(progress, len(folds) + 1, "regressions") as advance:
+        held_out = []
+        for inner, outer in folds:
+            fit, test = drawn[inner], drawn[outer]
+            held_out.append((test, _path(values, fit, test, y, n_classes, widths)))
+            advance(1)
+        chosen = _choose(held_out, y, points) if held_out else _USUAL
+        head = _head_of(values, y, n_classes, widths, chosen)
+        advance(1)
+    card: RegularisationCard = {
+        "C": chosen.strength,
+        "scale": chosen.scale,
+        "n_folds": len(folds),
+        "log_loss": chosen.losses,
+    }
+    scores = {"epoch": 1.0, **_scores(head, features[rows.fit], y)}
+    del scores["kappa"]  # as in the history of other heads
+    if len(rows.validate):
+        of_validation = _scores(head, features[rows.validate], rows.labels[rows.validate])
+        scores |= {f"val_{name}": value for name, value in of_validation.items()}
+    history = pd.DataFrame([scores]).astype({"epoch": "int64"})
+    return Fitted(backbone, head, history, settings.card(card))
+
+
+def _to_choose_by(points: npt.NDArray[np.intp], seed: int) -> Rows:
+    """Rows to choose the strength by: all, or those of points drawn until there are enough."""
+    rows = np.arange(len(points))
+    if len(rows) <= _MOST_TO_CHOOSE_BY:
+        return rows
+    order = np.random.default_rng(seed).permutation(np.unique(points))
+    n_so_far = np.cumsum(np.bincount(points, minlength=int(order.max()) + 1)[order])
+    chosen = order[: np.searchsorted(n_so_far, _MOST_TO_CHOOSE_BY) + 1]
+    return rows[np.isin(points, chosen)]
+
+
+def _inner_folds(
+    y: npt.NDArray[np.int64], points: npt.NDArray[np.intp], n_classes: int, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Folds that keep points whole, as many as the rarest class has points; none where it has one."""
+    pairs = pd.DataFrame({"y": y, "point": points}).drop_duplicates()
+    n_points = np.bincount(pairs["y"], minlength=n_classes)
+    n_folds = min(_INNER_FOLDS, int(n_points.min()))
+    if n_folds < 2:
+        return []
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that a class has fewer photos than folds
+        folds = list(splitter.split(y, y, points))
+    return [(a, b) for a, b in folds if len(np.unique(y[a])) == n_classes and len(b)]
+
+
+def _path(
+    values: npt.NDArray[np.float32],
+    fit: Rows,
+    test: Rows,
+    y: npt.NDArray[np.int64],
+    n_classes: int,
+    widths: list[int],
+) -> npt.NDArray[np.float64]:
+    """Logits of some rows by regressions on others, shape (strengths, n, classes)."""
+    logits = np.zeros((len(STRENGTHS), len(test), n_classes))
+    for part in _parts(widths):
+        regression = _regression()
+        for i, strength in enumerate(STRENGTHS):  # each starts where the last one ended
+            weight, bias = _fitted(regression, values[fit, part], y[fit], strength)
+            logits[i] += (values[test, part] @ weight.T + bias) / len(widths)
+    return logits
+
+
+class _Choice(NamedTuple):
+    """A strength, what its logits are multiplied by, and the log losses it was chosen by."""
+
+    strength: float
+    scale: float
+    losses: dict[str, float]
+
+
+_USUAL = _Choice(30.0, 1.0, {})
+
+
+def _choose(
+    held_out: list[tuple[Rows, npt.NDArray[np.float64]]],
+    y: npt.NDArray[np.int64],
+    points: npt.NDArray[np.intp],
+) -> _Choice:
+    """The strongest penalty that is within one standard error of the best (Breiman et al. 1984).
+
+    A strong penalty also makes probabilities unsure, so each is judged after its logits were
+    multiplied by the number that gives them the least log loss.
+    """
+    rows = np.concatenate([test for test, _ in held_out])
+    logits = np.concatenate([part for _, part in held_out], axis=1)
+    scales = [_best_scale(z, y[rows]) for z in logits]
+    losses = np.array(
+        [_losses(z * scale, y[rows]) for z, scale in zip(logits, scales, strict=True)]
+    )
+    means = losses.mean(axis=1)
+    best = int(means.argmin())
+    # Photos of one point err together, so their differences count once.
+    differences = pd.DataFrame((losses - losses[best]).T).groupby(points[rows]).mean()
+    is_as_good = means <= means[best] + differences.sem().fillna(0).to_numpy()
+    chosen = int(np.flatnonzero(is_as_good)[0])
+    named = {f"{c:g}": float(v) for c, v in zip(STRENGTHS, means, strict=True)}
+    return _Choice(STRENGTHS[chosen], scales[chosen], named)
+
+
+def _best_scale(logits: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
+    """What logits must be multiplied by for the least log loss; between an eighth and eight."""
+
+    def loss(log_scale: float) -> float:
+        return float(_losses(logits * np.exp(log_scale), y).mean())
+
+    bound = np.log(8)
+    return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))
+
+
+def _losses(logits: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The log loss of every row."""
+    losses: npt.NDArray[np.float64] = logsumexp(logits, axis=1) - logits[np.arange(len(y)), y]
+    return losses
+
+
+def _head_of(
+    values: npt.NDArray[np.float32],
+    y: npt.NDArray[np.int64],
+    n_classes: int,
+    widths: list[int],
+    chosen: _Choice,
+) -> Arrays:
+    """The head: regressions on each network's features, averaged."""
+    weights, total = [], np.zeros(n_classes)
+    for part in _parts(widths):
+        weight, bias = _fitted(_regression(), values[:, part], y, chosen.strength)
+        weights.append(weight * chosen.scale / len(widths))
+        total += bias * chosen.scale / len(widths)
+    return {
+        "widths": np.array(widths, np.int64),
+        "weight": np.concatenate(weights, axis=1).astype(np.float32),
+        "bias": total.astype(np.float32),
+    }
+
+
+def _parts(widths: list[int]) -> list[slice]:
+    ends = np.cumsum(widths).tolist()
+    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+
+
+def _regression() -> LogisticRegression:
+    return LogisticRegression(max_iter=_MOST_STEPS, warm_start=True)
+
+
+def _fitted(
+    regression: LogisticRegression,
+    values: npt.NDArray[np.float32],
+    y: npt.NDArray[np.int64],
+    strength: float,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Weights and biases of a regression, one row a class."""
+    # The bias is free, so features may be centred, with which far fewer steps are needed.
+    centre = values.mean(axis=0)
+    with warnings.catch_warnings():
+        # The last steps of 300 change no probability by more than its own doubt.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regression.set_params(C=strength).fit(values - centre, y)
+    weight, bias = regression.coef_.astype(np.float64), regression.intercept_.astype(np.float64)
+    if len(weight) == 1:  # of two classes scikit-learn keeps the second one's only
+        weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return weight, bias - weight @ centre.astype(np.float64)
+
+
+def _scores(
+    head: Arrays, features: npt.NDArray[np.float32], y: npt.NDArray[np.int64]
+) -> dict[str, float]:
+    """Loss, accuracy and kappa of some photos."""
+    logits = head_logits(head, features)
+    predicted = logits.argmax(axis=1)
+    return {
+        "loss": float(_losses(logits, y).mean()),
+        "accuracy": float((predicted == y).mean()),
+        "kappa": float(cohen_kappa_score(y, predicted)),
+    }
