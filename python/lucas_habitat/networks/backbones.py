@@ -265,7 +265,7 @@ def _beside(parts: list[Backbone]) -> Backbone:
         "arch": together("arch"),
         "network": together("network"),
         "weights": together("weights"),
-        "weights_sha256": "",
+        "weights_sha256": together("weights_sha256"),
         "scaling": specs[0]["scaling"],
         "mean": [0.0] * 3,  # each part scales for itself
         "std": [1.0] * 3,
@@ -273,9 +273,7 @@ def _beside(parts: list[Backbone]) -> Backbone:
         "num_features": sum(spec["num_features"] for spec in specs),
         "parts": specs,
     }
-    backbone = Backbone(nn.ModuleList(parts), spec).eval()
-    spec["weights_sha256"] = arrays_sha256(backbone.state)
-    return backbone
+    return Backbone(nn.ModuleList(parts), spec).eval()
 
 
 def backbone_from(spec: BackboneSpec, state: Arrays) -> Backbone:

@@ -34,20 +34,16 @@ class StoredBackbone:
     """
 
     def __init__(self, spec: BackboneSpec, state: Arrays) -> None:
-        if arrays_sha256(state) != spec["weights_sha256"]:
+        #: The networks side by side that it consists of; itself where it is one network.
+        self.parts = [
+            StoredBackbone(one, part_of(state, i)) for i, one in enumerate(spec.get("parts", ()))
+        ] or [self]
+        if "parts" not in spec and arrays_sha256(state) != spec["weights_sha256"]:
             raise LucasError("The weights are not those that the card describes.")
         self.spec = spec
         self.state = state
         self._made: Backbone | None = None
         self._lock = threading.Lock()
-
-    @property
-    def parts(self) -> list[StoredBackbone]:
-        """The networks side by side that it consists of; itself where it is one network."""
-        specs = self.spec.get("parts")
-        if not specs:
-            return [self]
-        return [StoredBackbone(spec, part_of(self.state, i)) for i, spec in enumerate(specs)]
 
     def load(self) -> Backbone:
         """Make the network, once."""
