@@ -37,7 +37,8 @@
 #'   backbone steps of 0.02 times `learning_rate`; BatchNorm statistics stay as they were.
 #' @param class_balance Whether rare classes count as much as frequent ones: `"none"` (they do not),
 #'   `"weights"` (by the weight of their photos in the loss) or `"sampling"` (an epoch takes as many
-#'   photos of each class: of a rare one some several times, of a frequent one not all). More photos of
+#'   photos of each class: of a rare one some several times, of a frequent one not all; to a logistic
+#'   head both are weights). More photos of
 #'   rare classes are then recognised, and more photos of frequent classes are taken for them.
 #'   Probabilities no longer hold at the training photos' class shares but at equal ones, and calibration
 #'   on held-out points is weighted to equal shares, too: [lucas_adjust_shares()] puts them right for the

@@ -101,11 +101,11 @@ class HabitatModel:
 
         from .networks.backbones import LogisticHead, make_head
 
-        if "widths" in self.head_weights:
-            return LogisticHead(self.head_weights).eval()
         features, dropout = self.backbone.spec["num_features"], self.training["dropout"] or 0.0
         # Tensors that are made in inference mode take no gradients, and the first to ask may be in it.
         with torch.inference_mode(False):
+            if "widths" in self.head_weights:
+                return LogisticHead(self.head_weights).eval()
             head = make_head(features, len(self.classes), dropout, seed=0)
             head.load_state_dict({k: torch.tensor(v) for k, v in self.head_weights.items()})
         return head.eval()

@@ -45,7 +45,7 @@ def overlapping(n, rare, seed):
 
 def fitted(balance, n=4000, rare=0.05):
     x, labels = overlapping(n, rare, seed=1)
-    rows = LabelledRows(np.arange(n), np.arange(0), labels, ["frequent", "rare"])
+    rows = LabelledRows(np.arange(n), np.arange(0), labels, np.arange(n), ["frequent", "rare"])
     return fitting.fit_head(x, rows, None, settings(balance), False).head
 
 
@@ -91,7 +91,7 @@ def test_without_balance_a_rare_class_is_hardly_ever_predicted():
 def test_an_epoch_by_sampling_takes_each_class_equally_often_and_in_whole_rounds():
     labels = np.repeat([0, 1, 2], [70, 3, 27]).astype(np.int64)
     fit = np.arange(10, 110)  # rows of a longer table
-    rows = LabelledRows(fit, np.arange(10), np.r_[np.zeros(10, np.int64), labels], ["a", "b", "c"])
+    rows = LabelledRows(fit, np.arange(10), np.r_[np.zeros(10, np.int64), labels], np.arange(10 + len(labels)), ["a", "b", "c"])
     for seed in range(10):
         torch.manual_seed(seed)
         order = fitting._order(rows, settings("sampling")).numpy()
@@ -108,7 +108,7 @@ def test_an_epoch_by_sampling_takes_each_class_equally_often_and_in_whole_rounds
 
 def test_weights_are_one_in_the_mean_and_make_classes_equal():
     labels = np.repeat([0, 1, 2], [70, 3, 27]).astype(np.int64)
-    rows = LabelledRows(np.arange(100), np.arange(0), labels, ["a", "b", "c"])
+    rows = LabelledRows(np.arange(100), np.arange(0), labels, np.arange(100), ["a", "b", "c"])
     weights = fitting._weights(rows, settings("weights")).numpy()
     assert weights.mean() == pytest.approx(1)
     np.testing.assert_allclose(np.bincount(labels, weights=weights), 100 / 3, rtol=1e-6)

@@ -110,7 +110,11 @@ def made(n, n_classes, width=12, spread=1.0, seed=0):
 def test_logits_are_the_mean_of_a_regression_on_each_network(n_classes):
     features, y = made(120, n_classes, spread=3.0)
     fitted = fit_regressions(
-        features, rows_of(features, y), Beside(12, 12), LogisticSettings("recommended", 1), False
+        features,
+        rows_of(features, y),
+        Beside(12, 12),
+        LogisticSettings("recommended", "none", 1),
+        False,
     )
     found = fitted.card["regularisation"]
     p = 0
@@ -130,12 +134,33 @@ def test_the_scale_makes_unsure_and_sure_penalties_comparable():
     # Classes that hardly differ: a weak penalty learns the noise and is too sure, which the scale mends.
     features, y = made(400, 3, spread=4.0, seed=3)
     rows = rows_of(features, y, n_validate=200)
-    fitted = fit_regressions(features, rows, Beside(12, 12), LogisticSettings("x", 1), False)
+    fitted = fit_regressions(
+        features, rows, Beside(12, 12), LogisticSettings("x", "none", 1), False
+    )
     last = fitted.history.iloc[-1]
     assert last["val_loss"] < np.log(3) + 0.02  # never worse than knowing nothing, but for chance
     assert list(fitted.history) == [
         "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_kappa"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("class_balance", ["weights", "sampling"])
+def test_rare_classes_can_count_as_much_as_frequent_ones(class_balance):
+    features, y = made(400, 2, spread=3.0)
+    is_taken = (y == 0) | (np.arange(400) < 60)  # 200 of one class, 30 of the other
+    features, y = features[is_taken], y[is_taken]
+
+    def recall(balance):
+        settings = LogisticSettings("x", balance, 1)
+        fitted = fit_regressions(features, rows_of(features, y), Beside(12, 12), settings, False)
+        assert fitted.card["class_balance"] == balance
+        p = probabilities_of(head_logits(fitted.head, features))
+        return (p.argmax(axis=1) == y)[y == 1].mean(), p[:, 1].mean()
+
+    (plain, mean), (balanced, raised) = recall("none"), recall(class_balance)
+    assert balanced > plain + 0.1
+    assert mean == pytest.approx(30 / 230, abs=0.03)
+    assert raised > mean + 0.1
 
 
 def test_photos_of_a_point_never_stand_on_both_sides_of_an_inner_fold():
@@ -164,7 +189,11 @@ def test_features_of_the_point_alone_do_not_make_a_weak_penalty_look_good():
     marks = rng.normal(0, 1, (40, 24))[points] + rng.normal(0, 0.05, (200, 24))
     features = marks.astype(np.float32)
     fitted = fit_regressions(
-        features, rows_of(features, y, points), Beside(12, 12), LogisticSettings("x", 1), False
+        features,
+        rows_of(features, y, points),
+        Beside(12, 12),
+        LogisticSettings("x", "none", 1),
+        False,
     )
     losses = fitted.card["regularisation"]["log_loss"]
     assert min(losses.values()) > 0.6  # chance is 0.69; by photo it would be below 0.1
@@ -175,7 +204,11 @@ def test_a_class_of_one_point_is_trained_with_the_usual_penalty():
     features, y = made(30, 3)
     points = np.where(y == 2, 99, np.arange(30))
     fitted = fit_regressions(
-        features, rows_of(features, y, points), Beside(12, 12), LogisticSettings("x", 1), False
+        features,
+        rows_of(features, y, points),
+        Beside(12, 12),
+        LogisticSettings("x", "none", 1),
+        False,
     )
     assert fitted.card["regularisation"] == {"C": 30.0, "scale": 1.0, "n_folds": 0, "log_loss": {}}
 

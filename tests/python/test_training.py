@@ -126,7 +126,7 @@ def test_refused_photos_are_counted_and_the_rest_trained_on(parts, tmp_path):
         (lambda p: p, {"dropout": 1}, "dropout must be a number"),
         (lambda p: p, {"target_size": (224, 192)}, "one number or two equal ones"),
         (lambda p: p, {"resize": "cubic"}, "resize must be one of 'antialias', 'nearest'"),
-        (lambda p: p, {"recipe": "best"}, "recipe must be one of 'pilot', 'finetune'"),
+        (lambda p: p, {"recipe": "best"}, "recipe must be one of 'pilot', 'recommended', 'finetune'"),
         (lambda p: p, {"validation_split": 0.2, "validation": "x"}, "not both"),
         (lambda p: p, {"validation_split": 0.01}, "both sides need at least one point"),
     ],

@@ -57,6 +57,7 @@ class FittingCard(TypedDict):
     batch_size: int | None
     learning_rate: float | None
     regularisation: NotRequired[RegularisationCard]  # of the head "logistic"
+    class_balance: NotRequired[str]  # "none" where it is missing
     seed: int
 
 
@@ -73,7 +74,6 @@ class TrainingSummary(FittingCard):
     n_refused: int
     refused: dict[str, int]  # by status
     corrections: NotRequired[dict[str, int] | None]
-    class_balance: NotRequired[str]  # "none" where it is missing
 
 
 class CorrectionCard(TypedDict):

@@ -40,6 +40,7 @@ class LogisticSettings:
     """What a recipe with logistic regression says."""
 
     recipe: str
+    class_balance: str
     seed: int
 
     def card(self, regularisation: RegularisationCard) -> FittingCard:
@@ -52,6 +53,7 @@ class LogisticSettings:
             "epochs": None,
             "batch_size": None,
             "learning_rate": None,
+            "class_balance": self.class_balance,
             "regularisation": regularisation,
             "seed": self.seed,
         }
@@ -72,6 +74,7 @@ def fit_regressions(
     """
     widths = [part.spec["num_features"] for part in backbone.parts]
     n_classes, seed = len(rows.classes), settings.seed
+    is_balanced = settings.class_balance != "none"
     values = evened(features[rows.fit], widths)
     y, points = rows.labels[rows.fit], rows.points[rows.fit]
     drawn = _to_choose_by(points, seed)
@@ -81,10 +84,10 @@ def fit_regressions(
         held_out = []
         for inner, outer in folds:
             fit, test = drawn[inner], drawn[outer]
-            held_out.append((test, _path(values, fit, test, y, n_classes, widths)))
+            held_out.append((test, _path(values, fit, test, y, widths, is_balanced)))
             advance(1)
-        chosen = _choose(held_out, y, points) if held_out else _USUAL
-        head = _head_of(values, y, n_classes, widths, chosen)
+        chosen = _choose(held_out, y, points, is_balanced) if held_out else _USUAL
+        head = _head_of(values, y, widths, chosen, is_balanced)
         advance(1)
     card: RegularisationCard = {
         "C": chosen.strength,
@@ -133,13 +136,13 @@ def _path(
     fit: Rows,
     test: Rows,
     y: npt.NDArray[np.int64],
-    n_classes: int,
     widths: list[int],
+    is_balanced: bool,
 ) -> npt.NDArray[np.float64]:
     """Logits of some rows by regressions on others, shape (strengths, n, classes)."""
-    logits = np.zeros((len(STRENGTHS), len(test), n_classes))
+    logits = np.zeros((len(STRENGTHS), len(test), y.max() + 1))
     for part in _parts(widths):
-        regression = _regression()
+        regression = _regression(is_balanced)
         for i, strength in enumerate(STRENGTHS):  # each starts where the last one ended
             weight, bias = _fitted(regression, values[fit, part], y[fit], strength)
             logits[i] += (values[test, part] @ weight.T + bias) / len(widths)
@@ -161,6 +164,7 @@ def _choose(
     held_out: list[tuple[Rows, npt.NDArray[np.float64]]],
     y: npt.NDArray[np.int64],
     points: npt.NDArray[np.intp],
+    is_balanced: bool,
 ) -> _Choice:
     """The strongest penalty that is within one standard error of the best (Breiman et al. 1984).
 
@@ -169,11 +173,11 @@ def _choose(
     """
     rows = np.concatenate([test for test, _ in held_out])
     logits = np.concatenate([part for _, part in held_out], axis=1)
-    n_points = len(np.unique(points[rows]))
-    scales = [_best_scale(z, y[rows], n_points) for z in logits]
-    losses = np.array(
-        [_losses(z * scale, y[rows]) for z, scale in zip(logits, scales, strict=True)]
-    )
+    truth, n_points = y[rows], len(np.unique(points[rows]))
+    counts = np.bincount(truth)
+    weights = (counts.mean() / counts)[truth] if is_balanced else np.ones(len(rows))
+    scales = [_best_scale(z, truth, weights, n_points) for z in logits]
+    losses = weights * [_losses(z * scale, truth) for z, scale in zip(logits, scales, strict=True)]
     means = losses.mean(axis=1)
     best = int(means.argmin())
     # Photos of one point err together, so their differences count once.
@@ -184,7 +188,12 @@ def _choose(
     return _Choice(STRENGTHS[chosen], scales[chosen], named)
 
 
-def _best_scale(logits: npt.NDArray[np.float64], y: npt.NDArray[np.int64], n_points: int) -> float:
+def _best_scale(
+    logits: npt.NDArray[np.float64],
+    y: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    n_points: int,
+) -> float:
     """What logits must be multiplied by for the least log loss; between an eighth and eight.
 
     Where all rows are right no number would be large enough, so one point more is reckoned with, of
@@ -195,7 +204,7 @@ def _best_scale(logits: npt.NDArray[np.float64], y: npt.NDArray[np.int64], n_poi
     def loss(log_scale: float) -> float:
         z = logits * np.exp(log_scale)
         of_any = logsumexp(z, axis=1) - z.mean(axis=1)
-        return float(((1 - doubt) * _losses(z, y) + doubt * of_any).mean())
+        return float((weights * ((1 - doubt) * _losses(z, y) + doubt * of_any)).mean())
 
     bound = np.log(8)
     return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))
@@ -210,14 +219,14 @@ def _losses(logits: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> npt.ND
 def _head_of(
     values: npt.NDArray[np.float32],
     y: npt.NDArray[np.int64],
-    n_classes: int,
     widths: list[int],
     chosen: _Choice,
+    is_balanced: bool,
 ) -> Arrays:
     """The head: regressions on each network's features, averaged."""
-    weights, total = [], np.zeros(n_classes)
+    weights, total = [], np.zeros(y.max() + 1)
     for part in _parts(widths):
-        weight, bias = _fitted(_regression(), values[:, part], y, chosen.strength)
+        weight, bias = _fitted(_regression(is_balanced), values[:, part], y, chosen.strength)
         weights.append(weight * chosen.scale / len(widths))
         total += bias * chosen.scale / len(widths)
     return {
@@ -232,8 +241,10 @@ def _parts(widths: list[int]) -> list[slice]:
     return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
 
-def _regression() -> LogisticRegression:
-    return LogisticRegression(max_iter=_MOST_STEPS, warm_start=True)
+def _regression(is_balanced: bool) -> LogisticRegression:
+    return LogisticRegression(
+        class_weight="balanced" if is_balanced else None, max_iter=_MOST_STEPS, warm_start=True
+    )
 
 
 def _fitted(
