@@ -112,11 +112,11 @@ def train(
     class_balance : {"none", "weights", "sampling"}, default "none"
         Whether rare classes count as much as frequent ones: by the weight of their photos in the
         loss, or because an epoch takes as many photos of each class (of a rare one some several
-        times, of a frequent one not all; to a logistic head both are weights). More photos of rare classes are then recognised, and
-        more photos of frequent classes are taken for them. Probabilities no longer hold at the
-        training photos' class shares but at equal ones, and calibration on held-out points is
-        weighted to equal shares, too: `adjust_shares` puts them right for the shares of some land.
-        `evaluate` and means of probabilities take them as they are.
+        times, of a frequent one not all; to a logistic head both are weights). More photos of rare
+        classes are then recognised, and more of frequent ones are taken for them. Probabilities no
+        longer hold at the training photos' class shares but at equal ones, and calibration on
+        held-out points is weighted to equal shares, too: `adjust_shares` puts them right for the
+        shares of some land. `evaluate` and means of probabilities take them as they are.
     weights, scaling, target_size : see `build_model`
         ``target_size`` may be a pair of equal numbers, as in Keras.
     resize, decoder, credit : see `lucas_habitat.images.Preprocessing`

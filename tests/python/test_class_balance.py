@@ -24,7 +24,9 @@ from lucas_habitat.calibration import fit_calibration, fit_with_points
 from lucas_habitat.class_shares import read_class_shares
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError
+from lucas_habitat.model import probabilities_of
 from lucas_habitat.networks import fitting
+from lucas_habitat.networks.arrays import head_logits
 from lucas_habitat.networks.fitting import LabelledRows, TrainingSettings
 
 LITE0 = {"arch": "efficientnet_lite0", "progress": False}
@@ -50,8 +52,7 @@ def fitted(balance, n=4000, rare=0.05):
 
 
 def p_of_rare(head, x):
-    with torch.inference_mode():
-        return head(torch.from_numpy(x)).softmax(1)[:, 1].numpy().astype(np.float64)
+    return probabilities_of(head_logits(head, x))[:, 1]
 
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
@@ -91,7 +92,13 @@ def test_without_balance_a_rare_class_is_hardly_ever_predicted():
 def test_an_epoch_by_sampling_takes_each_class_equally_often_and_in_whole_rounds():
     labels = np.repeat([0, 1, 2], [70, 3, 27]).astype(np.int64)
     fit = np.arange(10, 110)  # rows of a longer table
-    rows = LabelledRows(fit, np.arange(10), np.r_[np.zeros(10, np.int64), labels], np.arange(10 + len(labels)), ["a", "b", "c"])
+    rows = LabelledRows(
+        fit,
+        np.arange(10),
+        np.r_[np.zeros(10, np.int64), labels],
+        np.arange(10 + len(labels)),
+        ["a", "b", "c"],
+    )
     for seed in range(10):
         torch.manual_seed(seed)
         order = fitting._order(rows, settings("sampling")).numpy()

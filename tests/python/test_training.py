@@ -126,7 +126,11 @@ def test_refused_photos_are_counted_and_the_rest_trained_on(parts, tmp_path):
         (lambda p: p, {"dropout": 1}, "dropout must be a number"),
         (lambda p: p, {"target_size": (224, 192)}, "one number or two equal ones"),
         (lambda p: p, {"resize": "cubic"}, "resize must be one of 'antialias', 'nearest'"),
-        (lambda p: p, {"recipe": "best"}, "recipe must be one of 'pilot', 'recommended', 'finetune'"),
+        (
+            lambda p: p,
+            {"recipe": "best"},
+            "recipe must be one of 'pilot', 'recommended', 'finetune'",
+        ),
         (lambda p: p, {"validation_split": 0.2, "validation": "x"}, "not both"),
         (lambda p: p, {"validation_split": 0.01}, "both sides need at least one point"),
     ],
@@ -270,7 +274,9 @@ def test_training_leaves_torchs_settings_as_they_were(parts):
 def test_fitting_a_head_does_not_copy_the_features():
     n = 20_000
     features = np.zeros((n, 256), np.float32)
-    rows = fitting.LabelledRows(np.arange(n), np.arange(0), np.arange(n) % 2, ["a", "b"])
+    rows = fitting.LabelledRows(
+        np.arange(n), np.arange(0), np.arange(n) % 2, np.arange(n), ["a", "b"]
+    )
     settings = fitting.TrainingSettings("pilot", True, 0.2, 1, 1000, 1e-3, "none", 1)
     fitting.fit_head(features, rows, None, settings, False)  # what torch imports then is imported
     tracemalloc.start()

@@ -31,6 +31,8 @@ _INNER_FOLDS = 5
 # More photos than these choose hardly another strength, and cost minutes.
 _MOST_TO_CHOOSE_BY = 4_000
 _MOST_STEPS = 300
+# Photos whose logits are computed at a time.
+_AT_A_TIME = 2_000
 
 Rows = npt.NDArray[np.intp]
 
@@ -75,19 +77,18 @@ def fit_regressions(
     widths = [part.spec["num_features"] for part in backbone.parts]
     n_classes, seed = len(rows.classes), settings.seed
     is_balanced = settings.class_balance != "none"
-    values = evened(features[rows.fit], widths)
-    y, points = rows.labels[rows.fit], rows.points[rows.fit]
-    drawn = _to_choose_by(points, seed)
+    y, points = rows.labels, rows.points
+    drawn = rows.fit[_to_choose_by(points[rows.fit], seed)]
     folds = _inner_folds(y[drawn], points[drawn], n_classes, seed)
     # As steps of other heads: several threads are hardly quicker, and far slower beside other work.
     with threadpool_limits(1), report(progress, len(folds) + 1, "regressions") as advance:
         held_out = []
         for inner, outer in folds:
             fit, test = drawn[inner], drawn[outer]
-            held_out.append((test, _path(values, fit, test, y, widths, is_balanced)))
+            held_out.append((test, _path(features, fit, test, y, widths, is_balanced)))
             advance(1)
         chosen = _choose(held_out, y, points, is_balanced) if held_out else _USUAL
-        head = _head_of(values, y, widths, chosen, is_balanced)
+        head = _head_of(features, rows.fit, y, widths, chosen, is_balanced)
         advance(1)
     card: RegularisationCard = {
         "C": chosen.strength,
@@ -95,10 +96,10 @@ def fit_regressions(
         "n_folds": len(folds),
         "log_loss": chosen.losses,
     }
-    scores = {"epoch": 1.0, **_scores(head, features[rows.fit], y)}
+    scores = {"epoch": 1.0, **_scores(head, features, y, rows.fit)}
     del scores["kappa"]  # as in the history of other heads
     if len(rows.validate):
-        of_validation = _scores(head, features[rows.validate], rows.labels[rows.validate])
+        of_validation = _scores(head, features, y, rows.validate)
         scores |= {f"val_{name}": value for name, value in of_validation.items()}
     history = pd.DataFrame([scores]).astype({"epoch": "int64"})
     return Fitted(backbone, head, history, settings.card(card))
@@ -132,7 +133,7 @@ def _inner_folds(
 
 
 def _path(
-    values: npt.NDArray[np.float32],
+    features: npt.NDArray[np.float32],
     fit: Rows,
     test: Rows,
     y: npt.NDArray[np.int64],
@@ -140,12 +141,13 @@ def _path(
     is_balanced: bool,
 ) -> npt.NDArray[np.float64]:
     """Logits of some rows by regressions on others, shape (strengths, n, classes)."""
-    logits = np.zeros((len(STRENGTHS), len(test), y.max() + 1))
+    logits = np.zeros((len(STRENGTHS), len(test), int(y.max()) + 1))
     for part in _parts(widths):
         regression = _regression(is_balanced)
+        values, held_out = _evened_of(features, fit, part), _evened_of(features, test, part)
         for i, strength in enumerate(STRENGTHS):  # each starts where the last one ended
-            weight, bias = _fitted(regression, values[fit, part], y[fit], strength)
-            logits[i] += (values[test, part] @ weight.T + bias) / len(widths)
+            weight, bias = _fitted(regression, values, y[fit], strength)
+            logits[i] += (held_out @ weight.T + bias) / len(widths)
     return logits
 
 
@@ -217,16 +219,18 @@ def _losses(logits: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> npt.ND
 
 
 def _head_of(
-    values: npt.NDArray[np.float32],
+    features: npt.NDArray[np.float32],
+    fit: Rows,
     y: npt.NDArray[np.int64],
     widths: list[int],
     chosen: _Choice,
     is_balanced: bool,
 ) -> Arrays:
     """The head: regressions on each network's features, averaged."""
-    weights, total = [], np.zeros(y.max() + 1)
+    weights, total = [], np.zeros(int(y.max()) + 1)
     for part in _parts(widths):
-        weight, bias = _fitted(_regression(is_balanced), values[:, part], y, chosen.strength)
+        values = _evened_of(features, fit, part)
+        weight, bias = _fitted(_regression(is_balanced), values, y[fit], chosen.strength)
         weights.append(weight * chosen.scale / len(widths))
         total += bias * chosen.scale / len(widths)
     return {
@@ -234,6 +238,13 @@ def _head_of(
         "weight": np.concatenate(weights, axis=1).astype(np.float32),
         "bias": total.astype(np.float32),
     }
+
+
+def _evened_of(
+    features: npt.NDArray[np.float32], rows: Rows, part: slice
+) -> npt.NDArray[np.float32]:
+    """Features of one network, evened: at most one network's are held twice."""
+    return evened(features[rows, part], [part.stop - part.start])
 
 
 def _parts(widths: list[int]) -> list[slice]:
@@ -267,11 +278,12 @@ def _fitted(
 
 
 def _scores(
-    head: Arrays, features: npt.NDArray[np.float32], y: npt.NDArray[np.int64]
+    head: Arrays, features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], rows: Rows
 ) -> dict[str, float]:
     """Loss, accuracy and kappa of some photos."""
-    logits = head_logits(head, features)
-    predicted = logits.argmax(axis=1)
+    blocks = np.array_split(rows, len(rows) // _AT_A_TIME + 1)
+    logits = np.concatenate([head_logits(head, features[block]) for block in blocks])
+    y, predicted = labels[rows], logits.argmax(axis=1)
     return {
         "loss": float(_losses(logits, y).mean()),
         "accuracy": float((predicted == y).mean()),
