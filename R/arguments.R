@@ -42,7 +42,8 @@ converters <- function() {
     columns = nameless(several), directions = nameless(several), size = nameless(as_plain),
     class_shares = nameless(class_shares_argument), confusion = nameless(confusion_argument),
     crs = nameless(crs_argument), legend = nameless(legend_argument), levels = nameless(levels_argument),
-    model = nameless(model_argument), new_shares = new_shares_argument, scheme = nameless(scheme_argument),
+    model = nameless(model_argument), new_shares = new_shares_argument,
+    recipes = nameless(recipes_argument), scheme = nameless(scheme_argument),
     sites = nameless(sites_argument), survey = nameless(survey_argument),
     target_size = nameless(target_size_argument), training = nameless(training_argument),
     weights = nameless(weights_argument)

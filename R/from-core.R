@@ -7,6 +7,7 @@ from_core <- function(x) {
     return(switch(x$lucas_kind, model = model_from_core(x), network = network_from_core(x),
                   evaluation = evaluation_from_core(x), comparison = comparison_from_core(x),
                   map_accuracy = map_accuracy_from_core(x),
+                  recipe_comparison = recipe_comparison_from_core(x),
                   split_check = split_check_from_core(x)))
   }
   lapply(x, from_core)

@@ -48,6 +48,9 @@ class_styles <- function(classes) {
 #'   survey with the line that [lucas_credit()] gives.
 #' * `lucas_plot_distance()`: accuracy by the distance to the nearest point trained on, from
 #'   [lucas_error_by_distance()], and that of all as a dashed line; below, the points of each bin.
+#' * `lucas_plot_recipes()`: how recipes of training differ from the first of them on the same photos, with
+#'   intervals, blue where these leave the line of no difference, each recipe's own value above; at the
+#'   right seconds of training, milliseconds to classify a photo, and megabytes of the model.
 #' * `lucas_plot_transitions()`: the share of points that went from each class to each other, between
 #'   campaigns. A dot with its interval is the estimate, a pale ring what counting predicted classes gives,
 #'   which takes doubt for change. At most twelve transitions are drawn, the largest; points that
@@ -55,6 +58,7 @@ class_styles <- function(classes) {
 #'
 #' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
 #' @param evaluation What [lucas_evaluate()] returned.
+#' @param comparison What [lucas_compare_recipes()] returned.
 #' @param predictions What [lucas_classify()] returned for labelled photos, or such a file;
 #'   `lucas_plot_reliability()` takes points from [lucas_vote()] too, and `lucas_plot_point()` needs no
 #'   labels.

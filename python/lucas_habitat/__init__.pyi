@@ -48,11 +48,13 @@ from .pictures.distances import plot_distance as plot_distance
 from .pictures.maps import plot_map as plot_map
 from .pictures.photos import plot_photos as plot_photos
 from .pictures.photos import plot_point as plot_point
+from .pictures.recipes import plot_recipes as plot_recipes
 from .pictures.transitions import plot_transitions as plot_transitions
 from .proportions import covariates as covariates
 from .proportions import support as support
 from .rdata import save_rds as save_rds
 from .rdata import to_r as to_r
+from .recipe_comparison import RecipeComparison as RecipeComparison
 from .review import doubted_labels as doubted_labels
 from .review import review_list as review_list
 from .saved_models import load_model as load_model
@@ -62,6 +64,7 @@ from .split_checks import check_split as check_split
 from .splits import split_photos as split_photos
 from .studies.demo import run_demo as run_demo
 from .studies.pilot import pilot as pilot
+from .studies.recipes import compare_recipes as compare_recipes
 from .survey.credit import credit as credit
 from .survey.nomenclature import (
     assign_habitat as assign_habitat,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +14,25 @@ from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import column_names
 from ._base.progress import Progress
-from ._base.types import Photos
-from .blocks import Apart, Training, check_apart, folds_of, place_of_points, placed, training_of
+from ._base.types import Floats, Photos
+from .blocks import Apart, check_apart, folds_of, place_of_points, placed, training_of
 from .classifier import classify
 from .errors import InputError, SplitError, inform, some, warn
-from .photos import as_photos, leave_out_closeups
+from .model import HabitatModel
+from .photos import as_photos, landscape, leave_out_closeups
 from .point_calibration import COLUMN as VOTE_CALIBRATION
 from .splits import check_classes, tell_without_point
 from .training import train
 
-__all__ = ["cross_validate"]
+__all__ = [
+    "Fold",
+    "classify_fold",
+    "cross_validate",
+    "folds_to_test",
+    "photos_to_fold",
+    "together",
+    "train_without",
+]
 
 #: Arguments of train() that cross_validate() has itself, or decides.
 _NOT_FURTHER = ("photos", "validation", "corrections", "progress", "seed", "device", "cache",
@@ -102,38 +111,96 @@ def cross_validate(
         "cache": cache,
         "progress": progress,
     }
-    table = placed(_labelled(as_photos(photos).reset_index(drop=True)), apart)
-    table = table.reset_index(drop=True)
-    check_classes(table)
-    tell_without_point(table)
-    fold = folds_of(table, apart, int(folds), seed)
-    is_trainable = table.index.isin(
-        leave_out_closeups(table, bool(arguments.get("closeups", False))).index
-    )
+    table = photos_to_fold(photos, apart)
+    leave_out_closeups(table, bool(arguments.get("closeups", False)))  # tells of them, once
     parts = []
     left_out = []
-    for number, chosen in _folds(table, fold, apart):
-        is_test = fold == number
-        left_out.append(chosen.n_near + chosen.n_same_point)
-        model = train(table[chosen.is_training & is_trainable].assign(split="train"), **arguments)
-        held_out = table[is_test].assign(split="test", fold=number, km_to_training=chosen.distance)
-        lacking = sorted(set(held_out["habitat"]) - set(model.classes))
-        if lacking:
-            warn(
-                f"The model of fold {number} was trained without {some(lacking)}; photos of it can only "
-                "be errors."
-            )
-        known = held_out.assign(
-            habitat=held_out["habitat"].where(~held_out["habitat"].isin(lacking))
+    for fold in folds_to_test(table, apart, int(folds), seed):
+        left_out.append(fold.n_left_out)
+        model = train_without(fold, table, arguments)
+        parts.append(
+            classify_fold(fold, table, model, device=device, cache=cache, progress=progress)
         )
-        part = classify(known, model, device=device, cache=cache, progress=progress)
-        parts.append(part.assign(habitat=held_out["habitat"].array).set_axis(held_out.index))
     if any(left_out):
         inform(
             f"On the average of folds {np.mean(left_out):.0f} of {len(table)} photos are neither tested "
             "nor trained on, because they are near test points or of the same."
         )
-    return _together(parts)
+    return together(parts)
+
+
+class Fold(NamedTuple):
+    """Photos that are tested on, and what may be trained on for them."""
+
+    number: int
+    is_test: npt.NDArray[np.bool_]
+    is_training: npt.NDArray[np.bool_]
+    #: Kilometres from each test photo's point to the nearest one trained on; NaN where unknown.
+    distance: Floats
+    #: Photos on neither side: near test points, or of the same in another year.
+    n_left_out: int
+
+
+def photos_to_fold(photos: Photos, apart: Apart) -> pd.DataFrame:
+    """The labelled photos of which is known what they are kept apart by, told of once."""
+    table = placed(_labelled(as_photos(photos).reset_index(drop=True)), apart)
+    table = table.reset_index(drop=True)
+    check_classes(table)
+    tell_without_point(table)
+    return table
+
+
+def folds_to_test(photos: pd.DataFrame, apart: Apart, n: int, seed: int) -> Iterator[Fold]:
+    """Each fold of the photos of `photos_to_fold`, with what is trained on for it."""
+    places = place_of_points(photos)
+    fold = folds_of(photos, apart, n, seed)
+    for number in range(1, int(fold.max()) + 1):
+        is_test = fold == number
+        chosen = training_of(photos, is_test, apart.buffer, places)
+        if not chosen.is_training.any():
+            raise SplitError(
+                f"Nothing is left to train on for fold {number}. Give a smaller {words.arg('buffer')} "
+                "or smaller blocks, or divide by something else."
+            )
+        n_left_out = chosen.n_near + chosen.n_same_point
+        yield Fold(number, is_test, chosen.is_training, chosen.distance, n_left_out)
+
+
+def train_without(fold: Fold, photos: pd.DataFrame, arguments: Mapping[str, Any]) -> HabitatModel:
+    """A model that never saw a fold, trained with these arguments of `train`."""
+    is_trainable = landscape(photos) | bool(arguments.get("closeups", False))
+    return train(photos[fold.is_training & is_trainable].assign(split="train"), **arguments)
+
+
+def classify_fold(
+    fold: Fold,
+    photos: pd.DataFrame,
+    model: HabitatModel,
+    *,
+    device: str,
+    cache: bool,
+    progress: Progress,
+) -> pd.DataFrame:
+    """A fold's photos classified, under their numbers among all photos."""
+    held_out = photos[fold.is_test].assign(
+        split="test", fold=fold.number, km_to_training=fold.distance
+    )
+    lacking = sorted(set(held_out["habitat"]) - set(model.classes))
+    if lacking:
+        warn(
+            f"The model of fold {fold.number} was trained without {some(lacking)}; photos of it can "
+            "only be errors."
+        )
+    labels = held_out["habitat"]
+    part = classify(
+        held_out.assign(habitat=labels.where(~labels.isin(lacking))),
+        model,
+        device=device,
+        # No other model has the features of a network that was trained itself.
+        cache=cache and model.training["freeze_backbone"],
+        progress=progress,
+    )
+    return part.assign(habitat=labels.array).set_axis(held_out.index)
 
 
 def _labelled(photos: pd.DataFrame) -> pd.DataFrame:
@@ -160,22 +227,7 @@ def _further_arguments(training: Mapping[str, Any] | None) -> dict[str, Any]:
     return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in given.items()}
 
 
-def _folds(
-    photos: pd.DataFrame, fold: npt.NDArray[np.intp], apart: Apart
-) -> Iterator[tuple[int, Training]]:
-    """The number of each fold, and what is trained on for it."""
-    places = place_of_points(photos)
-    for number in range(1, int(fold.max()) + 1):
-        chosen = training_of(photos, fold == number, apart.buffer, places)
-        if not chosen.is_training.any():
-            raise SplitError(
-                f"Nothing is left to train on for fold {number}. Give a smaller {words.arg('buffer')} "
-                "or smaller blocks, or divide by something else."
-            )
-        yield number, chosen
-
-
-def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+def together(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """The predictions of all folds in the photos' order, with all models' classes."""
     classes = sorted({c for part in parts for c in part["predicted"].cat.categories})
     columns = column_names(classes)

@@ -33,6 +33,7 @@ NAMES = (
     "train",
     "classify",
     "cross-validate",
+    "compare-recipes",
     "calibrate",
     "vote",
     "evaluate",

@@ -67,7 +67,14 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = lucas_habitat.clasify
 
 
-CLASSES = {"Comparison", "Evaluation", "HabitatModel", "MapAccuracy", "SplitCheck"}
+CLASSES = {
+    "Comparison",
+    "Evaluation",
+    "HabitatModel",
+    "MapAccuracy",
+    "RecipeComparison",
+    "SplitCheck",
+}
 R_ONLY = {"lucas_app_stop", "lucas_install", "lucas_status"}
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..maps.results import MapAccuracy, MapEstimate
     from ..model import HabitatModel
     from ..networks.backbones import HabitatNet
+    from ..recipe_comparison import RecipeComparison
     from ..split_checks import SplitCheck
 
 __all__ = ["table_to_r", "value_to_r"]
@@ -50,6 +51,7 @@ def value_to_r(value: Any) -> Any:
         ("model", "HabitatModel", _model),
         ("evaluation", "Evaluation", _evaluation),
         ("comparison", "Comparison", _comparison),
+        ("recipe_comparison", "RecipeComparison", _recipe_comparison),
         ("split_checks", "SplitCheck", _split_check),
         ("maps.results", "MapAccuracy", _map_accuracy),
         ("networks.backbones", "HabitatNet", _network),
@@ -229,6 +231,18 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "n_boot": int(comparison.n_boot),
         "seed": float(comparison.seed),
         "notes": [str(n) for n in comparison.notes],
+    }
+
+
+def _recipe_comparison(comparison: RecipeComparison) -> dict[str, Any]:
+    """A comparison of recipes as numbers, a table, and what it says of itself."""
+    plain = comparison.as_dict()
+    del plain["recipes"]
+    return {
+        "lucas_kind": "recipe_comparison",
+        **value_to_r(plain),
+        "table": table_to_r(comparison.table),
+        "lines": repr(comparison).splitlines(),
     }
 
 

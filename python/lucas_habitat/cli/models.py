@@ -1,4 +1,4 @@
-"""Models and what they predict: ``train``, ``classify``, ``calibrate``."""
+"""Models, what they predict and how they compare: ``train``, ``classify``, ``cross-validate`` and others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .options import (
     TABLE,
     Command,
     add_apart,
+    add_bootstrap,
     add_computing,
     add_device,
     add_overwrite,
@@ -108,6 +109,45 @@ def _cross_validate(options: Namespace) -> int:
     return 0
 
 
+def _compare_recipes_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add(
+        "--recipes",
+        "--recipe",
+        metavar="RECIPE",
+        nargs="+",
+        action="extend",
+        help="pilot, finetune, NAME:arch=efficientnet_lite0,credit=keep with arguments of train, or a "
+        ".toml or .json file; the first is what the others are compared with",
+    )
+    add("--out", metavar="DIR", help="folder that keeps what is finished; run again to go on")
+    add("--folds", type=int, help="models to train in each repeat, each tested on its fold")
+    add("--repeats", type=int, help="times that folds are drawn anew")
+    add_apart(parser)
+    add_bootstrap(parser)
+    add_seed(parser)
+    add_device(parser)
+    add("--plot", metavar="FILE", default=None, help="picture to write, .png or .svg")
+
+
+def _compare_recipes(options: Namespace) -> int:
+    from ..pictures.canvas import check_size
+
+    check_size("double", options.plot)
+    given_recipes = given(options, lh.compare_recipes)
+    if len(given_recipes.get("recipes", ())) == 1:
+        (given_recipes["recipes"],) = given_recipes["recipes"]  # it may be a file
+    comparison = lh.compare_recipes(read_photos(options), **given_recipes)
+    print(comparison)
+    if options.plot:
+        lh.plot_recipes(comparison, out=options.plot)
+        print(f"picture written to {options.plot}")
+    if "out" in options:
+        print(f"table and picture are in {options.out}")
+    return 0
+
+
 def _calibrate_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
@@ -151,6 +191,13 @@ COMMANDS = (
         _cross_validate_options,
         _cross_validate,
         ("cross_validate", "train"),
+    ),
+    Command(
+        "compare-recipes",
+        "compare recipes of training on your photos: accuracy and cost",
+        _compare_recipes_options,
+        _compare_recipes,
+        ("compare_recipes",),
     ),
     Command(
         "calibrate",

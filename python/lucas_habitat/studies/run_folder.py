@@ -147,7 +147,7 @@ def _former_run(folder: Path) -> _FormerRun:
 def _check_same_settings(folder: Path, former: dict[str, Any], settings: dict[str, Any]) -> None:
     """Refuse to touch a finished run that was made with other settings."""
     differences = [
-        _difference(name, former[name], value)
+        difference(name, former[name], value)
         for name, value in settings.items()
         if former.get(name, value) != value
     ]
@@ -158,7 +158,8 @@ def _check_same_settings(folder: Path, former: dict[str, Any], settings: dict[st
         )
 
 
-def _difference(name: str, was: Any, is_: Any) -> str:
+def difference(name: str, was: Any, is_: Any) -> str:
+    """How a setting differs from what it was, in words."""
     if isinstance(was, dict) and isinstance(is_, dict):
         keys = sorted(k for k in {*was, *is_} if was.get(k) != is_.get(k))
         return ", ".join(f"{k} was {_shown(was.get(k))}, is {_shown(is_.get(k))}" for k in keys)
