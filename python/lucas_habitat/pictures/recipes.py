@@ -170,7 +170,7 @@ def _write_costs(ax: Axes, table: pd.DataFrame) -> None:
         for i, number in enumerate(table[column]):
             if not np.isnan(number):
                 ax.text(at + 0.5, i, f"{number:.3g}", va="center", color=INK, **write)
-    for failed in np.flatnonzero(table["error"] != ""):
+    for failed in np.flatnonzero(table["error"] != "").tolist():
         ax.text(
             len(COSTS) / 2,
             failed,
