@@ -84,7 +84,9 @@ recipes_argument <- function(x) {
     stop_lucas("input", "Each of the recipes needs a name of its own.")
   }
   recipes <- Map(function(recipe, is_bare) {
-    if (is_bare || is.character(recipe)) list(recipe = enc2utf8(recipe)) else training_argument(as.list(recipe))
+    if (is_bare || is.character(recipe)) return(list(recipe = enc2utf8(recipe)))
+    # With names, though there are none: it is a dict in Python.
+    if (length(recipe)) training_argument(recipe) else structure(list(), names = character())
   }, x, bare)
   stats::setNames(recipes, enc2utf8(names))
 }

@@ -13,7 +13,7 @@ compared <- function() {
 
 test_that("recipes are compared, one row each, and a failure is a row with its reason", {
   skip_without_core()
-  expect_warning(found <- compared(), "recipe broken could not be tested")
+  suppressWarnings(expect_warning(found <- compared(), "recipe broken could not be tested"))
   expect_s3_class(found, "lucas_recipe_comparison")
   expect_identical(as.data.frame(found), found$table)
   expect_identical(found$table$recipe, c("few", "many", "broken"))
@@ -43,6 +43,13 @@ test_that("recipes are drawn, in base graphics and as a ggplot", {
   expect_s3_class(picture, "ggplot")
   expect_silent(print(picture))
   expect_equal(nrow(picture$data), 6)
+})
+
+test_that("a recipe of defaults crosses, and what is wrong is told in R's words", {
+  skip_without_core()
+  expect_error(lucas_compare_recipes(demo_folder(), list(pilot = list(), b = list(seed = 2)), verbose = FALSE),
+               "The recipe b has seed; it takes these arguments of lucas_train\\(\\)", class = "lucas_input_error")
+  expect_error(lucas_compare_recipes(demo_folder(), list(a = list()), verbose = FALSE), "at least two.*got a")
 })
 
 test_that("recipes are given as names, texts, a file or lists", {

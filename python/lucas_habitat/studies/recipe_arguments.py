@@ -25,8 +25,6 @@ Recipes = Iterable[str] | Mapping[str, Mapping[str, Any]] | str | os.PathLike[st
 #: Arguments of train() that are the comparison's, or that would not be the same for all.
 _NOT_OF_A_RECIPE = ("photos", "validation", "corrections", "seed", "device", "cache", "progress")
 _ENDINGS = (".json", ".toml")
-#: A recipe as text, the same in all languages.
-_WRITTEN = "name:arch=efficientnet_lite0,epochs=20"
 
 
 def check_recipes(recipes: Recipes | None) -> dict[str, dict[str, Any]]:
@@ -96,8 +94,9 @@ def _one(recipe: object) -> tuple[str, dict[str, Any]]:
         key, equals, value = part.partition("=")
         if not equals:
             raise InputError(
-                f"The recipe {recipe!r} is not understood at {part!r}: it is written "
-                f"{_WRITTEN}, or in a .toml or .json file."
+                f"The recipe {recipe!r} is not understood at {part!r}: behind the colon stand arguments of "
+                f"{words.call('train')}, each with '=' and its value, with commas between them. A .toml or "
+                ".json file can hold them, too."
             )
         given[key.strip().replace("-", "_")] = _value(value.strip())
     if not colon:
