@@ -493,8 +493,11 @@ def test_a_small_cut_of_the_benchmark_runs():
     assert len(drawn) == 2 + 1
     head = made[0]
     for row in made[2:]:
-        accuracy = dict(zip(head, row, strict=True))
-        if accuracy["directions"] == "unlike":
-            assert float(accuracy["learned"]) > float(accuracy["mean"])
-        elif accuracy["directions"] == "alike":
-            assert abs(float(accuracy["learned"]) - float(accuracy["mean"])) < 0.03
+        numbers = dict(zip(head, row, strict=True))
+        gain = float(numbers["learned"]) - float(numbers["mean"])
+        assert gain > -0.01
+        # Without shared errors 50 points of unlike directions may choose the mean.
+        if numbers["directions"] == "unlike" and numbers["errors shared"] != "0%":
+            assert gain > 0.03
+        elif numbers["directions"] == "alike":
+            assert gain < 0.03
