@@ -488,4 +488,8 @@ def _memory_of(
     # File names only: a shared model must not tell where its maker keeps photos.
     table = table.assign(path=table["path"].map(os.path.basename)).rename(columns={"path": "photo"})
     table["has_features"] = np.isin(np.arange(len(fit)), drawn)
-    return _Memory(table.reset_index(drop=True), features[fit[drawn]].astype(np.float16))
+    values = np.empty((len(drawn), features.shape[1]), np.float16)
+    # A few at a time: taken at once they would be copied as float32 first.
+    for rows in np.array_split(np.arange(len(drawn)), -(-len(drawn) // 1000)):
+        values[rows] = features[fit[drawn[rows]]]
+    return _Memory(table.reset_index(drop=True), values)
