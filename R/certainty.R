@@ -81,7 +81,7 @@ lucas_prediction_sets <- function(points, labelled, coverage = 0.9, per_class = 
 #'
 #' Clopper, C. & Pearson, E. S. (1934). The use of confidence or fiducial limits illustrated in the case of
 #' the binomial. Biometrika 26, 404-413. \doi{10.2307/2331986}
-#' @seealso [lucas_prediction_sets()], [lucas_review_list()]
+#' @seealso [lucas_prediction_sets()], [lucas_review_list()], [lucas_plot_labelling()]
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   p <- seq(0.5, 1, length.out = 200)

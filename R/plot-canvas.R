@@ -51,6 +51,8 @@ class_styles <- function(classes) {
 #' * `lucas_plot_recipes()`: how recipes of training differ from the first of them on the same photos, with
 #'   intervals, blue where these leave the line of no difference, each recipe's own value above; at the
 #'   right seconds of training, milliseconds to classify a photo, and megabytes of the model.
+#' * `lucas_plot_labelling()`: how much labelling by hand is saved, by the accuracy that is asked of the other
+#'   points, from [lucas_labelling_saved()]. An open ring says that no confidence is high enough.
 #' * `lucas_plot_transitions()`: the share of points that went from each class to each other, between
 #'   campaigns. A dot with its interval is the estimate, a pale ring what counting predicted classes gives,
 #'   which takes doubt for change. At most twelve transitions are drawn, the largest; points that
@@ -66,7 +68,8 @@ class_styles <- function(classes) {
 #'   `lon` and `lat` (WGS84, degrees).
 #' @param table What [lucas_transitions()] returned, or such a file; or points from [lucas_vote()], of which
 #'   it is then made with nothing but its defaults. For `lucas_plot_distance()` what
-#'   [lucas_error_by_distance()] returned, or predictions of [lucas_cross_validate()], likewise.
+#'   [lucas_error_by_distance()] returned, or predictions of [lucas_cross_validate()], likewise;
+#'   for `lucas_plot_labelling()` what [lucas_labelling_saved()] returned.
 #' @param point_id,year The point, and the year; by default its latest.
 #' @param right Whether to show photos classified right (`TRUE`) or wrong.
 #' @param n At most so many photos, drawn at random from those whose files are still there.

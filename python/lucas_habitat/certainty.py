@@ -14,11 +14,12 @@ from ._base import words
 from ._base.checks import check_number
 from ._base.classes import Predictions, column_names, read_predictions
 from ._base.classes import labelled as rows_with_labels
+from ._base.tables import as_frame, require_columns
 from ._base.tree import FINEST, Levels, Tree, tree_of
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
 
-__all__ = ["abstain", "labelling_saved", "predict_level", "prediction_sets"]
+__all__ = ["abstain", "labelling_saved", "labelling_table", "predict_level", "prediction_sets"]
 
 #: Shares of the points, the surest first, that are tried as those to trust.
 _TRIED = tuple(i / 10 for i in range(1, 11))
@@ -396,6 +397,17 @@ def labelling_saved(
             }
         )
     return pd.DataFrame(rows)
+
+
+def labelling_table(table: Table) -> pd.DataFrame:
+    """What `labelling_saved` returned, in order of accuracy."""
+    given = as_frame(table)
+    columns = ["accuracy", "n_sure", "n_by_hand", "share_saved"]
+    hint = f"Give what {words.call('labelling_saved')} returned."
+    require_columns(given, columns, words.call("plot_labelling"), hint)
+    if given.empty:
+        raise InputError(f"{words.call('plot_labelling')} got a table without rows. {hint}")
+    return given.sort_values("accuracy").reset_index(drop=True)
 
 
 # ---- points and labelled points -----------------------------------------------------------------

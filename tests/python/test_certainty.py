@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lucas_habitat import abstain, labelling_saved, prediction_sets
+from lucas_habitat import abstain, labelling_saved, plot_labelling, prediction_sets
 from lucas_habitat._base.tables import read_table, write_table
 from lucas_habitat.certainty import describe_sets, describe_sure
 from lucas_habitat.cli import main
@@ -257,3 +257,50 @@ def test_from_files_and_the_shell(tmp_path, capsys):
     assert read_table(out)["is_sure"].tolist() == abstain(points, labelled, 0.9)["is_sure"].tolist()
     assert read_table(saved)["accuracy"].tolist() == [0.8, 0.9]
     assert "points are sure: right in at least 90% of cases" in capsys.readouterr().out
+
+
+# Its picture
+
+
+@pytest.mark.parametrize("width", ["single", "double"])
+def test_what_is_saved_is_drawn_from_the_table_or_its_file(tmp_path, width):
+    table = pd.DataFrame(
+        {
+            "accuracy": [0.99, 0.9, 0.95],
+            "n_sure": [0, 180, 120],
+            "n_by_hand": [200, 20, 80],
+            "share_saved": [0.0, 0.9, 0.6],
+        }
+    )
+    for given in (table, write_table(table, tmp_path / "saved.csv")):
+        figure = plot_labelling(given, width=width, out=tmp_path / "saved.png")
+        (ax,) = figure.axes
+        line, reached, lacking = ax.lines
+        assert list(line.get_ydata()) == [0.9, 0.6, 0.0]
+        assert list(reached.get_xdata()) == [0.9, 0.95]
+        assert list(lacking.get_xdata()) == [0.99]
+        texts = [t.get_text() for t in ax.texts]
+        assert texts == ["90 %\n20 left", "60 %\n80 left", "0 %\n200 left"]
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["90 %", "95 %", "99 %"]
+    assert (tmp_path / "saved.png").stat().st_size > 1000
+    with pytest.raises(InputError, match=r"needs the column .*share_saved"):
+        plot_labelling(table.drop(columns="share_saved"))
+    with pytest.raises(InputError, match="without rows"):
+        plot_labelling(table[:0])
+
+
+def test_the_shell_draws_it(tmp_path):
+    p = np.linspace(0.5, 1, 200)
+    points = pd.DataFrame(
+        {
+            "point_id": [f"plot {i}" for i in range(200)],
+            "predicted": "woody",
+            "p_woody": p,
+            "p_cropland": 1 - p,
+            "habitat": np.where((p < 0.7) & (np.arange(200) % 3 == 0), "cropland", "woody"),
+        }
+    )
+    file = str(write_table(points, tmp_path / "points.csv"))
+    out, plot = str(tmp_path / "sure.csv"), tmp_path / "saved.svg"
+    assert main(["abstain", file, "--labelled", file, "--out", out, "--plot", str(plot)]) == 0
+    assert "without a person" in plot.read_text(encoding="utf-8")

@@ -38,7 +38,14 @@ test_that("sure points are those worked out by hand", {
     expect_equal(c(found$threshold[1], saved$threshold), rep(na(case$threshold), 2))
     expect_equal(c(found$accuracy_low[1], saved$accuracy_low), rep(na(case$low), 2), tolerance = 1e-9)
   }
-  expect_equal(suppressWarnings(lucas_labelling_saved(table, table))$accuracy, c(0.9, 0.95, 0.99))
+  saved <- suppressWarnings(lucas_labelling_saved(table, table))
+  expect_equal(saved$accuracy, c(0.9, 0.95, 0.99))
+  picture <- tempfile(fileext = ".png")
+  expect_equal(lucas_plot_labelling(saved[3:1, ], out = picture), saved, ignore_attr = TRUE)
+  expect_gt(file.size(picture), 1000)
+  expect_error(lucas_plot_labelling(table), "needs the column accuracy", class = "lucas_input_error")
+  skip_if_not_installed("ggplot2")
+  expect_s3_class(lucas_plot_labelling(saved, as = "ggplot"), "ggplot")
 })
 
 test_that("doubted labels are those worked out by hand", {

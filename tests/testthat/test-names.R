@@ -7,6 +7,7 @@ test_that("both languages have the same functions", {
 # Arguments that R alone has: in what form it gives the result.
 ONLY_IN_R <- list(
   lucas_covariates = c("as", "filename"), lucas_plot_confusion = "as", lucas_plot_distance = "as", lucas_plot_history = "as",
+  lucas_plot_labelling = "as",
   lucas_plot_map = "as", lucas_plot_point = "as", lucas_plot_recipes = "as", lucas_plot_reliability = "as",
   lucas_plot_transitions = "as", lucas_plot_votes = "as"
 )

@@ -112,6 +112,13 @@ def _distance_picture(table: Any) -> Any:
     return distance_table(table)
 
 
+def _labelling_picture(table: Any) -> Any:
+    """How much labelling by hand is saved, for R to draw."""
+    from ..certainty import labelling_table
+
+    return labelling_table(table)
+
+
 def _transitions_picture(table: Any) -> dict[str, Any]:
     """Transitions, and those of them to draw, for R to draw."""
     from ..over_years import largest_transitions, transitions_table
@@ -133,5 +140,6 @@ FOR_R: dict[str, Callable[..., Any]] = {
     "map_positions": _map_positions,
     "judge_map": _judge_map,
     "distance_picture": _distance_picture,
+    "labelling_picture": _labelling_picture,
     "transitions_picture": _transitions_picture,
 }

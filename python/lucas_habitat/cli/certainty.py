@@ -55,21 +55,28 @@ def _abstain_options(parser: ArgumentParser) -> None:
         default=None,
         help=f"{TABLE} of how much labelling by hand is saved",
     )
+    add("--plot", metavar="FILE", default=None, help="picture of that table, .png or .svg")
     add("--accuracies", type=float, nargs="+", help="of that table (else 0.9 0.95 0.99)")
 
 
 def _abstain(options: Namespace) -> int:
     from ..certainty import describe_sure
+    from ..pictures.canvas import check_size
 
     check_out(options.out)
+    check_size("single", options.plot)
     table = lh.abstain(options.points, options.labelled, **given(options, lh.abstain))
     print_lines(describe_sure(table))
     write(table, options.out)
-    if options.saved:
+    if options.saved or options.plot:
         saved = lh.labelling_saved(
             options.points, options.labelled, **given(options, lh.labelling_saved)
         )
-        write(saved, options.saved)
+        if options.saved:
+            write(saved, options.saved)
+        if options.plot:
+            lh.plot_labelling(saved, out=options.plot)
+            print(f"picture written to {options.plot}")
     return 0
 
 
