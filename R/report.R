@@ -12,6 +12,9 @@
 #' @param model The model, or its folder; without one the page says nothing of training.
 #' @param points What [lucas_vote()] returned, or its file. By default the photos vote by majority.
 #' @param title Of the page; default "Habitats from ground photos".
+#' @param class_shares The classes' shares of the land, as in [lucas_evaluate()]: the points' figures, such as
+#'   those of a sample balanced by class, then stand beside those of land with these shares. Where points
+#'   have design weights (`weight`), these count, too.
 #'
 #' @return The page's file name, invisibly.
 #' @examples
@@ -24,6 +27,8 @@
 #' }
 #' @export
 lucas_report <- function(predictions, out = "report.html", model = NULL, points = NULL,
-                         title = NULL) {
-  invisible(call_core("report", captured()))
+                         title = NULL, class_shares = NULL) {
+  invisible(call_core("report", captured(
+    class_shares = function(x, name) land_shares_argument(x)
+  )))
 }

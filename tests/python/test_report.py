@@ -189,6 +189,31 @@ def test_the_lands_figure_stands_beside_that_of_the_points(predictions, tmp_path
     assert "The weights weight must be numbers of more than 0" in text
 
 
+def test_the_lands_figure_by_class_shares_stands_beside_that_of_the_points(predictions, tmp_path):
+    points = vote(predictions)
+    labels = sorted(set(points["habitat"].dropna()))
+    shares = {label: 1 + 4 * i for i, label in enumerate(labels)}
+    page = Page(report(predictions, tmp_path / "r.html", class_shares=shares)).text
+    assert "What would it be on the land?" in page
+    assert f"{labels[-1]} {shares[labels[-1]] / sum(shares.values()):.1%}" in page
+    assert "each stands for as many as its weight says" not in page
+    numbers = pd.read_csv(tmp_path / "r_data" / "land.csv").set_index("measure")
+    for name, given in (("points", None), ("land", shares)):
+        e = evaluate(points, class_shares=given)
+        assert numbers.loc["overall_accuracy", name] == pytest.approx(e.overall_accuracy)
+        assert numbers.loc["kappa", f"{name}_high"] == pytest.approx(e.kappa_interval[1])
+    # By both, where points have weights, too.
+    weight = np.where(predictions["point_id"].str[-1] < "4", 1.0, 3.0)
+    both = predictions.assign(weight=weight)
+    page = Page(report(both, tmp_path / "r.html", class_shares=shares)).text
+    assert "each stands for as many as its weight says" in page
+    numbers = pd.read_csv(tmp_path / "r_data" / "land.csv").set_index("measure")
+    e = evaluate(vote(both), weights="weight", class_shares=shares)
+    assert numbers.loc["kappa", "land"] == pytest.approx(e.kappa)
+    with pytest.raises(InputError, match="must give a share to each class of the reference"):
+        report(predictions, tmp_path / "r.html", class_shares={labels[0]: 1})
+
+
 def test_it_warns_of_training_points(predictions, model, tmp_path):
     seen = predictions.assign(split="train", point_id=None, calibrated=True)
     text = Page(report(seen, tmp_path / "r.html", model=model)).text

@@ -13,6 +13,7 @@ from .._base import words
 from .._base.classes import Predictions, column_names, read_predictions
 from .._base.tables import WEIGHT, as_table, require_columns
 from .._base.types import Table
+from ..agreement.compared import ClassShares
 from ..evaluation import Evaluation, evaluate
 from ..images.drawn import DRAWN
 from ..photos import as_photos
@@ -40,6 +41,8 @@ class Results:
     evaluations : dict of str to Evaluation
         Per ``"photo"`` and per ``"point"``, where there is something to compare.
     model : HabitatModel or None
+    class_shares : mapping, Series, DataFrame or path, optional
+        Of the land, as for `evaluate`.
     is_drawn : bool
         Whether the demo drew the photos.
     """
@@ -48,6 +51,7 @@ class Results:
     points: pd.DataFrame
     evaluations: dict[str, Evaluation]
     model: HabitatModel | None
+    class_shares: ClassShares | None
     is_drawn: bool
 
     @cached_property
@@ -63,21 +67,30 @@ class Results:
 
     @cached_property
     def land(self) -> Evaluation | None:
-        """The points' evaluation by their design weights; None where these are not known or all alike.
+        """The points' evaluation by weights and the land's class shares; None where all points count alike.
 
         Raises
         ------
         InputError
-            If a weight is missing or not more than 0.
+            If a weight is missing or not more than 0, or the class shares do not fit.
         """
-        if "point" not in self.evaluations or WEIGHT not in self.points:
+        weights = WEIGHT if self.has_weights else None
+        if "point" not in self.evaluations or (weights is None and self.class_shares is None):
             return None
-        if self.points[WEIGHT].nunique() < 2:
-            return None
-        return evaluate(self.points, weights=WEIGHT)
+        return evaluate(self.points, weights=weights, class_shares=self.class_shares)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether points have design weights that are not all alike."""
+        return WEIGHT in self.points and self.points[WEIGHT].nunique() > 1
 
 
-def results_of(predictions: Table, model: HabitatModel | None, points: Table | None) -> Results:
+def results_of(
+    predictions: Table,
+    model: HabitatModel | None,
+    points: Table | None,
+    class_shares: ClassShares | None = None,
+) -> Results:
     """Prepare a run; arguments as for `report`, the model loaded."""
     photos = _photos(predictions, model)
     voted = vote(photos.table) if points is None else as_table(points)
@@ -93,6 +106,7 @@ def results_of(predictions: Table, model: HabitatModel | None, points: Table | N
         points=voted,
         evaluations=_evaluations(photos.table, voted),
         model=model,
+        class_shares=class_shares,
         # The demo leaves a note beside the folders of the photos it draws.
         is_drawn=any((Path(p).parent.parent / DRAWN).is_file() for p in paths),
     )

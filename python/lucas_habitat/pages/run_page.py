@@ -17,6 +17,7 @@ from .._base import words
 from .._base.files import full_path
 from .._base.tables import TABLE_ENDINGS, read_table, require_columns
 from .._base.types import Table
+from ..agreement.compared import ClassShares
 from ..errors import InputError
 from ..photos import within
 from . import sections
@@ -36,6 +37,7 @@ def report(
     model: Model | None = None,
     points: pd.DataFrame | str | os.PathLike[str] | None = None,
     title: str | None = None,
+    class_shares: ClassShares | None = None,
 ) -> Path:
     """Write one self-contained page on a finished run.
 
@@ -58,6 +60,10 @@ def report(
         What `vote` returned. By default the photos vote by majority.
     title : str, optional
         Default: "Habitats from ground photos".
+    class_shares : mapping, Series, DataFrame or path, optional
+        The classes' shares of the land, as for `evaluate`: the points' figures, such as those of a
+        sample balanced by class, then stand beside those of land with these shares. Where points have
+        design weights (``weight``), these count, too.
 
     Returns
     -------
@@ -67,7 +73,8 @@ def report(
     Raises
     ------
     InputError
-        If there are no predictions, or the folder for the numbers holds something else.
+        If there are no predictions, class shares do not fit the points, or the folder for the numbers
+        holds something else.
     ModelError
         If the model's folder holds no usable model.
     """
@@ -84,6 +91,7 @@ def report(
         run.predictions,
         model=None if run.model is None else as_model(run.model),
         points=run.points,
+        class_shares=class_shares,
     )
     return write_page(of_run, page, title or "Habitats from ground photos")
 
@@ -122,14 +130,18 @@ def _table_in(folder: Path, name: str) -> Path | None:
 
 
 def run_sections(
-    predictions: Table, *, model: HabitatModel | None, points: Table | None
+    predictions: Table,
+    *,
+    model: HabitatModel | None,
+    points: Table | None,
+    class_shares: ClassShares | None = None,
 ) -> list[Section]:
     """The sections of a run, in the order of the page; arguments as for `report`."""
     with warnings.catch_warnings():
         # What was left out is counted on the page.
         for kind in sections.OURS:
             warnings.simplefilter("ignore", kind)
-        run = results_of(predictions, model, points)
+        run = results_of(predictions, model, points, class_shares)
         in_order = (
             sections.summary(run),
             sections.cautions(run),

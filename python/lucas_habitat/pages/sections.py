@@ -324,6 +324,8 @@ def on_the_land(run: Results) -> Section | None:
     try:
         land = run.land
     except InputError as error:
+        if run.class_shares is not None:
+            raise
         return Section("What would it be on the land?", [paragraph(error, kind="warning")])
     if land is None:
         return None
@@ -338,15 +340,29 @@ def on_the_land(run: Results) -> Section | None:
         }
     )
     section = Section("What would it be on the land?")
-    section.parts.append(
-        paragraph(
-            "Points were not drawn as land is: each stands for as many as its weight says. The land is "
-            "that of which the points are a sample: for LUCAS, seen in the field and from near."
-        )
-    )
+    section.parts.append(paragraph(" ".join(_what_land(run))))
     section.parts.append(html_table(shown, "Points as they were drawn, and weighted for the land"))
     section.tables |= {"land": numbers, "per_class_land": land.per_class}
     return section
+
+
+def _what_land(run: Results) -> list[str]:
+    """What land the figures beside those of the points are of, as sentences."""
+    texts = []
+    if run.has_weights:
+        texts.append(
+            "Points were not drawn as land is: each stands for as many as its weight says. The land is "
+            "that of which the points are a sample: for LUCAS, seen in the field and from near."
+        )
+    if run.land is not None and run.land.class_shares:
+        shares = run.land.class_shares.items()
+        given = ", ".join(f"{label} {share:.1%}" for label, share in shares)
+        texts.append(
+            f"The land is one with the class shares that were given ({given}), and the points of each "
+            "class are a sample of that class. Points drawn in other shares tell accuracy, kappa and "
+            "user's accuracies of land with theirs."
+        )
+    return texts
 
 
 def trust(run: Results) -> Section | None:
