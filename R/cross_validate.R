@@ -7,7 +7,7 @@
 #'   is not used: to keep a test set aside, give the training photos only.
 #' @param folds At least 2; fewer where there are fewer blocks, countries or years.
 #' @param by,block,buffer What stands in one fold whole, as in [lucas_split()]; what is trained on keeps
-#'   `buffer` kilometres away.
+#'   `buffer` kilometres away. Points that the column `near_duplicates` ties together count as one.
 #' @inheritParams lucas_train
 #' @param arch,recipe As in [lucas_train()].
 #' @param validation_split With it each model is calibrated, on points drawn from those it may train on:

@@ -23,6 +23,7 @@ from .geotags import locate_photos as locate_photos
 from .images.drawn import draw_demo_photos as draw_demo_photos
 from .levels import at_level as at_level
 from .levels import class_levels as class_levels
+from .look_alikes import near_duplicates as near_duplicates
 from .maps.accuracy import validate_map as validate_map
 from .maps.results import MapAccuracy as MapAccuracy
 from .model import HabitatModel as HabitatModel
@@ -45,6 +46,7 @@ from .pictures.charts import (
 )
 from .pictures.colours import class_colours as class_colours
 from .pictures.distances import plot_distance as plot_distance
+from .pictures.labelling import plot_labelling as plot_labelling
 from .pictures.maps import plot_map as plot_map
 from .pictures.photos import plot_photos as plot_photos
 from .pictures.photos import plot_point as plot_point

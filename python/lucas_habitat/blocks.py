@@ -23,6 +23,7 @@ from .errors import InputError, SplitError, inform, some, warn
 from .photos import groups_of
 
 __all__ = [
+    "NEAR_DUPLICATES",
     "Apart",
     "Training",
     "check_apart",
@@ -32,15 +33,20 @@ __all__ = [
     "placed",
     "rows_of_points",
     "tell_left_out",
+    "tied_points",
     "training_of",
     "what_stays_together",
 ]
 
+#: The column in which near_duplicates() writes the group of each photo that has any.
+NEAR_DUPLICATES = "near_duplicates"
 #: Kilometres of a block's side where nothing is said.
 BLOCK = 50.0
 # Random orders of groups, of which the one is taken whose classes are closest to the shares asked for.
 _ORDERS = 100
 _CELLS = 20_000_000
+# Pairs of groups tried at a time to bring classes closer, and tries in vain after which that ends.
+_PAIRS, _VAIN = 500, 6
 
 #: What is split by, as messages call it.
 PLURALS = {"point": "points", "block": "blocks", "country": "countries", "year": "years"}
@@ -116,8 +122,27 @@ def place_of_points(photos: pd.DataFrame) -> LonLat:
     return LonLat(middle["lon"].to_numpy(np.float64), middle["lat"].to_numpy(np.float64))
 
 
+def tied_points(photos: pd.DataFrame) -> pd.Series:
+    """Each photo's point; points that near-duplicates tie together go by the name of the first of them."""
+    point = groups_of(photos)
+    if NEAR_DUPLICATES not in photos or photos[NEAR_DUPLICATES].isna().all():
+        return point
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    has_any = photos[NEAR_DUPLICATES].notna().to_numpy()
+    points, names = pd.factorize(point, sort=True)
+    groups, labels = pd.factorize(photos[NEAR_DUPLICATES][has_any])
+    ends = (points[has_any], len(names) + groups)
+    n = len(names) + len(labels)
+    links = coo_array((np.ones(len(groups), dtype=np.int8), ends), shape=(n, n))
+    of_points = connected_components(links, directed=False)[1][: len(names)]
+    tied = pd.Series(names).groupby(of_points).transform("first").to_numpy()
+    return pd.Series(tied[points], index=photos.index, dtype="str")
+
+
 def what_stays_together(photos: pd.DataFrame, apart: Apart) -> pd.Series:
-    """The name of each photo's point, block, country or year, whichever is split by."""
+    """The name of each photo's tied points, block, country or year, whichever is split by."""
     point = groups_of(photos)
     if apart.by == "block":
         metres = to_metres(*place_of_points(photos))
@@ -127,12 +152,14 @@ def what_stays_together(photos: pd.DataFrame, apart: Apart) -> pd.Series:
         return pd.Series(names, index=photos.index, dtype="str")
     if apart.by == "country":
         return photos["nuts0"].groupby(point).transform("first").astype("str")
-    return photos["year"].astype("str") if apart.by == "year" else point
+    return photos["year"].astype("str") if apart.by == "year" else tied_points(photos)
 
 
 def rows_of_points(photos: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
-    """One row a point and group, sorted, with its commonest class: what is drawn and counted."""
-    rows = pd.DataFrame({"group": group, "point": groups_of(photos), "habitat": photos["habitat"]})
+    """One row a point (or tied ones) and group, with its commonest class: what is drawn and counted."""
+    rows = pd.DataFrame(
+        {"group": group, "point": tied_points(photos), "habitat": photos["habitat"]}
+    )
     counts = rows.groupby(["group", "point", "habitat"]).size().rename("n").reset_index()
     commonest = counts.sort_values(["n", "habitat"], ascending=[False, True])
     first = commonest.drop_duplicates(["group", "point"])
@@ -142,7 +169,8 @@ def rows_of_points(photos: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
 def draw_groups(photos: pd.DataFrame, apart: Apart, test_size: float, seed: int) -> pd.Series:
     """Draw whole groups to test on; True where a photo's was drawn.
 
-    Of many random draws the one is taken that comes closest to the share asked for in all classes.
+    Of many random draws the one is taken that comes closest to the share asked for in all classes, and
+    groups are exchanged as long as that brings it closer.
     """
     group = what_stays_together(photos, apart)
     rows = rows_of_points(photos, group)
@@ -171,14 +199,42 @@ def _best_draw(counts: Floats, test_size: float, seed: int) -> npt.NDArray[np.in
     best, least = np.zeros(1, dtype=np.intp), np.inf
     for _ in range(int(np.clip(_CELLS // counts.size, 10, _ORDERS))):
         order = rng.permutation(len(counts))
-        taken = counts[order].cumsum(axis=0)[:-1]
-        is_lacking = (taken == 0) | (taken == totals)
-        off = np.abs(taken / totals - test_size).mean(axis=1) + is_lacking.sum(axis=1)
-        off += np.abs(taken.sum(axis=1) / totals.sum() - test_size)
+        off = _how_far_off(counts[order].cumsum(axis=0)[:-1], totals, test_size)
         at = int(off.argmin())
         if off[at] < least:
             best, least = order[: at + 1], off[at]
-    return best
+    return _exchanged(counts, best, test_size, rng)
+
+
+def _how_far_off(taken: Floats, totals: Floats, test_size: float) -> Floats:
+    """How far counts (rows, classes) are from the share asked for; far more where a side lacks a class."""
+    is_lacking = (taken == 0) | (taken == totals)
+    of_classes = np.abs(taken / totals - test_size).mean(axis=1) + is_lacking.sum(axis=1)
+    off: Floats = of_classes + np.abs(taken.sum(axis=1) / totals.sum() - test_size)
+    return off
+
+
+def _exchanged(
+    counts: Floats, drawn: npt.NDArray[np.intp], test_size: float, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """The groups drawn, with one or two at a time taken in or out as long as that brings classes closer."""
+    is_drawn = np.isin(np.arange(len(counts)), drawn)
+    totals, taken = counts.sum(axis=0), counts[is_drawn].sum(axis=0)
+    least = _how_far_off(taken[None], totals, test_size)[0]
+    n_vain = 0
+    while n_vain < _VAIN:
+        # The last number is none, so that single groups are tried, too.
+        pairs = rng.integers(0, [len(counts), len(counts) + 1], (_PAIRS, 2))
+        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+        steps = np.vstack([np.where(is_drawn[:, None], -counts, counts), np.zeros_like(totals)])
+        off = _how_far_off(taken + steps[pairs].sum(axis=1), totals, test_size)
+        at = int(off.argmin())
+        n_vain += 1
+        if off[at] < least - 1e-9:
+            chosen = pairs[at][pairs[at] < len(counts)]
+            taken, least, n_vain = taken + steps[chosen].sum(axis=0), off[at], 0
+            is_drawn[chosen] = ~is_drawn[chosen]
+    return np.flatnonzero(is_drawn)
 
 
 def folds_of(photos: pd.DataFrame, apart: Apart, n: int, seed: int) -> npt.NDArray[np.intp]:
@@ -200,7 +256,7 @@ def folds_of(photos: pd.DataFrame, apart: Apart, n: int, seed: int) -> npt.NDArr
     rare = rare[rare < n]
     if len(rare):
         inform(f"The classes {some(list(rare.index))} have fewer points than there are folds.")
-    # Points are groups of one, for which the plain splitter does the same, and fast.
+    # Points, tied ones too, are groups of one row, for which the plain splitter does the same, and fast.
     kind = StratifiedKFold if apart.by == "point" else StratifiedGroupKFold
     splitter = kind(n, shuffle=True, random_state=seed)
     fold = np.zeros(len(rows), dtype=np.intp)
@@ -224,6 +280,8 @@ class Training(NamedTuple):
     is_training: npt.NDArray[np.bool_]
     #: Photos left out because their point is tested on in another year, and because it is too near.
     n_same_point: int
+    #: Those left out because near-duplicates tie them to a point tested on.
+    n_tied: int
     n_near: int
     #: Kilometres from each test photo's point to the nearest one trained on; NaN where unknown.
     distance: Floats
@@ -232,10 +290,12 @@ class Training(NamedTuple):
 def training_of(
     photos: pd.DataFrame, is_test: npt.NDArray[np.bool_], buffer: float, places: LonLat
 ) -> Training:
-    """The photos of no test point and not within so many kilometres of one."""
-    point = groups_of(photos).to_numpy()
-    is_same_point = ~is_test & np.isin(point, np.unique(point[is_test]))
-    is_training = ~is_test & ~is_same_point
+    """The photos of no test point, nor tied to one, and not within so many kilometres of one."""
+    is_same_point, is_tied = (
+        ~is_test & np.isin(point, np.unique(point[is_test]))
+        for point in (groups_of(photos).to_numpy(), tied_points(photos).to_numpy())
+    )
+    is_training = ~is_test & ~is_tied
     n_near = 0
     if buffer > 0:
         away = kilometres_to_nearest(_chosen(places, is_training), _chosen(places, is_test))
@@ -243,7 +303,8 @@ def training_of(
         n_near = int(is_near.sum())
         is_training[is_training] = ~is_near
     distance = kilometres_to_nearest(_chosen(places, is_test), _chosen(places, is_training))
-    return Training(is_training, int(is_same_point.sum()), n_near, distance)
+    n_same, n_tied = int(is_same_point.sum()), int((is_tied & ~is_same_point).sum())
+    return Training(is_training, n_same, n_tied, n_near, distance)
 
 
 def _chosen(places: LonLat, is_chosen: npt.NDArray[np.bool_]) -> LonLat:
@@ -256,6 +317,11 @@ def tell_left_out(training: Training, buffer: float) -> None:
         inform(
             f"{training.n_same_point} photos of other years are left out of training, because their "
             "points are tested on."
+        )
+    if training.n_tied:
+        inform(
+            f"{training.n_tied} photos are left out of training, because photos of their points have "
+            "near-duplicates in the test."
         )
     if buffer > 0:
         inform(

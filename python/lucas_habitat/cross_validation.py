@@ -68,7 +68,8 @@ def cross_validate(
     folds : int, default 5
         At least 2; fewer where there are fewer blocks, countries or years.
     by, block, buffer : see `split_photos`
-        What stands in one fold whole; what is trained on keeps ``buffer`` kilometres away.
+        What stands in one fold whole; what is trained on keeps ``buffer`` kilometres away. Points that
+        the column ``near_duplicates`` ties together count as one.
     arch, recipe, validation_split : see `train`
         With a ``validation_split`` each model is calibrated, on points drawn from those it may train
         on: for land like the training's.
@@ -124,7 +125,8 @@ def cross_validate(
     if any(left_out):
         inform(
             f"On the average of folds {np.mean(left_out):.0f} of {len(table)} photos are neither tested "
-            "nor trained on, because they are near test points or of the same."
+            "nor trained on, because they are near test points, of the same, or tied to one by "
+            "near-duplicates."
         )
     return together(parts)
 
@@ -137,7 +139,7 @@ class Fold(NamedTuple):
     is_training: npt.NDArray[np.bool_]
     #: Kilometres from each test photo's point to the nearest one trained on; NaN where unknown.
     distance: Floats
-    #: Photos on neither side: near test points, or of the same in another year.
+    #: Photos on neither side: near test points, of the same in another year, or tied to one by near-duplicates.
     n_left_out: int
 
 
@@ -162,7 +164,7 @@ def folds_to_test(photos: pd.DataFrame, apart: Apart, n: int, seed: int) -> Iter
                 f"Nothing is left to train on for fold {number}. Give a smaller {words.arg('buffer')} "
                 "or smaller blocks, or divide by something else."
             )
-        n_left_out = chosen.n_near + chosen.n_same_point
+        n_left_out = chosen.n_near + chosen.n_same_point + chosen.n_tied
         yield Fold(number, is_test, chosen.is_training, chosen.distance, n_left_out)
 
 

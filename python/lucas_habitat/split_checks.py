@@ -14,15 +14,19 @@ from scipy import stats
 from ._base import words
 from ._base.checks import check_number
 from ._base.places import LonLat, kilometres_to_nearest
+from ._base.progress import Progress
 from ._base.types import Photos
-from .blocks import place_of_points, rows_of_points
+from .blocks import NEAR_DUPLICATES, place_of_points, rows_of_points
 from .errors import InputError, some
+from .look_alikes import near_duplicates
 from .photos import as_photos, groups_of
 
 __all__ = ["SplitCheck", "check_split"]
 
 # Class shares differ where the largest difference is at least this, and chance would seldom make it.
 _SHARES, _CHANCE = 0.05, 0.05
+# Of photos of other places so few, at most, are taken for near-duplicates.
+_TAKEN_FOR = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +36,10 @@ class SplitCheck:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a question: ``question`` (``points``, ``content``, ``distance``, ``years``,
-        ``countries``, ``classes``), ``verdict``, ``n_test`` (test photos concerned) and ``finding``,
-        a sentence. Verdicts are ``leak`` (accuracy is overstated), ``limit`` (accuracy holds, but for
-        less than one may think), ``fine`` and ``unknown``.
+        One row a question: ``question`` (``points``, ``content``, ``near-duplicates``, ``distance``,
+        ``years``, ``countries``, ``classes``), ``verdict``, ``n_test`` (test photos concerned) and
+        ``finding``, a sentence. Verdicts are ``leak`` (accuracy is overstated), ``limit`` (accuracy
+        holds, but for less than one may think), ``fine`` and ``unknown``.
     n_train, n_test : int
         Photos on either side.
     """
@@ -86,7 +90,16 @@ class _Sides(NamedTuple):
     test_points: pd.Series
 
 
-def check_split(train: Photos, test: Photos | None = None, *, near: float = 10.0) -> SplitCheck:
+def check_split(
+    train: Photos,
+    test: Photos | None = None,
+    *,
+    near: float = 10.0,
+    arch: str | None = None,
+    device: str = "auto",
+    cache: bool = True,
+    progress: Progress = True,
+) -> SplitCheck:
     """Tell in words what leaks from training into the test, and what the test cannot tell.
 
     Parameters
@@ -96,13 +109,19 @@ def check_split(train: Photos, test: Photos | None = None, *, near: float = 10.0
         column ``split`` of ``train`` says which is which, as in what `split_photos` wrote.
     near : float, default 10
         Kilometres within which points are neighbours.
+    arch : str, optional
+        The backbone by whose features near-duplicates are looked for, such as that which is trained: see
+        `near_duplicates`. Without it, the column ``near_duplicates`` of both sides tells, where there is
+        one.
+    device, cache, progress : see `near_duplicates`
 
     Returns
     -------
     SplitCheck
-        Same points on both sides; same photos, by the content of their files; test points near
-        training points; years and countries that training has, too; class shares that differ by more
-        than chance (a chi-squared test on points) and at least 5 percentage points.
+        Same points on both sides; same photos, by the content of their files; near-duplicates: a ``leak``
+        from 2 % of the test photos on, because of photos of other places fewer are taken for some; test
+        points near training points; years and countries that training has, too; class shares that
+        differ by more than chance (a chi-squared test on points) and at least 5 percentage points.
 
     Raises
     ------
@@ -114,6 +133,7 @@ def check_split(train: Photos, test: Photos | None = None, *, near: float = 10.0
     findings = [
         _points(sides),
         _content(sides),
+        _near_duplicates(sides, arch, device, cache, progress),
         _distance(sides, float(near)),
         _times_and_countries(sides, "year", "years"),
         _times_and_countries(sides, "nuts0", "countries"),
@@ -180,6 +200,46 @@ def _content(sides: _Sides) -> _Finding:
         text = f"{n_unread} files are not there, so whether they are the same was not looked at."
         return _Finding("content", "unknown", len(sides.test) - len(test), text)
     return _Finding("content", "fine", 0, "no photo has the same content as one of the other side.")
+
+
+def _near_duplicates(
+    sides: _Sides, arch: str | None, device: str, cache: bool, progress: Progress
+) -> _Finding:
+    """Whether test photos of other points show what a training photo shows."""
+    question = "near-duplicates"
+    columns = ["path", "point_id", NEAR_DUPLICATES]
+    both = [sides.train, sides.test]
+    if arch is not None:
+        table = near_duplicates(
+            pd.concat(both, ignore_index=True),
+            arch=arch,
+            device=device,
+            cache=cache,
+            progress=progress,
+        )
+        both = [table[: len(sides.train)], table[len(sides.train) :]]
+    elif not all(NEAR_DUPLICATES in side for side in both):
+        text = "were not looked for; to compare photos, name the network that is trained as arch."
+        return _Finding(question, "unknown", len(sides.test), text)
+    train, test = (side[columns].dropna(subset=[NEAR_DUPLICATES]) for side in both)
+    alike = train.drop_duplicates(NEAR_DUPLICATES).set_index(NEAR_DUPLICATES)["path"]
+    straddling = test[test[NEAR_DUPLICATES].isin(alike.index)]
+    n, n_test = len(straddling), len(sides.test)
+    if not n:
+        return _Finding(
+            question, "fine", 0, "no test photo is a near-duplicate of a training photo."
+        )
+    partners = straddling[NEAR_DUPLICATES].map(alike)
+    pairs = [
+        f"{os.path.basename(mine)} is like {os.path.basename(other)}"
+        for mine, other in zip(straddling["path"], partners, strict=True)
+    ]
+    text = f"{n} of {n_test} test photos are near-duplicates of training photos ({some(pairs, 3)})"
+    if n < _TAKEN_FOR * n_test:
+        return _Finding(
+            question, "limit", n, f"{text}: so few that they may be other places; look at them."
+        )
+    return _Finding(question, "leak", n, f"{text}: mark near-duplicates before the split.")
 
 
 def _sizes(paths: pd.Series) -> Iterator[tuple[str, int]]:

@@ -20,6 +20,7 @@ from .blocks import (
     place_of_points,
     placed,
     tell_left_out,
+    tied_points,
     training_of,
 )
 from .errors import InputError, SplitError, inform, some, warn
@@ -44,6 +45,8 @@ def split_photos(
     All photos of a point, of all its years, fall on one side: views of one place are so alike
     that a split by photo overstates accuracy. A photo without a point is a point of its own.
     Points are drawn at random within each class, so both sides have the same class shares.
+    A table whose column ``near_duplicates`` is filled, by `near_duplicates`, keeps all points that they
+    tie together on one side; by block, country or year training leaves out what is tied to a test point.
     A table whose ``split`` column is filled, as from the folders ``train/`` and ``test/``, keeps
     its split after a check.
 
@@ -67,8 +70,9 @@ def split_photos(
     by : {"point", "block", "country", "year"}, default "point"
         What is drawn whole: points; squares of land that points lie in (EPSG:3035, by ``x`` and
         ``y``, ``lon`` and ``lat`` or the survey's ids); countries (``nuts0``); or years. Of many random
-        draws the one is taken whose classes are closest to ``test_size``; with few or large groups it
-        may be far off, which is told. By year, training leaves out points that are tested on.
+        draws the one is taken whose classes are closest to ``test_size``, and groups are exchanged as
+        long as that brings them closer; with few or large groups it may be far off, which is told. By
+        year, training leaves out points that are tested on.
     block : float, optional
         Kilometres of a block's side; 50 where nothing is said. Blocks should be larger than the
         distance over which points are alike; see `error_by_distance`.
@@ -202,7 +206,7 @@ def draw_test_points(
     photos: pd.DataFrame, test_size: float, seed: int, name: str = "test_size"
 ) -> pd.Series:
     """Draw test points within each class; True where a photo's point was drawn."""
-    groups = groups_of(photos)
+    groups = tied_points(photos)
     # A point's class may change over the years: it counts for its commonest.
     counts = photos.groupby([groups.rename("_point"), "habitat"]).size().rename("_n").reset_index()
     commonest = counts.sort_values(["_n", "habitat"], ascending=[False, True])
@@ -256,6 +260,13 @@ def _check_split(photos: pd.DataFrame, is_filled: pd.Series) -> None:
         raise SplitError(
             f"All photos say {photos['split'].iloc[0]!r}. Pass "
             f"{words.arg('regroup', True)} to split them by point."
+        )
+    is_tied = photos.groupby(tied_points(photos), sort=False)["split"].transform("nunique") > 1
+    if is_tied.any():
+        warn(
+            f"{int((is_tied & (photos['split'] == 'test')).sum())} test photos are of points that have "
+            "near-duplicates in training, so accuracy on the test is overstated. Pass "
+            f"{words.arg('regroup', True)} to split anew."
         )
 
 

@@ -28,6 +28,7 @@ NAMES = (
     "download",
     "list",
     "locate",
+    "near-duplicates",
     "split",
     "check-split",
     "train",

@@ -40,6 +40,7 @@ def test_a_split_that_is_fine_says_so():
     assert table["verdict"].to_dict() == {
         "points": "fine",
         "content": "unknown",  # there are no such files
+        "near-duplicates": "unknown",  # nor were they asked for
         "distance": "fine",
         "years": "fine",
         "countries": "fine",

@@ -368,6 +368,19 @@ def test_blocks_are_whole(km):
     assert by_class.between(0.15, 0.25).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_blocks_that_differ_in_classes_are_drawn_so_that_both_sides_are_alike(seed):
+    rng = np.random.default_rng(seed)
+    photos = land(2_000, seed)
+    stripe = (photos["x"] // 40_000 + photos["y"] // 60_000).map(lambda s: int(s) % 5)
+    common = stripe.map(dict(enumerate(["artificial", "cropland", "grassland", "water", "woody"])))
+    any_class = rng.choice(["artificial", "cropland", "grassland", "water", "woody"], len(photos))
+    photos["habitat"] = common.where(rng.random(len(photos)) < 0.7, any_class)
+    test = lh.split_photos(photos, by="block", block=25, seed=seed)[1]
+    by_class = test["habitat"].value_counts() / photos["habitat"].value_counts()
+    assert by_class.between(0.18, 0.225).all()
+
+
 def test_blocks_are_50_km_where_nothing_is_said():
     photos = land()
     said, default = (lh.split_photos(photos, by="block", block=b)[1] for b in (50, None))

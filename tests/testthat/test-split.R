@@ -31,8 +31,9 @@ test_that("what leaks is said in words", {
   check <- lucas_check_split(parts$train, parts$test, near = 15)
   expect_s3_class(check, "lucas_split_check")
   expect_false(check$leaks)
-  expect_identical(check$table$question, c("points", "content", "distance", "years", "countries", "classes"))
-  expect_identical(check$table$verdict[3], "limit")
+  expect_identical(check$table$question,
+                   c("points", "content", "near-duplicates", "distance", "years", "countries", "classes"))
+  expect_identical(check$table$verdict[3:4], c("unknown", "limit"))
   expect_output(print(check), "Check of a split: 320 training photos, 80 test photos.*within 15 km")
   expect_identical(as.data.frame(check), check$table)
   both <- lucas_check_split(do.call(rbind, parts), near = 15)
@@ -40,6 +41,34 @@ test_that("what leaks is said in words", {
   leak <- lucas_check_split(parts$train, rbind(parts$test, parts$train[1, ]))
   expect_true(leak$leaks)
   expect_identical(leak$table$verdict[1], "leak")
+})
+
+test_that("near-duplicates are found, stay on one side and are told where they do not", {
+  skip_without_core()
+  folder <- tempfile("photos")
+  dir.create(folder)
+  original <- list.files(demo_folder(), "[.]jpg$", recursive = TRUE, full.names = TRUE)
+  original <- original[which.max(file.size(original))]
+  file.copy(original, file.path(folder, "31062100_north_2018.jpg"))
+  photos <- lucas_photos(c(original, file.path(folder, "31062100_north_2018.jpg")))
+  photos$habitat <- c("woody", "cropland")
+  expect_message(table <- lucas_near_duplicates(photos, "efficientnet_lite0", verbose = FALSE),
+                 "2 of 2 photos have near-duplicates at other points")
+  expect_equal(table$near_duplicates, rep(photos$path[1], 2))
+  expect_lt(max(table$duplicate_distance), 1e-6)
+  check <- lucas_check_split(photos[1, ], photos[2, ], arch = "efficientnet_lite0", verbose = FALSE)
+  expect_identical(check$table$verdict[check$table$question == "near-duplicates"], "leak")
+  case <- case_file("splits.json")$near_duplicates
+  photos <- data.frame(path = paste0(case$point, ".jpg"), point_id = case$point, habitat = case$habitat,
+                       near_duplicates = case$group, split = case$split)
+  check <- lucas_check_split(photos)
+  row <- check$table[check$table$question == "near-duplicates", ]
+  expect_equal(row$n_test, case$n_test)
+  expect_match(row$finding, case$example, fixed = TRUE)
+  for (seed in 1:5) {
+    parts <- lucas_split(photos, test_size = 0.4, regroup = TRUE, seed = seed)
+    expect_length(stats::na.omit(intersect(parts$train$near_duplicates, parts$test$near_duplicates)), 0)
+  }
 })
 
 test_that("buffers and distances are the numbers both languages must give", {

@@ -34,6 +34,7 @@ _TEXT = (
     "direction",
     "habitat",
     "split",
+    "near_duplicates",
     "lc1",
     "nuts0",
     "predicted",

@@ -36,6 +36,7 @@ __all__ = [
     "Help",
     "add_apart",
     "add_bootstrap",
+    "add_cache",
     "add_computing",
     "add_device",
     "add_labels",
@@ -163,6 +164,11 @@ def add_computing(parser: ArgumentParser, precision: str = "arithmetic of the ba
     """The device, the precision and the cache of a backbone."""
     add_device(parser)
     parser.add_argument("--precision", choices=PRECISIONS, help=precision)
+    add_cache(parser)
+
+
+def add_cache(parser: ArgumentParser) -> None:
+    """Whether features are looked up in the cache, and kept there."""
     parser.add_argument(
         "--no-cache", dest="cache", action="store_false", help="do not keep features on disk"
     )

@@ -1,4 +1,4 @@
-"""Photo tables: ``list``, ``locate``, ``split``."""
+"""Photo tables: ``list``, ``locate``, ``near-duplicates``, ``split``, ``check-split``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from .options import (
     TABLE,
     Command,
     add_apart,
+    add_cache,
+    add_device,
     add_labels,
     add_photos,
     add_root,
@@ -59,6 +61,22 @@ def _locate(options: Namespace) -> int:
     return 0 if photos["lat"].notna().any() else 1
 
 
+def _near_duplicates_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} with the column near_duplicates")
+    add("--arch", help="backbone whose features are compared")
+    add_device(parser)
+    add_cache(parser)
+
+
+def _near_duplicates(options: Namespace) -> int:
+    check_out(options.out)
+    photos = lh.near_duplicates(read_photos(options), **given(options, lh.near_duplicates))
+    write(photos, options.out)
+    return 0
+
+
 def _split_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
@@ -85,6 +103,12 @@ def _check_split_options(parser: ArgumentParser) -> None:
     add("train", metavar="TRAIN", help=f"{PHOTOS}; alone, its column split tells the sides")
     add("--test", metavar="TEST", help="the photos of the other side, likewise")
     add("--near", type=float, help="kilometres within which points are neighbours")
+    add(
+        "--arch",
+        help="backbone by whose features near-duplicates are looked for; else they are not",
+    )
+    add_device(parser)
+    add_cache(parser)
     add("--out", metavar="FILE.json", default=None, help="where to write the findings")
 
 
@@ -106,6 +130,13 @@ COMMANDS = (
         _locate_options,
         _locate,
         ("locate_photos",),
+    ),
+    Command(
+        "near-duplicates",
+        "find photos of different points that show the same",
+        _near_duplicates_options,
+        _near_duplicates,
+        ("near_duplicates",),
     ),
     Command(
         "split",
