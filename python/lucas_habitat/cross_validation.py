@@ -139,7 +139,7 @@ class Fold(NamedTuple):
     is_training: npt.NDArray[np.bool_]
     #: Kilometres from each test photo's point to the nearest one trained on; NaN where unknown.
     distance: Floats
-    #: Photos on neither side: near test points, of the same in another year, or tied to one by near-duplicates.
+    #: Photos on neither side: near test points, of the same in another year, or tied by near-duplicates.
     n_left_out: int
 
 
