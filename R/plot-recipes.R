@@ -11,7 +11,7 @@ lucas_plot_recipes <- function(comparison, width = "double", out = NULL, as = c(
   rows <- recipe_rows(table)
   reference <- short(comparison$reference, 16)
   show_picture(table, function(mm) draw_recipes(table, rows, reference, mm),
-               function(mm) 12 * nrow(table) + 34, width, out, as,
+               function(mm) 12 * nrow(table) + 40, width, out, as,
                function() ggplot_recipes(table, rows, comparison))
 }
 
@@ -44,8 +44,9 @@ draw_recipes <- function(table, rows, reference, mm) {
   wide <- max(graphics::strwidth(names, "inches")) * 25.4 + 3
   each <- max((mm - wide - 42) / length(labels), 15)
   graphics::layout(matrix(seq_len(length(labels) + 2), 1), widths = c(wide, rep(each, length(labels)), 42))
+  graphics::par(cex = 1, mex = 1)  # layout() makes letters smaller
   y <- seq_along(names)
-  limits <- c(length(names) + 0.5, 0.35)
+  limits <- c(length(names) + 0.5, 0.1)
   graphics::par(mar = c(5, 0, 0.5, 0))
   blank_panel(c(0, 1), limits)
   graphics::text(1, y, names, pos = 2, xpd = NA)
@@ -56,7 +57,7 @@ draw_recipes <- function(table, rows, reference, mm) {
   graphics::par(mar = c(5, 0, 0.5, 0))
   blank_panel(c(0, 3), limits)
   for (i in seq_along(RECIPE_COSTS)) {
-    graphics::text(i - 0.5, 0.38, names(RECIPE_COSTS)[i], col = SOFT, adj = c(0.5, 1))
+    graphics::text(i - 0.5, 0.12, names(RECIPE_COSTS)[i], col = SOFT, adj = c(0.5, 1))
     numbers <- table[[RECIPE_COSTS[[i]]]]
     graphics::text(i - 0.5, y, ifelse(is.na(numbers), "", format_3g(numbers)))
   }
@@ -73,10 +74,10 @@ draw_recipe_panel <- function(rows, label, reference, limits) {
                       na.rm = TRUE)
   blank_panel(c(-reach, reach), limits)
   graphics::box(bty = "l")
-  ticks <- pretty(c(-reach, reach), 3)
+  ticks <- pretty(c(-reach, reach), 4)
   ticks <- ticks[abs(ticks) <= reach]
   graphics::axis(1, ticks, ifelse(ticks == 0, "0", sprintf("%+g", ticks)))
-  graphics::title(xlab = paste0(label, "\ndifference from ", reference), line = 3.4)
+  graphics::mtext(paste0(label, "\ndifference from ", reference), 1, line = 3.4, xpd = NA)
   graphics::abline(v = 0, lty = 2, col = SOFT)
   graphics::segments(rows$difference_low, rows$place, rows$difference_high, rows$place, col = rows$colour, lwd = 1.5)
   graphics::points(rows$difference, rows$place, pch = 21, col = rows$colour,
@@ -104,6 +105,8 @@ ggplot_recipes <- function(table, rows, comparison) {
     ggplot2::geom_text(ggplot2::aes(label = sprintf("%.3f", .data$value)), colour = rows$colour,
                        vjust = -0.8, size = 2.8) +
     ggplot2::facet_wrap("measure", scales = "free_x") +
+    ggplot2::scale_y_discrete(limits = rev(costs)) +
+    ggplot2::scale_x_continuous(expand = ggplot2::expansion(0.12)) +
     ggplot2::labs(x = paste("difference from", comparison$reference), y = NULL,
                   caption = paste(strwrap(comparison$design, 90), collapse = "\n")) + ggplot_theme()
 }

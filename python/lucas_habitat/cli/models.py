@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 import lucas_habitat as lh
 
+from .._base.choices import RECIPES
 from .options import (
     TABLE,
     Command,
@@ -118,7 +119,7 @@ def _compare_recipes_options(parser: ArgumentParser) -> None:
         metavar="RECIPE",
         nargs="+",
         action="extend",
-        help="pilot, finetune, NAME:arch=efficientnet_lite0,credit=keep with arguments of train, or a "
+        help=f"{', '.join(RECIPES)}, NAME:arch=efficientnet_lite0,credit=keep with arguments of train, or a "
         ".toml or .json file; the first is what the others are compared with",
     )
     add("--out", metavar="DIR", help="folder that keeps what is finished; run again to go on")

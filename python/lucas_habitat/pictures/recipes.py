@@ -36,6 +36,8 @@ __all__ = ["plot_recipes"]
 
 #: What stands over the columns of costs.
 COST_LABELS = ("training,\ns", "a photo,\nms", "model,\nMB")
+#: Where rows end above the first: their titles need room.
+_TOP = -1.1
 #: What tells the direction, where more is not better.
 _HINTS = {"log_loss": " (less is better)"}
 
@@ -88,7 +90,7 @@ def draw_recipes(comparison: RecipeComparison, mm: float) -> Figure:
     names = [shortened(name, 24 if mm >= 120 else 14) for name in table["recipe"]]
     wide = WIDE * max(map(len, names))
     costs = 14.0 * len(COSTS)
-    figure = new_figure(mm, 12 * len(table) + 34)
+    figure = new_figure(mm, 12 * len(table) + 40)
     each = max((mm - wide - costs) / len(measures), 15)
     axes: Any = figure.subplots(
         1,
@@ -101,9 +103,9 @@ def draw_recipes(comparison: RecipeComparison, mm: float) -> Figure:
         hint = _HINTS.get(measure, "")
         style_axes(ax, f"{label}{hint}\ndifference from {shortened(comparison.reference, 16)}", "")
         ax.xaxis.label.set_parse_math(False)
-        _draw_differences(ax, table, measure)
+        _draw_differences(ax, table, measure, 4 if each > 30 else 2)
     axes[0].set_yticks(range(len(names)), names, parse_math=False)
-    axes[0].set_ylim(len(names) - 0.5, -0.65)
+    axes[0].set_ylim(len(names) - 0.5, _TOP)
     _write_costs(axes[-1], table)
     put_note(figure, _note(comparison, mm))
     return figure
@@ -120,7 +122,7 @@ def _note(comparison: RecipeComparison, mm: float) -> str:
     return "\n".join(lines)
 
 
-def _draw_differences(ax: Axes, table: pd.DataFrame, measure: str) -> None:
+def _draw_differences(ax: Axes, table: pd.DataFrame, measure: str, n_ticks: int) -> None:
     """Differences from the first recipe, with their intervals and the recipes' own values."""
     ax.axvline(0, color=SOFT, linewidth=0.8, linestyle="--")
     value: Floats = table[measure].to_numpy(np.float64)
@@ -139,13 +141,14 @@ def _draw_differences(ax: Axes, table: pd.DataFrame, measure: str) -> None:
             i,
             "o",
             color=colour,
+            zorder=5,
             markersize=4,
             markerfacecolor="white" if i == 0 else colour,
         )
         ax.annotate(
             f"{value[i]:.3f}",
             (middle[i], i),
-            xytext=(0, 4),
+            xytext=(0, 5),
             textcoords="offset points",
             ha="center",
             fontsize=POINTS,
@@ -155,7 +158,7 @@ def _draw_differences(ax: Axes, table: pd.DataFrame, measure: str) -> None:
     ends = np.concatenate([middle, low, high, [0.0]])
     reach = max(float(np.nanmax(np.abs(ends))), 0.005)
     ax.set_xlim(-1.25 * reach, 1.25 * reach)
-    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(n_ticks))
     ax.xaxis.set_major_formatter(lambda x, _: f"{x:+.2g}".replace("-", "−") if x else "0")
     ax.tick_params(axis="y", length=0)
 
@@ -166,7 +169,7 @@ def _write_costs(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_xlim(0, len(COSTS))
     for at, (column, label) in enumerate(zip(COSTS, COST_LABELS, strict=True)):
         write: dict[str, Any] = {"ha": "center", "fontsize": POINTS}
-        ax.text(at + 0.5, -0.62, label, va="top", color=SOFT, **write)
+        ax.text(at + 0.5, _TOP, label, va="top", color=SOFT, **write)
         for i, number in enumerate(table[column]):
             if not np.isnan(number):
                 ax.text(at + 0.5, i, f"{number:.3g}", va="center", color=INK, **write)
