@@ -318,7 +318,7 @@ def _network_step(
         of_batch = None if weights is None else weights[chosen].to(device)
         loss: Any = _mean_loss(logits.log_softmax(1), truth, of_batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         return float(loss.detach()), int((logits.argmax(1) == truth).sum())
 
