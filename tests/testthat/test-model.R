@@ -127,3 +127,23 @@ test_that("calibration leaves classes and the given model as they are", {
   expect_error(lucas_calibrate(model, demo_parts()$train), "were trained on",
                class = "lucas_calibration_error")
 })
+
+test_that("networks side by side with a logistic head are trained, shown and drawn", {
+  skip_without_core()
+  model <- suppressMessages(lucas_train(demo_parts()$train, recipe = "recommended",
+                                        target_size = 64, verbose = FALSE))
+  expect_equal(model$card$backbone$arch,
+               "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2")
+  expect_equal(model$card$training$head, "logistic")
+  expect_null(model$card$training$epochs)
+  expect_gt(model$card$training$regularisation$C, 0)
+  expect_output(print(model), "recipe recommended, logistic head, C ")
+  expect_equal(nrow(model$history), 1)
+  pdf(NULL)
+  on.exit(dev.off())
+  expect_silent(plot(model))
+  predictions <- suppressMessages(lucas_classify(demo_parts()$test, model, verbose = FALSE))
+  expect_true(all(model$classes %in% sub("^p_", "", grep("^p_", names(predictions), value = TRUE))))
+  expect_error(lucas_train(demo_parts()$train, recipe = "recommended", epochs = 3),
+               "epochs.* mean nothing to a logistic head", class = "lucas_input_error")
+})
