@@ -1,6 +1,7 @@
 """Networks side by side, and logistic regression as a head."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -128,6 +129,40 @@ def test_logits_are_the_mean_of_a_regression_on_each_network(n_classes):
     ours = logits - logits.mean(axis=1, keepdims=True)
     theirs = found["scale"] * (p - p.mean(axis=1, keepdims=True))
     assert ours == pytest.approx(theirs, abs=0.02 * np.abs(theirs).max())
+
+
+def peak_of(call):
+    """The most bytes that a call holds beside what was there before."""
+    call()  # what is imported then is imported
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_features_are_held_hardly_more_than_once_again():
+    features, y = made(20_000, 2, width=100)
+    rows = rows_of(features, y, points=y)  # a point a class, so there are no inner folds
+    settings = LogisticSettings("recommended", "none", 1)
+    peak = peak_of(lambda: fit_regressions(features, rows, Beside(200), settings, False))
+    assert peak < 2 * features.nbytes
+
+
+@pytest.mark.parametrize("is_logistic", [True, False])
+def test_logits_of_many_photos_need_little_memory(is_logistic):
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(40_000, 100)).astype(np.float32)
+    shapes = {"0.weight": (1024, 100), "0.bias": 1024, "3.weight": (3, 1024), "3.bias": 3}
+    if is_logistic:
+        shapes = {"weight": (3, 100), "bias": 3}
+    head = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    if is_logistic:
+        head["widths"] = np.array([100])
+    assert peak_of(lambda: head_logits(head, features)) < 2 * features.nbytes
+    some = head_logits(head, features[1_990:2_010])
+    assert np.array_equal(head_logits(head, features)[1_990:2_010], some)
 
 
 def test_the_scale_makes_unsure_and_sure_penalties_comparable():

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..errors import LucasError
 
 __all__ = [
+    "AT_A_TIME",
     "HIDDEN",
     "Arrays",
     "arrays_sha256",
@@ -26,6 +27,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 #: Units of the head's hidden layer.
 HIDDEN = 1024
+#: Photos whose features are computed with at a time, so that few are held several times.
+AT_A_TIME = 2_000
 
 
 def arrays_sha256(state: Arrays) -> str:
@@ -77,14 +80,22 @@ def head_logits(head: Arrays, features: npt.NDArray[np.floating[Any]]) -> npt.ND
     It is computed in float64 and rounded, so that a photo's values are the same whatever photos are
     computed beside it.
     """
+    blocks = np.array_split(features, len(features) // AT_A_TIME + 1)
+    return np.concatenate([_logits_of_some(head, block) for block in blocks]).round(9)
+
+
+def _logits_of_some(
+    head: Arrays, features: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
     values = features.astype(np.float64)
     logits: npt.NDArray[np.float64]
     if "widths" in head:
         logits = evened(values, head["widths"].tolist()) @ head["weight"].T + head["bias"]
     else:
-        hidden = values @ head["0.weight"].T + head["0.bias"]
+        hidden = values @ head["0.weight"].T
+        hidden += head["0.bias"]
         logits = np.maximum(hidden, 0, out=hidden) @ head["3.weight"].T + head["3.bias"]
-    return logits.round(9)
+    return logits
 
 
 def evened(features: npt.NDArray[Any], widths: Sequence[int]) -> npt.NDArray[Any]:

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from .._base.cards import FittingCard, RegularisationCard
 from .._base.progress import Progress, report
-from .arrays import Arrays, evened, head_logits
+from .arrays import AT_A_TIME, Arrays, evened, head_logits
 from .backbones import Backbone
 from .fitting import Fitted, LabelledRows
 
@@ -31,8 +31,6 @@ _INNER_FOLDS = 5
 # More photos than these choose hardly another strength, and cost minutes.
 _MOST_TO_CHOOSE_BY = 4_000
 _MOST_STEPS = 300
-# Photos whose logits are computed at a time.
-_AT_A_TIME = 2_000
 
 Rows = npt.NDArray[np.intp]
 
@@ -144,9 +142,9 @@ def _path(
     logits = np.zeros((len(STRENGTHS), len(test), int(y.max()) + 1))
     for part in _parts(widths):
         regression = _regression(is_balanced)
-        values, held_out = _evened_of(features, fit, part), _evened_of(features, test, part)
+        centred, held_out = _centred(features, fit, part), _evened_of(features, test, part)
         for i, strength in enumerate(STRENGTHS):  # each starts where the last one ended
-            weight, bias = _fitted(regression, values, y[fit], strength)
+            weight, bias = _fitted(regression, centred, y[fit], strength)
             logits[i] += (held_out @ weight.T + bias) / len(widths)
     return logits
 
@@ -229,8 +227,8 @@ def _head_of(
     """The head: regressions on each network's features, averaged."""
     weights, total = [], np.zeros(int(y.max()) + 1)
     for part in _parts(widths):
-        values = _evened_of(features, fit, part)
-        weight, bias = _fitted(_regression(is_balanced), values, y[fit], chosen.strength)
+        centred = _centred(features, fit, part)
+        weight, bias = _fitted(_regression(is_balanced), centred, y[fit], chosen.strength)
         weights.append(weight * chosen.scale / len(widths))
         total += bias * chosen.scale / len(widths)
     return {
@@ -240,11 +238,31 @@ def _head_of(
     }
 
 
+class _Centred(NamedTuple):
+    """Evened features less their mean, and the mean."""
+
+    values: npt.NDArray[np.float32]
+    centre: npt.NDArray[np.float32]
+
+
+def _centred(features: npt.NDArray[np.float32], rows: Rows, part: slice) -> _Centred:
+    """Features of one network for a regression; its bias is free, and so far fewer steps are needed."""
+    values = _evened_of(features, rows, part)
+    centre = values.mean(axis=0)
+    values -= centre
+    return _Centred(values, centre)
+
+
 def _evened_of(
     features: npt.NDArray[np.float32], rows: Rows, part: slice
 ) -> npt.NDArray[np.float32]:
     """Features of one network, evened: at most one network's are held twice."""
-    return evened(features[rows, part], [part.stop - part.start])
+    width = part.stop - part.start
+    values = np.empty((len(rows), width), np.float32)
+    for start in range(0, len(rows), AT_A_TIME):
+        some = slice(start, start + AT_A_TIME)
+        values[some] = evened(features[rows[some], part], [width])
+    return values
 
 
 def _parts(widths: list[int]) -> list[slice]:
@@ -260,28 +278,26 @@ def _regression(is_balanced: bool) -> LogisticRegression:
 
 def _fitted(
     regression: LogisticRegression,
-    values: npt.NDArray[np.float32],
+    centred: _Centred,
     y: npt.NDArray[np.int64],
     strength: float,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Weights and biases of a regression, one row a class."""
-    # The bias is free, so features may be centred, with which far fewer steps are needed.
-    centre = values.mean(axis=0)
     with warnings.catch_warnings():
         # The last steps of 300 change no probability by more than its own doubt.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        regression.set_params(C=strength).fit(values - centre, y)
+        regression.set_params(C=strength).fit(centred.values, y)
     weight, bias = regression.coef_.astype(np.float64), regression.intercept_.astype(np.float64)
     if len(weight) == 1:  # of two classes scikit-learn keeps the second one's only
         weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return weight, bias - weight @ centre.astype(np.float64)
+    return weight, bias - weight @ centred.centre.astype(np.float64)
 
 
 def _scores(
     head: Arrays, features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], rows: Rows
 ) -> dict[str, float]:
     """Loss, accuracy and kappa of some photos."""
-    blocks = np.array_split(rows, len(rows) // _AT_A_TIME + 1)
+    blocks = np.array_split(rows, len(rows) // AT_A_TIME + 1)
     logits = np.concatenate([head_logits(head, features[block]) for block in blocks])
     y, predicted = labels[rows], logits.argmax(axis=1)
     return {
