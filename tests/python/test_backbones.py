@@ -155,7 +155,7 @@ def test_building_leaves_the_users_random_numbers_alone():
             {"num_classes": 4, "arch": "xceptoin"},
             "no architecture 'xceptoin'.*Did you mean xception",
         ),
-        ({"num_classes": 4, "arch": "vit_tiny_patch16_384"}, "made for 384 x 384.*target_size=384"),
+        ({"num_classes": 4, "arch": "cait_xxs24_384"}, "made for 384 x 384.*target_size=384"),
         (
             {"num_classes": 4, "arch": "efficientnet_lite0", "scaling": "z"},
             "scaling must be one of",
@@ -168,7 +168,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_a_network_of_another_size_works_at_its_size():
-    backbone = load_backbone("vit_tiny_patch16_384", weights=None, size=384)
+    backbone = load_backbone("cait_xxs24_384", weights=None, size=384)
     assert backbone.spec["num_features"] == 192
 
 

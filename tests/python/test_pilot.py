@@ -319,7 +319,7 @@ def test_the_pilots_samples():
         ({"training": {"target_size": 16}}, "target_size must be a whole number, at least 32"),
         ({"training": {"target_size": [224, 192]}}, "one number or two equal ones"),
         (
-            {"arch": "vit_tiny_patch16_384", "training": {"weights": None}},
+            {"arch": "cait_xxs24_384", "training": {"weights": None}},
             "made for 384 x 384. Pass target_size=384",
         ),
         ({"seed": -1}, "seed must be"),
@@ -334,7 +334,7 @@ def test_bad_arguments_are_told_before_anything_is_asked(tmp_path, server, quick
 
 @pytest.mark.parametrize("size", [384, [384, 384]])
 def test_a_network_of_another_size_is_taken_when_photos_are_read_at_it(tmp_path, server, size):
-    options = {"arch": "vit_tiny_patch16_384", "training": {"weights": None, "target_size": size}}
+    options = {"arch": "cait_xxs24_384", "training": {"weights": None, "target_size": size}}
     with pytest.raises(DownloadError, match="cannot be had"):  # the network was not refused
         run(tmp_path / "dk", server, table=f"{server.base}/tables/none.csv", **options)
 

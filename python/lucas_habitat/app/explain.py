@@ -94,6 +94,7 @@ def _feature_map(backbone: Backbone, batch: torch.Tensor) -> torch.Tensor:
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3]:
         raise InputError(
             f"The last layer of {arch} has the shape {tuple(maps.shape)}; an activation map "
-            "needs one of (1, channels, height, width)."
+            "needs one of (1, channels, height, width), which convolutional networks give and vision "
+            "transformers do not."
         )
     return maps.requires_grad_()

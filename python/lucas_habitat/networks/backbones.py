@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -126,8 +128,10 @@ def build_model(
     arch : str, default "xception"
         ``"xception"`` is Keras' Xception; ``"efficientnet_lite0"``, ``"efficientnet_lite1"`` and
         ``"efficientnet_lite2"`` are small ones whose weights come with the extra ``offline``; any
-        other name is timm's. Names joined by ``+`` run side by side, and their features are used
-        together: ``"efficientnet_lite0+efficientnet_lite1"``.
+        other name is timm's: ``docs/recipes/backbones.md`` has strong ones (DINOv2, DINOv3, CLIP,
+        SigLIP, ConvNeXt, BioCLIP) with licence, ``target_size`` and cost. Names joined by ``+`` run
+        side by side, and their features are used together:
+        ``"efficientnet_lite0+efficientnet_lite1"``.
     dropout : float, default 0.2
         Share of hidden units dropped in training, 0 to below 1.
     freeze_backbone : bool, default True
@@ -135,12 +139,14 @@ def build_model(
     weights : {"imagenet"}, path or None, default "imagenet"
         ``"imagenet"`` looks in the folder that LUCAS_HABITAT_WEIGHTS names, in the extra
         ``offline``, then lets timm download them; a path is a ``.safetensors`` file or a
-        ``.pth`` state dict; None means random weights.
+        ``.pth`` state dict, as timm or the network's own authors publish it; None means random
+        weights.
     scaling : {"unit", "symmetric", "own"}, optional
         RGB to [0, 1], to [-1, 1], or by the mean and standard deviation the weights were
         trained with. Default: ``"unit"`` for Xception as in the pilot, else ``"own"``.
     target_size : int, default 224
-        Height and width of photos in pixels.
+        Height and width of photos in pixels. A vision transformer takes every multiple of its
+        patch's side; its learned positions are then resampled, as timm does it.
     seed : int, default 1
         For the head's first weights (Glorot uniform, as in Keras).
 
@@ -239,7 +245,7 @@ def _load_one(
     check_choice("scaling", scaling, SCALINGS)
     if scaling != "own":
         mean, std = ((0.0,) * 3, (1.0,) * 3) if scaling == "unit" else ((0.5,) * 3, (0.5,) * 3)
-    source = load_weights(network.module, network.name, weights)
+    source = load_weights(network.module, network.name, weights, network.options)
     spec: BackboneSpec = {
         "arch": arch,
         "network": network.name,
@@ -306,6 +312,7 @@ class _Network(NamedTuple):
     mean: tuple[float, ...]  # of the photos that its published weights were trained on
     std: tuple[float, ...]
     num_features: int
+    options: Mapping[str, Any] = MappingProxyType({})  # what timm made it with, besides its name
 
 
 def _make_network(arch: str, size: int, like: str | None = None) -> _Network:
@@ -317,28 +324,28 @@ def _make_network(arch: str, size: int, like: str | None = None) -> _Network:
         return _resnet50()
     if timm_name.partition(".")[0] not in timm.list_models():
         if arch != "xception":
-            similar = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
-            hint = f" Did you mean {', '.join(similar)}?" if similar else ""
-            raise InputError(
-                f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0', a "
-                "name that timm.list_models() gives, or several of these joined by '+'."
-            )
+            raise _no_architecture(arch)
         warn(
             "This timm has no Xception; torchvision's ResNet-50 takes its place. Results are not "
             "comparable with the pilot's. Install another timm to get Xception."
         )
         return _resnet50()
-    # Random weights must be the same every time, and the user's own generator left alone.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = timm.create_model(timm_name, pretrained=False, num_classes=0).eval()
+    _check_tag(timm_name)
+    network = _timm_network(timm_name)
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+    native = config.get("input_size", (3, size, size))[1]
+    is_fixed = config.get("fixed_input_size") and native != size
+    options: dict[str, Any] = {}
+    if is_fixed and _has_patches(network):
+        _check_patches(network, arch, size)
+        options = {"img_size": size}
+        network = _timm_network(timm_name, **options)
+        is_fixed = False
     if arch == "xception":
         _pool_as_keras(network)
         timm_name += "+same_pools"
-    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
-    native = config.get("input_size", (3, size, size))[1]
     try:
-        if config.get("fixed_input_size") and native != size:
+        if is_fixed:
             raise ValueError("the input size is fixed")
         with torch.inference_mode():
             features = network(torch.zeros(1, 3, size, size))
@@ -351,9 +358,77 @@ def _make_network(arch: str, size: int, like: str | None = None) -> _Network:
         raise InputError(
             f"{arch} gives {tuple(features.shape)} for a photo, not one row of features."
         )
-    return _Network(
-        network, timm_name, tuple(config["mean"]), tuple(config["std"]), int(features.shape[1])
+    mean, std = tuple(config["mean"]), tuple(config["std"])
+    return _Network(network, timm_name, mean, std, int(features.shape[1]), options)
+
+
+def _timm_network(name: str, **options: Any) -> nn.Module:
+    """A network of timm's in evaluation mode, its random weights the same every time."""
+    import timm
+
+    with torch.random.fork_rng(devices=[]):  # the user's own generator is left alone
+        torch.manual_seed(0)
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    return network.eval()
+
+
+def _no_architecture(arch: str) -> InputError:
+    """What is wrong with a name that timm does not list, and what to do."""
+    import timm
+
+    scheme, _, page = arch.partition(":")
+    if not page:
+        similar = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
+        hint = f" Did you mean {', '.join(similar)}?" if similar else ""
+        return InputError(
+            f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0', a "
+            "name that timm.list_models() gives, or several of these joined by '+'."
+        )
+    owner, _, name = page.partition("/")
+    if owner == "timm" and name:
+        return InputError(
+            f"{words.arg('arch')} takes timm's names without {scheme}:timm/. "
+            f"Pass {words.arg('arch', name)}."
+        )
+    return InputError(
+        f"{arch} is a page of a hub, not a network that timm lists. Download its weights "
+        "(.safetensors; .pth or .bin) and pass the file as "
+        f"{words.option('weights')}, with the network in timm that they are of as "
+        f"{words.option('arch')}: for BioCLIP {words.arg('arch', 'vit_base_patch16_clip_224.openai')}, "
+        f"for BioCLIP 2 {words.arg('arch', 'vit_large_patch14_clip_224.openai')}."
     )
+
+
+def _check_tag(name: str) -> None:
+    """Refuse a name whose part after the point names no weights of that network."""
+    import timm
+
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        base, _, tag = name.partition(".")
+        tags = [one.partition(".")[2] for one in timm.list_models(f"{base}.*", pretrained=True)]
+        raise InputError(
+            f"timm has no weights {tag!r} of {base}; it has {', '.join(tags) or 'none'}."
+        ) from error
+
+
+def _has_patches(network: nn.Module) -> bool:
+    """Whether it is a plain vision transformer, whose weights timm resamples to other sizes."""
+    from timm.models import Eva, VisionTransformer
+
+    return isinstance(network, VisionTransformer | Eva)
+
+
+def _check_patches(network: nn.Module, arch: str, size: int) -> None:
+    """Refuse a size that is no multiple of a patch's side, where pixels at the edge would be dropped."""
+    side = int(network.patch_embed.patch_size[0])  # type: ignore[union-attr,index]
+    if size % side:
+        nearest = max(round(size / side), -(-32 // side)) * side
+        raise InputError(
+            f"{arch} sees photos in patches of {side} x {side} pixels and cannot take {size} x {size}. "
+            f"Pass a multiple of {side}: {words.arg('target_size', nearest)}."
+        )
 
 
 def _pool_as_keras(module: nn.Module) -> None:

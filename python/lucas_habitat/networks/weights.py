@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,16 @@ _LITE_SHA256 = {
 }
 
 
-def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] | None) -> str:
-    """Load weights into the network; say in one word or file name where they came from."""
+def load_weights(
+    network: nn.Module,
+    name: str,
+    weights: str | os.PathLike[str] | None,
+    options: Mapping[str, Any],
+) -> str:
+    """Load weights into the network; say in one word or file name where they came from.
+
+    ``options`` are what timm made the network with, besides its name.
+    """
     if weights is None:
         return "random"
     base = name.removesuffix("+same_pools")
@@ -47,7 +58,7 @@ def load_weights(network: nn.Module, name: str, weights: str | os.PathLike[str] 
     if base in _LITE_SHA256 and _load_lite(network, base):
         return lite_package(base)
     try:
-        return _DOWNLOADS.get(base, _from_timm)(network, base)
+        return _DOWNLOADS.get(base, _from_timm)(network, base, options)
     except Exception as error:  # each library raises its own when offline
         raise WeightsError(
             f"The ImageNet weights of {base} are not on this machine and cannot be downloaded "
@@ -108,6 +119,17 @@ def _load_file(network: nn.Module, path: Path) -> None:
         if isinstance(state.get(key), dict):
             state = state[key]
     state = {k.removeprefix("module."): v for k, v in state.items()}
+    misfit = _misfit(network, state)
+    if misfit is not None:
+        state = _as_timm_has_it(network, state)
+        if _misfit(network, state) is not None:
+            raise WeightsError(f"The weights {path} are of another network: {misfit}.")
+    expected = network.state_dict()
+    network.load_state_dict({k: v for k, v in state.items() if k in expected}, strict=False)
+
+
+def _misfit(network: nn.Module, state: dict[str, Any]) -> str | None:
+    """What of the weights does not fit the network; None if they do."""
     expected = network.state_dict()
     missing = [k for k in expected if k not in state and not k.endswith("num_batches_tracked")]
     # The file's own classifier is not needed.
@@ -115,13 +137,29 @@ def _load_file(network: nn.Module, path: Path) -> None:
         k for k in state if k not in expected and not k.startswith(("fc.", "classifier.", "head."))
     ]
     misshapen = [k for k in expected if k in state and state[k].shape != expected[k].shape]
-    if missing or unknown or misshapen:
-        raise WeightsError(
-            f"The weights {path} are of another network: {len(missing)} tensors are missing "
-            f"({some(missing, 2)}), {len(unknown)} unknown ({some(unknown, 2)}), {len(misshapen)} of another "
-            f"shape ({some(misshapen, 2)})."
-        )
-    network.load_state_dict({k: v for k, v in state.items() if k in expected}, strict=False)
+    if not (missing or unknown or misshapen):
+        return None
+    return (
+        f"{len(missing)} tensors are missing ({some(missing, 2)}), {len(unknown)} unknown "
+        f"({some(unknown, 2)}), {len(misshapen)} of another shape ({some(misshapen, 2)})"
+    )
+
+
+def _as_timm_has_it(network: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
+    """Weights under timm's names and for the network's size of photos, if timm can convert them.
+
+    It does so with files as the authors of a network publish them, and with learned positions that
+    are of photos of another size.
+    """
+    convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return state
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints which tensors it leaves out
+            converted: dict[str, Any] = convert(state, network)
+    except Exception:  # of another network altogether, which fails in as many ways as there are
+        return state
+    return converted
 
 
 def lite_package(name: str) -> str:
@@ -148,16 +186,16 @@ def _load_lite(network: nn.Module, name: str) -> bool:
     return True
 
 
-def _from_timm(network: nn.Module, name: str) -> str:
+def _from_timm(network: nn.Module, name: str, options: Mapping[str, Any]) -> str:
     import timm
 
-    source = timm.create_model(name, pretrained=True, num_classes=0)
+    source = timm.create_model(name, pretrained=True, num_classes=0, **options)
     network.load_state_dict(source.state_dict())
     config: dict[str, Any] = source.pretrained_cfg  # type: ignore[assignment]
     return f"timm {config.get('architecture', name)}.{config.get('tag') or 'default'}"
 
 
-def _from_torchvision(network: nn.Module, name: str) -> str:
+def _from_torchvision(network: nn.Module, name: str, options: Mapping[str, Any]) -> str:
     from torchvision.models import ResNet50_Weights
 
     state = dict(ResNet50_Weights.IMAGENET1K_V2.get_state_dict(progress=False, check_hash=True))
@@ -165,4 +203,6 @@ def _from_torchvision(network: nn.Module, name: str) -> str:
     return "torchvision ResNet50_Weights.IMAGENET1K_V2"
 
 
-_DOWNLOADS: dict[str, Callable[[nn.Module, str], str]] = {RESNET: _from_torchvision}
+_DOWNLOADS: dict[str, Callable[[nn.Module, str, Mapping[str, Any]], str]] = {
+    RESNET: _from_torchvision
+}
