@@ -60,6 +60,7 @@ def gigamacs(name: str, size: int) -> float:
     set_fused_attn(False)
     backbone = load_backbone(name, weights=None, size=size)
     set_fused_attn(True)
+    backbone.requires_grad_(False)  # the counter fails on some parameters otherwise
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         backbone(torch.zeros(1, 3, size, size))
     return counter.get_total_flops() / 2e9
