@@ -12,12 +12,15 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from ._base import words
 from ._base.files import file_sha256, full_path, write_atomically
 from ._base.tables import read_table, require_columns, write_table
+from ._base.tree import level_columns
 from .errors import InputError
 from .photos import COLUMNS, list_photos
 
@@ -134,7 +137,8 @@ def apply_corrections(
     Returns
     -------
     photos : pandas.DataFrame
-        With labels replaced and rows added.
+        With labels replaced and rows added; what stands above them (``habitat_level1``, ...) is what
+        does for other photos of the class.
     counts : dict
         ``replaced`` (another label than before), ``confirmed`` (the same), ``added``, and
         ``left_out`` (of test or validation points).
@@ -168,16 +172,28 @@ def apply_corrections(
     new = hashes.map(labels)
     is_corrected = new.notna()
     confirmed = int((new[is_corrected] == photos.loc[is_corrected, "habitat"]).sum())
+    above = photos.drop_duplicates("habitat").set_index("habitat")
     photos = photos.assign(habitat=photos["habitat"].where(~is_corrected, new).astype("str"))
     added = corrected[~corrected["sha256"].isin(hashes.dropna())]
     # Only the columns that the photo table has are added to it.
     photos = pd.concat([photos, added[[c for c in added if c in photos]]], ignore_index=True)
+    photos = _under_their_labels(photos, np.append(is_corrected, [True] * len(added)), above)
     return photos, {
         "replaced": int(is_corrected.sum()) - confirmed,
         "confirmed": confirmed,
         "added": len(added),
         "left_out": left_out,
     }
+
+
+def _under_their_labels(
+    photos: pd.DataFrame, is_corrected: npt.NDArray[np.bool_], above: pd.DataFrame
+) -> pd.DataFrame:
+    """Corrected photos with the levels that other photos of their new class have."""
+    columns = level_columns(photos, "habitat_")
+    labels = photos.loc[is_corrected, "habitat"]
+    photos.loc[is_corrected, columns] = above[columns].reindex(labels).to_numpy()
+    return photos
 
 
 def content_hashes(paths: pd.Series) -> pd.Series:

@@ -240,3 +240,19 @@ def test_on_the_command_line(photo_folder, tmp_path, new_photos, capsys):
                  "efficientnet_lite0", "--epochs", "1",
                  "--corrections", str(tmp_path / "r.csv")]) == 0  # fmt: skip
     assert "corrections: 0 replaced, 0 confirmed, 2 added, 0 left out" in capsys.readouterr().out
+
+
+def test_corrected_photos_stand_under_the_levels_of_their_new_class(tmp_path, new_photos, table):
+    levels = {"woody": ("land", "trees"), "cropland": ("land", "fields")}
+    for i, name in enumerate(("habitat_level1", "habitat_level2")):
+        table[name] = table["habitat"].map({label: above[i] for label, above in levels.items()})
+    mine = table[(table["split"] == "train") & (table["habitat"] == "cropland")].head(1)
+    reviews = tmp_path / "rettet.csv"
+    add_corrections(reviews, predictions_of([*mine["path"], *new_photos]), "woody")
+    photos, counts = apply_corrections(table, reviews)
+    assert (counts["replaced"], counts["added"]) == (1, 2)
+    assert photos.loc[mine.index[0], "habitat"] == "woody"
+    above = photos[["habitat_level1", "habitat_level2"]].itertuples(index=False, name=None)
+    assert list(above) == [levels[label] for label in photos["habitat"]]
+    model = train(table, corrections=reviews, weights=None, target_size=64, epochs=1, **HOW)
+    assert model.levels.columns.tolist() == ["class", "level1"]
