@@ -190,6 +190,16 @@ def test_what_all_folds_have_to_tell_is_told_once(photos):
     assert repr(found).startswith("Comparison of 2 recipes\n31 photos, 4 classes; each tested by")
 
 
+def test_that_classes_are_rare_is_told_once(photos):
+    is_rare = photos["habitat"] == photos["habitat"].iloc[0]
+    points = photos.loc[is_rare, "point_id"].unique()[:2]
+    rare = photos[~is_rare | photos["point_id"].isin(points)]
+    with pytest.warns(LucasMessage) as caught:
+        lh.compare_recipes(rare, TWO, **{**QUICK, "folds": 3})
+    told = [str(w.message) for w in caught if "fewer points than there are folds" in str(w.message)]
+    assert len(told) == 1
+
+
 def test_closeups_are_not_tested_on(photos):
     closeup = photos["direction"] == "S"
     table = photos.assign(direction=photos["direction"].where(~closeup, "C"))

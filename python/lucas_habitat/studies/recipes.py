@@ -215,7 +215,9 @@ class _Study(NamedTuple):
     @property
     def n_folds(self) -> int:
         """How many folds there are, which may be fewer than were asked for."""
-        return len(self.folds_of(1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LucasMessage)  # told when they were tested
+            return len(self.folds_of(1))
 
 
 def _computer(device: str) -> str:
