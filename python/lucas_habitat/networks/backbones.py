@@ -143,7 +143,7 @@ def build_model(
         weights.
     scaling : {"unit", "symmetric", "own"}, optional
         RGB to [0, 1], to [-1, 1], or by the mean and standard deviation the weights were
-        trained with. Default: ``"unit"`` for Xception as in the pilot, else ``"own"``.
+        trained with. Default: ``"unit"`` for Xception alone, as in the pilot, else ``"own"``.
     target_size : int, default 224
         Height and width of photos in pixels. A vision transformer takes every multiple of its
         patch's side; its learned positions are then resampled, as timm does it.

@@ -175,7 +175,7 @@ def _choose(
     logits = np.concatenate([part for _, part in held_out], axis=1)
     truth, n_points = y[rows], len(np.unique(points[rows]))
     counts = np.bincount(truth)
-    weights = (counts.mean() / counts)[truth] if is_balanced else np.ones(len(rows))
+    weights = (counts.mean() / np.maximum(counts, 1))[truth] if is_balanced else np.ones(len(rows))
     scales = [_best_scale(z, truth, weights, n_points) for z in logits]
     losses = weights * [_losses(z * scale, truth) for z, scale in zip(logits, scales, strict=True)]
     means = losses.mean(axis=1)
