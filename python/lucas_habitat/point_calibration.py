@@ -23,9 +23,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._base.cards import CandidateCard, LearnedVoteCard, PointCalibrationCard
+from ._base.cards import CalibrationCard, CandidateCard, LearnedVoteCard, PointCalibrationCard
 from ._base.types import Floats
-from .errors import InputError
+from .errors import InputError, LucasError
 
 __all__ = [
     "COLUMN",
@@ -33,6 +33,7 @@ __all__ = [
     "WAYS",
     "LearnedVote",
     "PointCalibration",
+    "check_calibration",
     "evened",
     "fit_point_calibration",
     "from_card",
@@ -285,6 +286,22 @@ def from_card(card: PointCalibrationCard) -> PointCalibration:
     )
 
 
+def check_calibration(card: CalibrationCard, k: int) -> None:
+    """Raise unless a card's calibration is one of k classes that can be computed with."""
+    temperature = float(card["temperature"])
+    if not 0 < temperature < np.inf:
+        raise LucasError(f"The card's temperature is {temperature}.")
+    points = card.get("points")
+    if not points:
+        return
+    try:
+        from_text(to_text(from_card(points)), k)
+    except InputError as error:
+        raise LucasError(
+            f"The card's correction of points is none that can be of {k} classes."
+        ) from error
+
+
 def _learned_from_card(card: LearnedVoteCard) -> LearnedVote:
     """The learned vote that a model's card holds."""
     k = len(card["favour"])
@@ -318,7 +335,7 @@ def to_text(calibration: PointCalibration) -> str:
 _NUMBERS = r"-?\d+\.\d+(?:/-?\d+\.\d+)*"
 _TEXT = re.compile(
     rf"shares ({_NUMBERS}), mean ({_NUMBERS}), product ({_NUMBERS})"
-    rf"(?:, learned ({'|'.join(WAYS)}) (\d+) ({_NUMBERS}))?"
+    rf"(?:, learned ({'|'.join(WAYS)}) (\d{{1,9}}) ({_NUMBERS}))?"
 )
 
 
@@ -351,13 +368,16 @@ def from_text(text: str, k: int) -> PointCalibration:
 
 
 def _learned_from_text(way: str, n_points: str, learnt: str, k: int) -> LearnedVote | None:
-    """A learned vote as `to_text` wrote it; None if it has not as many numbers as k classes take."""
+    """A learned vote as `to_text` wrote it; None if its numbers are none that k classes can have."""
     values = np.array(learnt.split("/"), dtype=np.float64)
     heads, stack = np.split(values, [2 + len(VIEWS) + k])
-    if len(heads) < 2 + len(VIEWS) + k or len(stack) not in (0, (1 + len(VIEWS)) * k * k):
+    n_stack = (1 + len(VIEWS)) * k * k if way == "stacking" else 0
+    if (len(heads), len(stack)) != (2 + len(VIEWS) + k, n_stack) or not np.isfinite(values).all():
         return None
     weights, favour = np.split(heads[2:], [len(VIEWS)])
     exponent, sharpness = map(float, heads[:2])
+    if min(sharpness, *weights) <= 0:
+        return None
     return LearnedVote(
         way, int(n_points), exponent, sharpness, favour, weights, stack.reshape(-1, k, k)
     )

@@ -22,9 +22,10 @@ from ._base.version import __version__
 from .engines import Target
 from .errors import InputError, LucasError, ModelError, inform
 from .images.decode import preprocessing_from
-from .model import FORMAT, FORMAT_VERSION, HabitatModel, Model
+from .model import FORMAT, FORMAT_VERSION, HabitatModel, Model, describe_model
 from .networks.arrays import Arrays, check_head
 from .networks.stored import StoredBackbone
+from .point_calibration import check_calibration
 
 __all__ = ["load_model", "save_model"]
 
@@ -198,7 +199,15 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
         return _read_folder(folder, card)
     except ModelError:
         raise
-    except (KeyError, TypeError, ValueError, OSError, RuntimeError, LucasError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+        RuntimeError,
+        LucasError,
+    ) as error:
         raise ModelError(f"The model {folder} cannot be used: {words.marked(error)}") from error
 
 
@@ -230,7 +239,7 @@ def _read_card(folder: Path) -> Card:
         )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"The card {path} is damaged: {error}") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise ModelError(f"{path} is not the card of a lucas-habitat model.")
@@ -263,14 +272,17 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
         part, _, key = name.partition(".")
         parts[part][key] = tensor
     backbone = StoredBackbone(card["backbone"], parts["backbone"])
-    check_head(parts["head"], backbone.spec["num_features"], len(classes))
+    widths = [part.spec["num_features"] for part in backbone.parts]
+    check_head(parts["head"], widths, len(classes))
+    if card["calibration"]:
+        check_calibration(card["calibration"], len(classes))
     levels = card.get("levels")
     photos = pd.read_csv(
         folder / _PHOTOS,
         dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"},
     )
     photos["year"] = photos["year"].astype("Int64")
-    return HabitatModel(
+    model = HabitatModel(
         classes=classes,
         backbone=backbone,
         head_weights=parts["head"],
@@ -284,7 +296,9 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
         created=card["created"],
         versions=card["versions"],
         # Models of before levels were kept have none on their card.
-        levels=levels_of(pd.DataFrame({FINEST: classes, **levels}), words.call("load_model"))
+        levels=levels_of(pd.DataFrame({**levels, FINEST: classes}), words.call("load_model"))
         if levels
         else None,
     )
+    describe_model(model)  # a card that cannot be described is damaged, and that is said here
+    return model

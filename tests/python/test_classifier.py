@@ -285,6 +285,7 @@ def damage(name):
          "written by lucas-habitat 7.0 in format 9; .*Update"),
         (lambda f: edit_card(f, classes=["a", "b", "c", "d"]),
          "trained for the classes artificial, cropland.*card lists a, b, c, d"),
+        (lambda f: (f / "card.json").write_text("[" * 200_000), "card .* is damaged"),
         (lambda f: edit_card(f, files={}), "does not list the model's files"),
         (lambda f: edit_card(f, files={"../secret": "0"}), "does not list the model's files"),
         (lambda f: (f / "history.csv").unlink(), "incomplete: history.csv is missing"),

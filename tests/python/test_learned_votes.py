@@ -12,7 +12,7 @@ import pytest
 from lucas_habitat import load_model, save_model, vote
 from lucas_habitat._base.tables import read_table, write_table
 from lucas_habitat.calibration import fit_with_points
-from lucas_habitat.errors import InputError, LucasMessage
+from lucas_habitat.errors import InputError, LucasMessage, ModelError
 from lucas_habitat.learned_votes import fit_learned_vote, learned_probabilities
 from lucas_habitat.model import probabilities_of
 from lucas_habitat.point_calibration import (
@@ -384,6 +384,10 @@ def test_text_there_and_back(unequal, way):
         text + "/1.0000",
         text.replace("learned", "loudest"),
         text.replace(way, "oracle"),
+        text.replace(way, "mean" if way == "stacking" else "stacking"),
+        text.replace(f"{way} 200", f"{way} {'9' * 5000}"),
+        text.replace(f"{way} 200 0.4000", f"{way} 200 {'9' * 400}.0"),
+        text.replace(f"{way} 200 0.4000/", f"{way} 200 0.4000/-"),
     ):
         with pytest.raises(InputError, match="vote_calibration must be as classification wrote it"):
             from_text(strange, 3)
@@ -404,6 +408,39 @@ def test_a_saved_model_keeps_it(unequal, model, tmp_path):
     assert again.calibration == unequal
     method = unequal["points"]["learned"]["method"].replace("_", " ")
     assert f"vote learned {method}" in repr(again)
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("", {"temperature": "warm"}),
+        ("", {"temperature": 0.0}),
+        ("", {"temperature": float("nan")}),
+        ("", {"points": ["corrections"]}),
+        ("points", {"class_shares": [1.0]}),
+        ("points", {"corrections": {}}),
+        ("learned", {"method": "oracle"}),
+        ("learned", {"method": "stacking", "stack": None}),
+        ("learned", {"method": "stacking", "stack": [[[1.0]]]}),
+        ("learned", {"exponent": float("nan")}),
+        ("learned", {"favour": [0.0]}),
+        ("learned", {"favour": "abcd"}),
+        ("learned", {"weights": {}}),
+        ("learned", {"weights": dict.fromkeys(VIEWS, 0.0)}),
+        ("learned", {"candidates": {"mean": {}}}),
+    ],
+)
+def test_a_card_of_no_calibration_is_refused(unequal, model, tmp_path, part, change):
+    from dataclasses import replace
+
+    folder = save_model(replace(model, calibration=unequal), tmp_path / "model")
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    calibration = card["calibration"]
+    points = calibration["points"]
+    {"": calibration, "points": points, "learned": points["learned"]}[part].update(change)
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot be used"):
+        load_model(folder)
 
 
 @pytest.mark.parametrize("lack", ["column", "learned", "calibrated"])

@@ -248,9 +248,10 @@ def test_a_model_without_levels_says_so(photos_by_level, tmp_path):
     del card["levels"]  # as models of before were written
     (tmp_path / "model" / "card.json").write_text(json.dumps(card), encoding="utf-8")
     assert lh.load_model(tmp_path / "model").levels is None
-    (tmp_path / "model" / "card.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ModelError, match="damaged"):
-        lh.class_levels(tmp_path / "model")
+    for damage in ("{", "[" * 200_000, json.dumps(card | {"levels": ["level1"]})):
+        (tmp_path / "model" / "card.json").write_text(damage, encoding="utf-8")
+        with pytest.raises(ModelError, match="damaged"):
+            lh.class_levels(tmp_path / "model")
 
 
 # The command line

@@ -235,6 +235,15 @@ def test_features_of_the_point_alone_do_not_make_a_weak_penalty_look_good():
     assert fitted.card["regularisation"]["scale"] < 1
 
 
+def test_a_class_that_no_inner_fold_tests_on_weighs_nothing():
+    logits = np.random.default_rng(1).normal(size=(len(logistic.STRENGTHS), 4, 3))
+    with np.errstate(divide="raise"):
+        chosen = logistic._choose(
+            [(np.arange(4), logits)], np.array([1, 2, 1, 2, 0]), np.arange(5), is_balanced=True
+        )
+    assert all(np.isfinite(list(chosen.losses.values())))
+
+
 def test_a_class_of_one_point_is_trained_with_the_usual_penalty():
     features, y = made(30, 3)
     points = np.where(y == 2, 99, np.arange(30))
@@ -285,7 +294,36 @@ def test_a_model_whose_parts_were_exchanged_is_refused(recommended, tmp_path):
         load_model(folder)
 
 
-@pytest.mark.parametrize("widths", [[2, 3], [5.0], [6, -1], []])
+def with_card(model, folder, change):
+    """A saved model whose card was changed."""
+    file = save_model(model, folder) / "card.json"
+    card = json.loads(file.read_text(encoding="utf-8"))
+    change(card)
+    file.write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda card: card.update(backbone="networks"),
+        lambda card: card["backbone"].update(parts="networks"),
+        lambda card: card["backbone"].update(parts=["network", "network"]),
+        lambda card: card["backbone"].update(parts=[]),
+        lambda card: card["backbone"].update(parts=card["backbone"]["parts"][:1]),
+        lambda card: card["backbone"]["parts"][0].update(size=128),
+        lambda card: card["backbone"]["parts"][0].update(num_features=7),
+        lambda card: card["backbone"]["parts"][0].update(mean=["dark"]),
+        lambda card: card["backbone"]["parts"][0].update(parts=[]),
+        lambda card: card["training"].update(regularisation="strong"),
+    ],
+)
+def test_a_card_of_no_networks_side_by_side_is_refused(recommended, tmp_path, change):
+    with pytest.raises(ModelError, match="cannot be used"):
+        load_model(with_card(recommended, tmp_path / "model", change))
+
+
+@pytest.mark.parametrize("widths", [[2, 3], [5.0], [6, -1], [], [2, 4], [2**63 - 1, 2**63 - 1, 8]])
 def test_heads_of_other_networks_are_refused(widths):
     from lucas_habitat.errors import LucasError
 
@@ -295,7 +333,7 @@ def test_heads_of_other_networks_are_refused(widths):
         "bias": np.zeros(2, np.float32),
     }
     with pytest.raises(LucasError, match="The head is for networks of"):
-        check_head(head, 6, 2)
+        check_head(head, [3, 3], 2)
 
 
 @pytest.mark.parametrize(

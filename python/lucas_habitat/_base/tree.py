@@ -170,8 +170,8 @@ def _levels_on_card(path: Path) -> pd.DataFrame | None:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         levels = card.get("levels")
-        return None if levels is None else pd.DataFrame({FINEST: card["classes"], **levels})
-    except (ValueError, KeyError, AttributeError) as error:
+        return None if levels is None else pd.DataFrame({**levels, FINEST: card["classes"]})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"The card {path} is damaged: {error}") from error
 
 

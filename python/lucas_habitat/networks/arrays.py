@@ -48,24 +48,25 @@ def part_of(state: Arrays, part: int) -> Arrays:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def check_head(head: Arrays, num_features: int, num_classes: int) -> None:
-    """Raise LucasError unless these are the weights of such a head, dense or logistic."""
+def check_head(head: Arrays, num_features: Sequence[int], num_classes: int) -> None:
+    """Raise LucasError unless these are the weights of a head, dense or logistic, on such networks."""
+    n = sum(num_features)
     shapes = {name: value.shape for name, value in head.items()}
     if "widths" in head:
         widths = head["widths"]
         expected = {
-            "widths": widths.shape if widths.ndim == 1 else ("networks",),
-            "weight": (num_classes, num_features),
+            "widths": (len(num_features),),
+            "weight": (num_classes, n),
             "bias": (num_classes,),
         }
-        is_whole = np.issubdtype(widths.dtype, np.integer) and bool((widths > 0).all())
-        if not is_whole or int(widths.sum()) != num_features:
+        is_whole = np.issubdtype(widths.dtype, np.integer)
+        if not is_whole or widths.tolist() != list(num_features):
             raise LucasError(
-                f"The head is for networks of {widths.tolist()} features, not of {num_features}."
+                f"The head is for networks of {widths.tolist()} features, not of {list(num_features)}."
             )
     else:
         expected = {
-            "0.weight": (HIDDEN, num_features),
+            "0.weight": (HIDDEN, n),
             "0.bias": (HIDDEN,),
             "3.weight": (num_classes, HIDDEN),
             "3.bias": (num_classes,),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._base.cards import BackboneSpec
 from ..errors import LucasError
 from .arrays import Arrays, arrays_sha256, part_of
@@ -30,10 +32,11 @@ class StoredBackbone:
     Raises
     ------
     LucasError
-        If the weights are not those of the spec.
+        If the spec describes no network, or the weights are not those of the spec.
     """
 
     def __init__(self, spec: BackboneSpec, state: Arrays) -> None:
+        _check_spec(spec)
         #: The networks side by side that it consists of; itself where it is one network.
         self.parts = [
             StoredBackbone(one, part_of(state, i)) for i, one in enumerate(spec.get("parts", ()))
@@ -56,3 +59,18 @@ class StoredBackbone:
             if self._made is None:
                 self._made = backbone_from(self.spec, self.state)
         return self._made
+
+
+def _check_spec(spec: BackboneSpec) -> None:
+    """Raise unless a card's spec is of one network, or of several single ones side by side."""
+    numbers = [*spec["mean"], *spec["std"], spec["size"], spec["num_features"]]
+    if len(spec["mean"]) != 3 or len(spec["std"]) != 3 or not np.isfinite(numbers).all():
+        raise LucasError("The card does not say how the network takes photos.")
+    if "parts" not in spec:
+        return
+    parts = spec["parts"]
+    is_sound = len(parts) > 1 and not any("parts" in part for part in parts)
+    if not is_sound or any(part["size"] != spec["size"] for part in parts):
+        raise LucasError("The card does not describe single networks side by side.")
+    if sum(part["num_features"] for part in parts) != spec["num_features"]:
+        raise LucasError("The card's networks do not have the features that it says.")
