@@ -25,7 +25,11 @@ def _report_options(parser: ArgumentParser) -> None:
     add("--model", metavar="DIR", help="folder of the model")
     add("--points", metavar="FILE", help="what vote wrote; else photos vote anew")
     add("--title", help="of the page")
-    add("--class-shares", metavar="FILE", help="table of the land's: class, share")
+    add(
+        "--class-shares",
+        metavar="FILE",
+        help="shares of the land: a table with the columns class and share",
+    )
 
 
 def _report(options: Namespace) -> int:

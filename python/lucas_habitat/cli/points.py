@@ -22,7 +22,7 @@ def _vote_options(parser: ArgumentParser) -> None:
     add(
         "--method",
         choices=VOTE_METHODS,
-        help="how photos come to one class; learned: as the points taught that calibrated the model",
+        help="how photos come to one class; learned: as 50 or more points taught that calibrated the model",
     )
     add("--closeups", action="store_true", help="let close-ups vote too")
 
@@ -39,7 +39,11 @@ def _evaluate_options(parser: ArgumentParser) -> None:
     add("--out", metavar="FILE.json", default=None, help="where to write the numbers")
     add("--reference", help="column of the true class")
     add("--weights", help="column of design weights, such as select's weight")
-    add("--class-shares", metavar="FILE", help="table of the land's: class, share")
+    add(
+        "--class-shares",
+        metavar="FILE",
+        help="shares of the land: a table with the columns class and share",
+    )
     add_levels(parser)
     add_bootstrap(parser)
     add_seed(parser)
