@@ -124,7 +124,8 @@ lucas_evaluate <- function(predictions, reference = "habitat", weights = NULL, c
 # Shares of the land: numbers named by classes, or a table.
 land_shares_argument <- function(x) {
   if (is.data.frame(x) || is.character(x)) return(table_or_path(x, "class_shares"))
-  if (!is.numeric(x) && !is.list(x) || is.null(names(x))) {
+  is_numbers <- is.numeric(x) || is.list(x) && !is.object(x) && all(vapply(x, is.numeric, logical(1)))
+  if (!is_numbers || is.null(names(x))) {
     stop_lucas("input", "class_shares must be numbers named by the classes, as in c(woody = 0.4, ",
                "cropland = 0.6), or a data.frame with the columns class and share; got ", describe(x), ".")
   }

@@ -97,8 +97,12 @@ split_check_from_core <- function(x) {
 #' @export
 print.lucas_split_check <- function(x, ...) {
   cat("Check of a split: ", x$n_train, " training photos, ", x$n_test, " test photos\n", sep = "")
-  lines <- sprintf("%-8s %s: %s", x$table$verdict, x$table$question, x$table$finding)
-  cat(strwrap(lines, exdent = 9), sep = "\n")
+  findings <- sprintf("%s: %s", x$table$question, x$table$finding)
+  for (i in seq_along(findings)) {
+    lines <- strwrap(findings[i], indent = 9, exdent = 9)
+    substr(lines[1], 1, 9) <- sprintf("%-9s", x$table$verdict[i])
+    writeLines(lines)
+  }
   invisible(x)
 }
 

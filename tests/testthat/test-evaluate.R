@@ -30,6 +30,8 @@ test_that("weights and class shares give what survey and vcd give", {
     table$predicted <- factor(table$predicted, unlist(design$classes))
     shares <- unlist(case$class_shares)
     found <- lucas_evaluate(table, weights = case$weights, class_shares = shares, n_boot = 0)
+    expect_error(lucas_evaluate(table, class_shares = list(a = "half")), "must be numbers named by the classes",
+                 class = "lucas_input_error")
     for (name in names(case$expected)) {
       value <- if (is.null(found[[name]])) found$per_class[[name]] else found[[name]]
       expect_equal(value, unlist(case$expected[[name]]), tolerance = design$tolerance, info = name)
