@@ -417,10 +417,9 @@ def evaluate(
         level=float(level),
         n_boot=int(n_boot),
         seed=int(seed),
-        notes=[
-            *_notes(compared, per_class, values, sample, int(n_boot)),
-            *([] if answers is table else ["each answer is judged at the level it was given at"]),
-        ],
+        notes=_notes(
+            compared, per_class, values, sample, int(n_boot), is_by_level=answers is not table
+        ),
         by_level=by_level,
         mean_distance=distance.mean,
         error_distance=distance.of_errors,
@@ -556,6 +555,8 @@ def _notes(
     values: Measures,
     sample: Sample,
     n_boot: int,
+    *,
+    is_by_level: bool,
 ) -> list[str]:
     """What to know before quoting the numbers."""
     notes = []
@@ -583,9 +584,12 @@ def _notes(
             f"the model does not know {some(compared.unknown)}; these rows can only be errors"
         )
     if compared.n_unread:
-        notes.append(
-            f"{compared.n_unread} labelled rows have no prediction (unreadable photos) and are left out"
+        lacking = (
+            "answer (not sure enough of any level, or unreadable photos)"
+            if is_by_level
+            else "prediction (unreadable photos)"
         )
+        notes.append(f"{compared.n_unread} labelled rows have no {lacking} and are left out")
     if compared.n_unlabelled:
         notes.append(f"{compared.n_unlabelled} rows have no reference class and are left out")
     n_points = len(sample.counts)
@@ -593,6 +597,8 @@ def _notes(
         notes.append(f"only {n_points} points: intervals are rough")
     if "split" in compared.rows and (compared.rows["split"] == "train").any():
         notes.append("rows of the training split are among these: accuracy is overstated")
+    if is_by_level:
+        notes.append("each answer is judged at the level it was given at")
     return notes
 
 

@@ -537,6 +537,17 @@ def test_no_interval_is_without_width():
             assert (rows[value] <= rows[f"{name}_high"])[is_defined].all()
 
 
+def test_no_disagreement_falls_below_nothing_by_rounding():
+    shares = {"a": 0.05, "b": 0.5, "c": 0.25, "d": 0.2}
+    for wrong in range(1, 30):
+        table = photos(
+            "a" * 4 + "b" * 4 + "c" * (4 + wrong) + "d" * 5, "aaaabbbbcccc" + "d" * (wrong + 5)
+        )
+        result = evaluate(table, class_shares=shares, n_boot=0)
+        assert result.allocation_disagreement >= 0
+        assert "-0.000" not in str(result)
+
+
 def test_rows_left_out_are_counted_and_noted():
     table = photos(["a", "b", None, None, "a"], ["a", "b", "a", None, None])
     result = evaluate(table)

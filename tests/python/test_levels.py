@@ -421,6 +421,13 @@ def test_answers_at_several_levels_are_not_taken_for_classes(tmp_path):
     write_table(found, tmp_path / "answers.csv")
     by_file = lh.evaluate(tmp_path / "answers.csv", levels="lc1", n_boot=0).as_dict()
     assert by_file == lh.evaluate(found, levels="lc1", n_boot=0).as_dict()
+    unanswered = int(found["predicted"].isna().sum())
+    assert unanswered
+    assert by_file["notes"][-2:] == [
+        f"{unanswered} labelled rows have no answer (not sure enough of any level, or unreadable photos) "
+        "and are left out",
+        "each answer is judged at the level it was given at",
+    ]
     again = lh.predict_level(found, points("labelled"), accuracy=0.8)
     assert again["predicted"].tolist() == found["predicted"].tolist()
 

@@ -63,7 +63,7 @@ def compared_rows(table: pd.DataFrame, reference: str, what: str) -> Compared:
     )
     if "predicted_level" in table:
         raise InputError(
-            f"{what} got predictions at several levels (predicted_level), of which only "
+            "These are predictions at several levels (predicted_level), of which only "
             f"{words.call('evaluate')} with {words.option('levels')} can tell what is right."
         )
     is_labelled, is_read = table[reference].notna(), table["predicted"].notna()
@@ -136,7 +136,7 @@ def land_shares(given: ClassShares | None, compared: Compared) -> Floats | None:
     if lacking:
         raise InputError(
             f"{words.arg('class_shares')} must give a share to each class of the reference; "
-            f"{some(lacking)} has none."
+            f"{some(lacking)} {'has' if len(lacking) == 1 else 'have'} none."
         )
     unseen = [c for c, bad in zip(compared.classes, ~is_there & (shares > 0), strict=True) if bad]
     unseen += [c for c in named if column_names([c])[0] not in columns and named[c] > 0]

@@ -102,5 +102,6 @@ def summary(counts: Floats) -> Summary:
         if is_one_class
         else float(metrics.matthews_corrcoef(truth, guess, sample_weight=weight)),
         quantity_disagreement=float(quantity),
-        allocation_disagreement=float(1 - np.trace(counts) / total - quantity),
+        # Rounding can leave a little less than nothing.
+        allocation_disagreement=max(float(1 - np.trace(counts) / total - quantity), 0.0),
     )
