@@ -210,7 +210,8 @@ def abstain(
         whose = f"of {some(lacking)} " if per_class else ""
         warn(
             f"No confidence {whose}is shown to be right in {accuracy:.3g} of cases, so no such point is "
-            f"sure. Even without a single error, {least} labelled points are needed."
+            f"sure. It takes {least} labelled points of such confidence without a single error, "
+            "more where some are wrong."
         )
     table = given.table.assign(
         threshold=_by_prediction(given, {c: choice.threshold for c, choice in chosen.items()}),
@@ -311,8 +312,9 @@ def predict_level(
     if not any(choice.is_reached for choice in choices.values()):
         least = int(np.ceil(np.log(risk) / np.log(accuracy)))
         warn(
-            f"No level is shown to be right in {accuracy:.3g} of cases, so no point is answered. Even "
-            f"without a single error, {least} labelled points are needed."
+            f"No level is shown to be right in {accuracy:.3g} of cases, so no point is answered. It "
+            f"takes {least} labelled points of such confidence without a single error, more where some "
+            "are wrong."
         )
     table = _answered(given, tree, choices)
     table.attrs |= {

@@ -212,7 +212,7 @@ def _calibration_lines(model: HabitatModel) -> list[str]:
     )
     return [
         *lines,
-        f"  points       calibrated on {points['n_points']} with several photos (exponents: "
+        f"  points       calibrated on {points['n_points']} point-years with several photos (exponents: "
         f"{exponents})" + ("; few, or a class lacks: rough" if points["rough"] else ""),
         *_learned_lines(points),
     ]

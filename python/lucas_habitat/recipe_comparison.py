@@ -368,6 +368,12 @@ def _notes(
 ) -> list[str]:
     """What to know before quoting the numbers."""
     notes = [f"{name} could not be tested: {r.error}" for name, r in recipes.items() if r.error]
+    first, *others = recipes
+    if recipes[first].error and len([name for name in others if not recipes[name].error]) > 1:
+        notes.append(
+            f"without {first} there is nothing to tell differences from: name another recipe first and "
+            "compare again; a folder that keeps what is finished saves training anew"
+        )
     if n_without_point:
         notes.append(
             f"{n_without_point} photos have no point and are taken for points of their own: where several "

@@ -170,6 +170,9 @@ def test_a_recipe_that_fails_is_a_row_with_its_reason(photos):
     assert found.table["kappa_difference"].isna().all()
     assert found.sentences == []
     assert "note: nonsense could not be tested: " in repr(found)
+    assert "note: without nonsense there is nothing to tell differences from: name another" in repr(
+        found
+    )
     assert lh.plot_recipes(found)
     with (
         pytest.warns(LucasWarning),

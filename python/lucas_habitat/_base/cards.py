@@ -108,7 +108,7 @@ class PointCalibrationCard(TypedDict):
     """How points' probabilities were put right after the vote; see `point_calibration`."""
 
     class_shares: list[float]  # of the held-out photos; equal where training balanced classes
-    n_points: int  # held-out points with several photos
+    n_points: int  # held-out points with several photos, each year counted
     rough: bool  # few points, or none of a class
     corrections: dict[str, CorrectionCard]  # by pool: mean, product
     learned: NotRequired[LearnedVoteCard]  # not on cards of before votes were learned
