@@ -1,10 +1,10 @@
 """Which recipe errs least: on real scenes, on land that training lacks, on worse photos, on drawn points.
 
-    python benchmarks/recipes.py [--quick] [--write]
+    python benchmarks/recipes.py [--repeats 10] [--quick] [--write]
 
 Every recipe that was tried is a row, also those that gained nothing. Scenes need the folder
 LUCAS_SHARED (default ../shared) with data/scenes and weights, which is not part of the repository.
-``--write`` puts the tables into docs/recipes.md. About half an hour on two cores; ``--quick``, with one
+``--write`` puts the tables into docs/recipes.md. About an hour on two cores; ``--quick``, with one
 repeat and fewer recipes, a few minutes.
 """
 
@@ -370,14 +370,15 @@ def drawn_table(tried_all, n_repeats, n_points) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three recipes, one repeat")
+    parser.add_argument("--repeats", type=int, default=10, help="divisions into folds")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/recipes.md")
     options = parser.parse_args()
     os.environ.setdefault("LUCAS_HABITAT_WEIGHTS", str(SHARED / "weights"))
     warnings.simplefilter("ignore", LucasMessage)
-    tried_all, n_repeats = (QUICK, 1) if options.quick else (TRIED, 10)
+    tried_all, n_repeats = (QUICK, 1) if options.quick else (TRIED, options.repeats)
     tables = scenes_table(tried_all, n_repeats)
     of_drawn = QUICK if options.quick else [t for t in TRIED if t.name in DRAWN]
-    tables.append(drawn_table(of_drawn, min(n_repeats, 3), 24 if options.quick else 160))
+    tables.append(drawn_table(of_drawn, min(n_repeats, 3), 24 if options.quick else 80))
     text = "\n".join(table.markdown() for table in tables)
     print(text)
     if options.write:
