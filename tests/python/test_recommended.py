@@ -208,11 +208,20 @@ def test_photos_of_a_point_never_stand_on_both_sides_of_an_inner_fold():
         assert not set(points[fit]) & set(points[test])
     # Points are drawn whole too, where there are too many photos to choose by.
     many = np.repeat(np.arange(2_000), 5)
-    drawn = logistic._to_choose_by(rng.permutation(many), seed=1)
+    drawn = logistic._to_choose_by(many % 3, rng.permutation(many), seed=1)
     shuffled = np.random.default_rng(0).permutation(many)
     counts = np.bincount(shuffled[drawn], minlength=2_000)
     assert set(counts[counts > 0]) == {5}
     assert 4_000 <= len(drawn) <= 4_005
+
+
+def test_a_rare_class_is_among_the_photos_that_choose_the_penalty():
+    points = np.arange(8_000)
+    y = (points < 10).astype(np.int64)  # ten points of 8,000
+    for seed in range(10):
+        drawn = logistic._to_choose_by(y, points, seed)
+        assert (y[drawn] == 1).sum() >= 5
+        assert len(logistic._inner_folds(y[drawn], points[drawn], 2, seed)) == 5
 
 
 def test_features_of_the_point_alone_do_not_make_a_weak_penalty_look_good():

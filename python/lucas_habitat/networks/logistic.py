@@ -76,7 +76,7 @@ def fit_regressions(
     n_classes, seed = len(rows.classes), settings.seed
     is_balanced = settings.class_balance != "none"
     y, points = rows.labels, rows.points
-    drawn = rows.fit[_to_choose_by(points[rows.fit], seed)]
+    drawn = rows.fit[_to_choose_by(y[rows.fit], points[rows.fit], seed)]
     folds = _inner_folds(y[drawn], points[drawn], n_classes, seed)
     # As steps of other heads: several threads are hardly quicker, and far slower beside other work.
     with threadpool_limits(1), report(progress, len(folds) + 1, "regressions") as advance:
@@ -103,12 +103,18 @@ def fit_regressions(
     return Fitted(backbone, head, history, settings.card(card))
 
 
-def _to_choose_by(points: npt.NDArray[np.intp], seed: int) -> Rows:
-    """Rows to choose the strength by: all, or those of points drawn until there are enough."""
+def _to_choose_by(y: npt.NDArray[np.int64], points: npt.NDArray[np.intp], seed: int) -> Rows:
+    """Rows to choose the strength by: all, or those of points drawn until there are enough.
+
+    Some points of every class come first, so that folds can be made where a class is rare.
+    """
     rows = np.arange(len(points))
     if len(rows) <= _MOST_TO_CHOOSE_BY:
         return rows
     order = np.random.default_rng(seed).permutation(np.unique(points))
+    pairs = pd.DataFrame({"y": y, "point": points}).drop_duplicates().set_index("point")
+    is_needed = (pairs.loc[order].groupby("y").cumcount() < _INNER_FOLDS).groupby(level=0).any()
+    order = order[np.argsort(~is_needed.loc[order].to_numpy(), kind="stable")]
     n_so_far = np.cumsum(np.bincount(points, minlength=int(order.max()) + 1)[order])
     chosen = order[: np.searchsorted(n_so_far, _MOST_TO_CHOOSE_BY) + 1]
     return rows[np.isin(points, chosen)]
