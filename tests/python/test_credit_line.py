@@ -9,7 +9,7 @@ from PIL import Image
 from lucas_habitat import classify, draw_demo_photos, evaluate, list_photos, split_photos, train
 from lucas_habitat.errors import PhotoError
 from lucas_habitat.images import drawn as demo_photos
-from lucas_habitat.images.credit_line import fill_corner, has_line
+from lucas_habitat.images.credit_line import fill_corner, has_line, line_score
 from lucas_habitat.images.decode import CREDIT_SHARE, Preprocessing, decode_photo
 
 KEEP, HIDE = Preprocessing(credit="keep"), Preprocessing(credit="hide")
@@ -176,6 +176,15 @@ def test_a_line_in_an_upright_photo_is_hidden(tmp_path):
     data = (tmp_path / "a.jpg").read_bytes()
     assert np.ptp(decode_photo(data, KEEP)) > 60
     assert np.ptp(decode_photo(data, HIDE)) <= 2
+
+
+def test_a_line_is_scored_alike_in_an_image_and_in_its_array():
+    rng = np.random.default_rng(1)
+    for height, width in ((240, 320), (300, 400), (384, 512)):  # enlarged, as it is, shrunk
+        photo = rng.integers(0, 255, (height, width, 3), np.uint8)
+        score = line_score(photo)
+        assert np.isfinite(score)
+        assert line_score(Image.fromarray(photo)) == score
 
 
 def test_a_photo_too_narrow_for_a_line_is_left_alone():

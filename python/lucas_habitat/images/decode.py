@@ -177,8 +177,11 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
         raise PhotoError("damaged", f"{type(error).__name__}: {error}".strip()) from error
     upright = _upright(rgb, image)
-    if settings.credit == "hide" and has_line(_readable(upright, image, data)):
-        fill_corner(upright)
+    if settings.credit == "hide":
+        # The array where it is upright already: reading an image's pixels takes longer than looking.
+        decoded = scaled if scaled is not None and upright is rgb else upright
+        if has_line(_readable(decoded, min(upright.size), image, data)):
+            fill_corner(upright)
     return _fit(upright, settings)
 
 
@@ -219,15 +222,17 @@ def _decode_scaled(data: bytes, size: int) -> Array | None:
     return rgb
 
 
-def _readable(upright: Image.Image, image: Image.Image, data: bytes) -> Image.Image:
+def _readable(
+    decoded: Image.Image | Array, side: int, image: Image.Image, data: bytes
+) -> Image.Image | Array:
     """An upright photo at the size at which credit lines are looked for, whatever the settings.
 
-    A JPEG that was decoded at another size is decoded once more.
+    A JPEG that was decoded at another size, its shorter side ``side``, is decoded once more.
     """
-    if LEAST <= min(upright.size) < MOST or min(image.size) < LEAST or not _is_scalable(image):
-        return upright
+    if LEAST <= side < MOST or min(image.size) < LEAST or not _is_scalable(image):
+        return decoded
     scaled = _decode_scaled(data, LEAST)
-    return upright if scaled is None else _upright(Image.fromarray(scaled), image)
+    return decoded if scaled is None else _upright(Image.fromarray(scaled), image)
 
 
 def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
