@@ -141,7 +141,11 @@ def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
     """
     if n is not None:
         check_number("n", n, 1, whole=True)
-    what = words.call("doubted_labels")
+    return doubts_table(predictions, words.call("doubted_labels"), n)
+
+
+def doubts_table(predictions: Table | Predictions, what: str, n: int | None = None) -> pd.DataFrame:
+    """What `doubted_labels` returns; ``what`` is the function that errors speak of."""
     rows = read_predictions(predictions, what)
     is_held_out = _is_held_out(rows)
     if not is_held_out.any():

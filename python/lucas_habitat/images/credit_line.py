@@ -120,7 +120,8 @@ def _resampling(pixels: int, size: int) -> Floats:
     # Hamming's filter keeps thin letters sharp; enlarging, it makes blocks that look like some.
     hamming = np.sinc(away) * (0.54 + 0.46 * np.cos(np.pi * away))
     weight = np.where(away < 1, hamming if scale >= 1 else 1 - away, 0)
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Floats = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def shrunk(corner: Bytes) -> Floats:
@@ -129,8 +130,8 @@ def shrunk(corner: Bytes) -> Floats:
     if corner.shape == (ROWS, COLUMNS):
         return grey
     rows, columns = corner.shape
-    small: Floats = _resampling(rows, ROWS) @ grey @ _resampling(columns, COLUMNS).T
-    return small
+    small = _resampling(rows, ROWS) @ grey @ _resampling(columns, COLUMNS).T
+    return small.astype(np.float32, copy=False)
 
 
 def evened(grey: Floats) -> Floats:

@@ -27,7 +27,7 @@ from ..pictures.maps import draw_map
 from ..pictures.photos import draw_point
 from ..pictures.tables import confusion_table, examples_table, map_table, point_table
 from ..pictures.transitions import draw_transitions
-from ..review import doubted_labels
+from ..review import doubts_table
 from ..survey.campaigns import CAMPAIGNS
 from ..survey.credit import credit
 from ..voting import has_learned_vote
@@ -555,7 +555,7 @@ def doubted(run: Results) -> Section | None:
     if not run.evaluations:
         return None
     try:
-        rows = doubted_labels(run.photos.table)
+        rows = doubts_table(run.photos, REPORT)
     except InputError:  # no photo is held out
         return None
     if rows.empty:
