@@ -129,7 +129,9 @@ def network_features(paths: list[str], tried: Tried, arch: str) -> np.ndarray:
 
 def written(paths: list[str], change: str) -> list[Path]:
     """Changed photos, in a folder of their own for as long as the program runs."""
-    folder = Path(tempfile.gettempdir()) / f"recipes-{os.getuid()}" / change
+    # Photos that were changed already are changed once more into a folder beside.
+    before = Path(paths[0]).parent.name if paths[0].startswith(tempfile.gettempdir()) else "photos"
+    folder = Path(tempfile.gettempdir()) / f"recipes-{os.getuid()}" / before / change
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for i, path in enumerate(paths):
