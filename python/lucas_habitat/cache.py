@@ -78,6 +78,17 @@ class _Lookup(NamedTuple):
     rows: npt.NDArray[Any]
 
 
+class _Found(NamedTuple):
+    """What is kept of files that were read before."""
+
+    #: bool, shape (n,): whether the features of a file are kept.
+    is_stored: npt.NDArray[np.bool_]
+    #: Shape (n, num_features); zeros where nothing is stored.
+    rows: Array
+    #: Shape (n, 16), the `content_key` of each file whose features are kept.
+    contents: Keys
+
+
 class _Index(NamedTuple):
     """Where the rows of a folder stand."""
 
@@ -318,7 +329,7 @@ class FeatureCache:
         self._files = _Rows(root / "files", 16, "u1")
         self._spec, self._folder, self._limit = spec, folder, _limit()
 
-    def find(self, paths: Sequence[str]) -> _Lookup:
+    def find(self, paths: Sequence[str]) -> _Found:
         """Features of files that were read before and have not changed since.
 
         Parameters
@@ -331,9 +342,12 @@ class FeatureCache:
             bool, shape (n,).
         rows : numpy.ndarray
             float32, shape (n, num_features); zeros where nothing is stored.
+        contents : numpy.ndarray
+            uint8, shape (n, 16), the `content_key` of each file; zeros where nothing is stored.
         """
         stats = [file_key(path) for path in paths]
         is_stored = np.zeros(len(stats), dtype=bool)
+        keys_of_content = np.zeros((len(stats), 16), np.uint8)
         features = np.zeros((len(stats), self._features.width), np.float32)
         settled = [(i, key) for i, key in enumerate(stats) if key is not None]
         asked = np.array([i for i, _ in settled], dtype=np.intp)
@@ -342,7 +356,8 @@ class FeatureCache:
         asked = asked[contents.is_stored]
         stored = self._features.find(contents.rows[contents.is_stored])
         is_stored[asked], features[asked] = stored.is_stored, stored.rows
-        return _Lookup(is_stored, features)
+        keys_of_content[asked] = contents.rows[contents.is_stored]
+        return _Found(is_stored, features, keys_of_content)
 
     def get(self, key: bytes) -> Array | None:
         """The features of a photo with this content, or None."""

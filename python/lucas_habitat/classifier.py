@@ -127,6 +127,7 @@ def classify(
             model.backbone,
             model.preprocessing,
             target,
+            total=len(table),
             batch_size=batch_size,
             cache=cache,
             progress=progress,

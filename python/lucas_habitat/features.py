@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -45,16 +45,20 @@ class Features:
         float32, shape (n, num_features); NaN where a photo could not be read.
     status, error : list of str
         One of `lucas_habitat.images.STATUSES`, and the reason in full.
+    content : list of bytes or None
+        The `content_key` of each file; None where it could not be read, or nobody asked for it.
     """
 
     values: Array
     status: list[str]
     error: list[str]
+    content: list[bytes | None]
 
     @classmethod
     def none(cls, n: int, num_features: int) -> Features:
         """Features of n photos that are still to be filled in."""
-        return cls(np.full((n, num_features), np.nan, np.float32), ["ok"] * n, [""] * n)
+        values = np.full((n, num_features), np.nan, np.float32)
+        return cls(values, ["ok"] * n, [""] * n, [None] * n)
 
     @property
     def ok(self) -> npt.NDArray[np.bool_]:
@@ -96,6 +100,7 @@ def extract_features(
         backbone,
         preprocessing,
         target,
+        total=len(paths),
         batch_size=batch_size,
         cache=cache,
         progress=progress,
@@ -107,45 +112,53 @@ def extract_features(
 
 
 def iter_features(
-    paths: Sequence[str],
+    paths: Iterable[str],
     backbone: Backbone | StoredBackbone,
     preprocessing: Preprocessing,
     target: Target,
     *,
+    total: int,
     batch_size: int | None = None,
     cache: bool = True,
+    contents: bool = False,
     progress: Progress = True,
 ) -> Iterator[tuple[npt.NDArray[np.intp], Features]]:
     """Run photos through a frozen backbone, some at a time.
 
     Each core takes a few photos, decodes them and runs them through the network by itself, so
-    that none waits for another. Memory does not grow with the number of photos. A photo that
-    cannot be used is a row with its reason. Whatever ends the run, features computed so far are
-    in the cache.
+    that none waits for another. Memory does not grow with the number of photos, whose paths are
+    asked for as they are needed. A photo that cannot be used is a row with its reason. Whatever
+    ends the run, features computed so far are in the cache.
 
     Parameters
     ----------
-    paths : sequence of str
+    paths : iterable of str
     backbone : Backbone
     preprocessing : Preprocessing
     target : Target
+    total : int
+        How many paths there are.
     batch_size : int, optional
         Photos computed at once; default: what suits the device.
     cache : bool, default True
+    contents : bool, default False
+        Whether the content of files is hashed without the cache too.
     progress : bool or callable, default True
 
     Yields
     ------
     rows : numpy.ndarray
-        Places in ``paths``; each comes once.
+        Places in ``paths``; each comes once, all of some hundreds before any of those after them.
     features : Features
         Of these rows.
     """
     store = (
         FeatureCache(_spec(backbone, preprocessing, target), _width(backbone)) if cache else None
     )
-    work = partial(_compute, paths, backbone, preprocessing, target, store)
-    jobs = _jobs(paths, target, store, work, batch_size)
+    work = partial(_compute, backbone, preprocessing, target, store, contents)
+    # A handful of photos is shared among the cores too.
+    most = batch_size or min(target.batch_size, max(1, -(-total // cores())))
+    jobs = _jobs(paths, store, work, most)
 
     def keep(part: _Part) -> None:
         if store:
@@ -156,7 +169,7 @@ def iter_features(
     # More jobs than cores, so that no core waits for its next one.
     waiting = deque(pool.submit(job) for job in islice(jobs, 2 * cores()))
     try:
-        with report(progress, len(paths), "photos") as advance:
+        with report(progress, total, "photos") as advance:
             while waiting:
                 part = waiting[0].result()
                 waiting.popleft()
@@ -194,26 +207,28 @@ def _width(backbone: Backbone | StoredBackbone) -> int:
 
 
 def _jobs(
-    paths: Sequence[str],
-    target: Target,
+    paths: Iterable[str],
     store: FeatureCache | None,
-    work: Callable[[npt.NDArray[np.intp]], _Part],
-    batch_size: int | None,
+    work: Callable[[npt.NDArray[np.intp], list[str]], _Part],
+    most: int,
 ) -> Iterator[Callable[[], _Part]]:
     """What is to be done: a block's photos that the cache has, then the others, a few at a time."""
-    # A handful of photos is shared among the cores too.
-    most = batch_size or min(target.batch_size, -(-len(paths) // cores()))
-    for start in range(0, len(paths), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(paths)))
+    remaining, start = iter(paths), 0
+    while block := list(islice(remaining, _BLOCK)):
+        places = np.arange(len(block))
         if store:
-            is_cached, values = store.find([paths[i] for i in rows.tolist()])
+            stored = store.find(block)
+            is_cached = stored.is_stored
             if is_cached.any():
                 n = int(is_cached.sum())
-                part = _Part(rows[is_cached], Features(values[is_cached], ["ok"] * n, [""] * n))
-                yield partial(_done, part)
-            rows = rows[~is_cached]
-        for first in range(0, len(rows), most):
-            yield partial(work, rows[first : first + most])
+                contents: list[bytes | None] = [row.tobytes() for row in stored.contents[is_cached]]
+                features = Features(stored.rows[is_cached], ["ok"] * n, [""] * n, contents)
+                yield partial(_done, _Part(start + places[is_cached], features))
+            places = places[~is_cached]
+        for first in range(0, len(places), most):
+            few = places[first : first + most]
+            yield partial(work, start + few, [block[i] for i in few.tolist()])
+        start += len(block)
 
 
 def _done(part: _Part) -> _Part:
@@ -221,23 +236,25 @@ def _done(part: _Part) -> _Part:
 
 
 def _compute(
-    paths: Sequence[str],
     backbone: Backbone | StoredBackbone,
     preprocessing: Preprocessing,
     target: Target,
     store: FeatureCache | None,
+    contents: bool,
     rows: npt.NDArray[np.intp],
+    paths: list[str],
 ) -> _Part:
     """Read, decode and compute some photos, in one of the pool's threads."""
     features, entries = Features.none(len(rows), _width(backbone)), list[_Entry]()
     photos, places, keys = [], [], []
-    for place, i in enumerate(rows.tolist()):
+    for place, path in enumerate(paths):
         # Before the file is read, because it may change meanwhile.
-        file = file_key(paths[i]) if store else None
+        file = file_key(path) if store else None
         try:
-            data = read_bytes(paths[i])
-            key = content_key(data) if store else b""
-            if is_heic(data) and not named_heic(paths[i]):
+            data = read_bytes(path)
+            key = content_key(data) if store or contents else b""
+            features.content[place] = key or None
+            if is_heic(data) and not named_heic(path):
                 # The file's key would not change with the version of what decodes HEIC.
                 file = None
             cached = store.get(key) if store else None

@@ -73,7 +73,7 @@ def test_rows_far_apart_are_found_in_one_look(cache, old_enough, tmp_path):
         store.add(key(i), np.full(8, i, np.float32), file_key(path))
     store.close()
     asked = [599, 3, 3, 400, 0, 511]
-    known, rows = FeatureCache(SPEC, 8).find([*(paths[i] for i in asked), "gone.jpg"])
+    known, rows, _ = FeatureCache(SPEC, 8).find([*(paths[i] for i in asked), "gone.jpg"])
     assert known.tolist() == [True] * 6 + [False]
     assert rows[:6, 5].tolist() == asked
 
@@ -259,7 +259,7 @@ def test_many_small_calls_leave_few_files(cache, tmp_path, old_enough):
     assert max(counts[:40]) <= 2 * 7
     assert max(counts) <= 3 * 7
     assert numbers(ask(300))
-    known, features = FeatureCache(SPEC, 8).find(photos)
+    known, features, _ = FeatureCache(SPEC, 8).find(photos)
     assert numbers((known, features))
 
 
