@@ -15,6 +15,7 @@ from ..errors import InputError, some, warn
 from . import words
 from .files import write_atomically
 from .places import point_ids
+from .runs import is_run, read_run
 from .types import Floats, Table
 
 #: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
@@ -103,7 +104,7 @@ def as_table(table: Table) -> pd.DataFrame:
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a CSV or Parquet file, by its ending.
+    """Read a CSV or Parquet file, by its ending, or a run.
 
     CSV is taken as UTF-8 (with or without a byte order mark), separated by commas or by
     semicolons (then with decimal commas, as Excel writes it in much of Europe). Ids, codes
@@ -115,8 +116,13 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         If the file is missing, has another ending or cannot be read.
     """
     path = Path(path)
+    if is_run(path):
+        return tidy_types(read_run(path))
     if path.suffix.lower() not in TABLE_ENDINGS:
-        raise InputError(f"Cannot read the table {path}: its ending must be .csv or .parquet.")
+        raise InputError(
+            f"Cannot read the table {path}: its ending must be .csv or .parquet, or it must be the "
+            f"folder of a run, as {words.arg('out')} of {words.call('classify')} makes it."
+        )
     if not path.is_file():
         raise InputError(f"There is no table {path}.")
     try:

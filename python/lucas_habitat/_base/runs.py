@@ -1,0 +1,238 @@
+"""Runs: folders of predictions in parts, as `classify` writes them; how they are known and read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, warn
+from . import words
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = [
+    "MANIFEST",
+    "Run",
+    "is_run",
+    "iter_run",
+    "open_run",
+    "part_files",
+    "read_manifest",
+    "read_run",
+    "run_columns",
+]
+
+#: Names that begin with an underscore or a dot are left out by what reads folders of Parquet files.
+MANIFEST = "_run.json"
+FORMAT, FORMAT_VERSION = "lucas-habitat run", 1
+#: What a run keeps of each photo so that it can go on; no concern of who reads it.
+STAMP, CONTENT = "stamp", "content"
+
+
+@dataclass(frozen=True)
+class Run(os.PathLike[str]):
+    """A folder of predictions that `classify` wrote in parts; wherever a table goes, it goes too.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Holds ``part-*.parquet``, which any reader of Parquet takes together, and ``_run.json``.
+    classes : list of str
+        In the order of the probabilities.
+    photos : int
+        Rows, one a photo.
+    statuses : dict of str to int
+        How many photos have which ``status``.
+    finished : str or None
+        ISO date and time, UTC; None while photos remain.
+    engine, precision : str
+        What photos were computed by.
+    """
+
+    folder: Path
+    classes: list[str]
+    photos: int
+    statuses: dict[str, int]
+    finished: str | None
+    engine: str
+    precision: str
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __repr__(self) -> str:
+        return "\n".join(describe_run(self))
+
+
+def describe_run(run: Run) -> list[str]:
+    """What a run holds, as lines for a summary."""
+    n_ok = run.statuses.get("ok", 0)
+    state = f"finished {run.finished}" if run.finished else "not finished"
+    return [
+        f"<lucas-habitat run> {run.folder}",
+        f"  {n_ok} photos classified ({run.engine}, {run.precision}), {run.photos - n_ok} refused; {state}",
+        *(f"  {n} {status}" for status, n in sorted(run.statuses.items()) if status != "ok"),
+    ]
+
+
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the folder of a run."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of itself, checked to be one that this version reads."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} is damaged: {error}. The predictions beside it are whole; take them as Parquet "
+            "files, or classify into another folder."
+        ) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(f"{path} does not describe a lucas-habitat run.")
+    version = manifest.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise InputError(
+            f"{folder} was written by a newer lucas-habitat, in format {version}; this version reads up "
+            f"to format {FORMAT_VERSION}. Update lucas-habitat."
+        )
+    return manifest
+
+
+def open_run(folder: str | os.PathLike[str]) -> Run:
+    """A run, by its folder.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run, or one that cannot be read.
+    """
+    folder = Path(folder)
+    if not is_run(folder):
+        raise InputError(f"{folder} holds no run: it has no {MANIFEST}.")
+    manifest = read_manifest(folder)
+    try:
+        return Run(
+            folder,
+            [str(c) for c in manifest["model"]["classes"]],
+            int(manifest["photos"]),
+            {str(k): int(v) for k, v in manifest["statuses"].items()},
+            manifest["finished"],
+            str(manifest["settings"]["engine"]),
+            str(manifest["settings"]["precision"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder / MANIFEST} is damaged: it lacks {error}.") from error
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The parts of a run, in their order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def run_columns(run: str | os.PathLike[str]) -> list[str]:
+    """The columns of a run's table."""
+    return _chosen(_names(_parts(run)[0]), None)
+
+
+def read_run(run: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table of a run.
+
+    Parameters
+    ----------
+    run : Run or path
+    columns : sequence of str, optional
+        Those to read, where the run has them; default: all.
+
+    Warns
+    -----
+    LucasWarning
+        If the run is not finished.
+    """
+    import pyarrow as pa
+
+    files = _parts(run)
+    _warn_unfinished(run)
+    names = _chosen(_names(files[0]), columns)
+    table = pa.concat_tables([_read(file, names) for file in files], promote_options="default")
+    return _as_frame(table, run)
+
+
+def iter_run(
+    run: str | os.PathLike[str], columns: Sequence[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """The tables of a run's parts, in their order, a few thousand rows each; see `read_run`."""
+    files = _parts(run)
+    _warn_unfinished(run)
+    names = _chosen(_names(files[0]), columns)
+    for file in files:
+        yield _as_frame(_read(file, names), run)
+
+
+def _parts(run: str | os.PathLike[str]) -> list[Path]:
+    """The parts of a run that has some."""
+    files = part_files(Path(run))
+    if not files:
+        raise InputError(
+            f"The run {Path(run)} holds no predictions yet; {words.call('classify')} goes on with it."
+        )
+    return files
+
+
+def _warn_unfinished(run: str | os.PathLike[str]) -> None:
+    if not read_manifest(Path(run))["finished"]:
+        warn(
+            f"The run {Path(run)} is not finished: what is there is of a part of its photos. "
+            f"{words.call('classify')} with the same arguments goes on."
+        )
+
+
+def _names(file: Path) -> list[str]:
+    """The columns of a part."""
+    import pyarrow.parquet as pq
+
+    with _reading(file):
+        names: list[str] = pq.read_schema(file).names
+    return names
+
+
+def _chosen(there: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+    """The columns to read, in the run's order."""
+    if columns is None:
+        return [name for name in there if name not in (STAMP, CONTENT)]
+    return [name for name in there if name in set(columns)]
+
+
+def _read(file: Path, names: list[str]) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with _reading(file):
+        return pq.read_table(file, columns=names)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Say of a damaged part what to do."""
+    try:
+        yield
+    except Exception as error:  # pyarrow's own errors
+        raise InputError(
+            f"Cannot read {file}: {error}. Delete it; {words.call('classify')} with the same arguments "
+            "computes its photos again."
+        ) from error
+
+
+def _as_frame(table: pa.Table, run: str | os.PathLike[str]) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    settings = read_manifest(Path(run))["settings"]
+    frame.attrs = {"engine": settings["engine"], "precision": settings["precision"]}
+    return frame
