@@ -24,8 +24,9 @@ from lucas_habitat.engines import Target
 from lucas_habitat.engines.bfloat16 import round_kernels
 from lucas_habitat.errors import PhotoError
 from lucas_habitat.features import Features
-from lucas_habitat.images.decode import Preprocessing, decode_photo, read_bytes
+from lucas_habitat.images.decode import Preprocessing, decode_photo
 from lucas_habitat.model import p_of
+from lucas_habitat.sources import read_bytes
 
 FRONT = ("conv_stem", "blocks.0.0.conv_dw", "blocks.0.0.conv_pw")
 WAYS = {

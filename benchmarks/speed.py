@@ -37,8 +37,9 @@ import lucas_habitat as lh  # noqa: E402
 from lucas_habitat.engines import Target, choose_target, cores, make_runner  # noqa: E402
 from lucas_habitat.errors import LucasMessage, LucasWarning, WeightsError  # noqa: E402
 from lucas_habitat.features import extract_features  # noqa: E402
-from lucas_habitat.images.decode import Preprocessing, decode_photo, read_bytes  # noqa: E402
+from lucas_habitat.images.decode import Preprocessing, decode_photo  # noqa: E402
 from lucas_habitat.networks.backbones import load_backbone  # noqa: E402
+from lucas_habitat.sources import read_bytes  # noqa: E402
 
 HOW = Preprocessing()
 LITE0, XCEPTION = "efficientnet_lite0", "xception"

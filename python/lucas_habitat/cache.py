@@ -24,6 +24,7 @@ from safetensors.numpy import save_file
 
 from .errors import InputError, warn
 from .images.heic import heic_version, is_heic, named_heic
+from .sources import on_disk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -405,7 +406,7 @@ def file_key(path: str) -> bytes | None:
     set, another photo of the same size to the byte, written over it with the old times, goes unnoticed.
     """
     try:
-        s = os.stat(path)
+        s = os.stat(on_disk(path))
     except (OSError, ValueError, TypeError):
         return None
     if time.time_ns() - max(s.st_mtime_ns, s.st_ctime_ns) < _SETTLED_NS:

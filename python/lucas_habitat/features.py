@@ -18,8 +18,9 @@ from ._base.version import library_versions
 from .cache import FeatureCache, content_key, file_key
 from .engines import Target, cores, make_runner
 from .errors import PhotoError
-from .images.decode import Preprocessing, decode_photo, read_bytes
+from .images.decode import Preprocessing, decode_photo
 from .images.heic import is_heic, named_heic
+from .sources import read_bytes
 
 if TYPE_CHECKING:
     from .networks.backbones import Backbone

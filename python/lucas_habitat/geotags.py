@@ -21,9 +21,10 @@ from ._base.places import geocentric
 from ._base.progress import Progress, report
 from ._base.types import Floats, Photos
 from .errors import PhotoError, inform, some, warn
-from .images.decode import open_image, opened
+from .images.decode import open_image
 from .images.heic import warn_of_heic
 from .photos import as_photos, list_photos
+from .sources import opened
 
 __all__ = ["locate_photos"]
 

@@ -19,6 +19,7 @@ from ._base.types import Photos
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
 from .images.names import DIRECTION_WORDS, SPLIT_WORDS, from_folders, from_name
+from .sources import readable, walk
 
 __all__ = ["DIRECTIONS", "list_photos"]
 
@@ -94,7 +95,7 @@ def list_photos(
     elif not isinstance(source, str | os.PathLike):
         if not isinstance(source, Iterable):
             raise InputError(f"Photos cannot be read from {words.value(source)}. {_SOURCES}")
-        paths = [str(full_path(p)) for p in source]
+        paths = [readable(str(full_path(p))) for p in source]
         if not paths:
             raise InputError("The list of photos is empty.")
         photos = _from_paths(paths, [""] * len(paths), labels=False)
@@ -107,7 +108,7 @@ def list_photos(
         elif path.is_file():
             if path.suffix.lower() not in PHOTO_ENDINGS:
                 raise InputError(f"{path.name} is neither a photo nor a table. {_SOURCES}")
-            photos = _from_paths([str(path)], [""], labels=False)
+            photos = _from_paths([readable(str(path))], [""], labels=False)
         elif glob.has_magic(str(source)):
             photos = _from_glob(str(path), labels)
         else:
@@ -146,28 +147,19 @@ def landscape(photos: pd.DataFrame) -> pd.Series:
 
 
 def _from_folder(folder: Path, labels: bool) -> pd.DataFrame:
-    paths = sorted(_walk(folder))
+    paths = list(_walk(folder))
     if not paths:
         raise InputError(
             f"There is no photo in {folder}. Looked for {', '.join(PHOTO_ENDINGS)} there and in "
             "its subfolders."
         )
-    return _from_paths(paths, [os.path.relpath(os.path.dirname(p), folder) for p in paths], labels)
+    top = readable(str(folder))
+    return _from_paths(paths, [os.path.relpath(os.path.dirname(p), top) for p in paths], labels)
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """The photos in a folder and its subfolders, links followed, hidden ones left out."""
-    visited = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:  # a link back to a folder above
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
-        for name in files:
-            if name.lower().endswith(PHOTO_ENDINGS) and not name.startswith("."):
-                yield os.path.join(parent, name)
+    """The photos in a folder and its subfolders, in order of path."""
+    return walk(folder, PHOTO_ENDINGS)
 
 
 def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
@@ -184,7 +176,8 @@ def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
     fixed = Path(pattern)
     while glob.has_magic(str(fixed)):
         fixed = fixed.parent
-    return _from_paths(paths, [os.path.relpath(os.path.dirname(p), fixed) for p in paths], labels)
+    folders = [readable(os.path.relpath(os.path.dirname(p), fixed)) for p in paths]
+    return _from_paths([readable(p) for p in paths], folders, labels)
 
 
 def _from_paths(paths: Sequence[str], folders: Sequence[str], labels: bool) -> pd.DataFrame:
@@ -233,8 +226,10 @@ def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
 
 def _inside(path: str, folder: str) -> str:
     """A table's path made absolute; a relative one must not leave the folder."""
-    # Backslashes are separators in tables written on Windows.
-    path = os.path.expanduser(path.replace("\\", "/") if os.sep == "/" else path)
+    # Backslashes are separators in tables written on Windows, save where a file is called so.
+    if os.sep == "/" and "\\" in path and not os.path.lexists(path):
+        path = path.replace("\\", "/")
+    path = os.path.expanduser(path)
     if os.path.isabs(path) or re.match(r"[A-Za-z]:[/\\]", path):
         return os.path.normpath(path)
     full = os.path.normpath(os.path.join(folder, path))

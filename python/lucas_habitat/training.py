@@ -25,13 +25,14 @@ from .corrections import apply_corrections
 from .engines import choose_target
 from .errors import CalibrationError, InputError, inform, some, warn
 from .features import Features, extract_features
-from .images.decode import Preprocessing, decode_photo, read_bytes
+from .images.decode import Preprocessing, decode_photo
 from .images.heic import warn_of_heic
 from .model import HabitatModel, has_equal_shares, logits_of
 from .networks.backbones import load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
 from .networks.logistic import LogisticSettings, fit_regressions
 from .photos import as_photos, groups_of, leave_out_closeups
+from .sources import read_bytes
 from .splits import check_classes, draw_test_points, tell_without_point
 
 __all__ = ["RECIPES", "train"]

@@ -15,9 +15,9 @@ from lucas_habitat.images.decode import (
     Preprocessing,
     decode_photo,
     preprocessing_from,
-    read_bytes,
     thumbnail,
 )
+from lucas_habitat.sources import read_bytes
 
 KEEP = Preprocessing(credit="keep")
 PILLOW = Preprocessing(credit="keep", decoder="pillow")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -205,5 +206,21 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     if path.suffix.lower() == ".parquet":
         return write_atomically(path, lambda tmp: table.to_parquet(tmp, index=keep_index))
     return write_atomically(
-        path, lambda tmp: table.to_csv(tmp, index=keep_index, encoding="utf-8", lineterminator="\n")
+        path,
+        lambda tmp: table.to_csv(
+            tmp, index=keep_index, encoding="utf-8", lineterminator="\n", quoting=_quoting(table)
+        ),
     )
+
+
+def _quoting(table: pd.DataFrame) -> Literal[0, 2]:
+    """What a CSV file quotes: what must be, or all text where some has a carriage return.
+
+    Python's writer does not quote a carriage return where lines end otherwise, and readers take it for
+    the end of a line.
+    """
+    texts = table.select_dtypes(["str", "object", "category"])
+    has_return = any(
+        texts[column].astype("str").str.contains("\r", regex=False).any() for column in texts
+    )
+    return csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL

@@ -11,9 +11,10 @@ import torch
 
 from .._base.checks import check_choice
 from ..errors import InputError
-from ..images.decode import decode_photo, read_bytes
+from ..images.decode import decode_photo
 from ..model import HabitatModel
 from ..networks.backbones import Backbone
+from ..sources import read_bytes
 
 __all__ = ["activation_map"]
 

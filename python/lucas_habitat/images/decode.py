@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
@@ -19,6 +16,7 @@ from PIL import Image
 from .._base.checks import check_choice, check_number
 from .._base.choices import CREDITS, DECODERS, RESIZES
 from ..errors import InputError, PhotoError
+from ..sources import read_bytes
 from .credit_line import LEAST, MOST, fill_corner, has_line
 from .heic import is_heic, open_heic
 
@@ -44,8 +42,6 @@ STATUSES = {
 }
 
 MIN_SIDE = 16
-
-MAX_FILE_BYTES = 500_000_000
 
 #: Share of the height, from the bottom, in which the survey burnt its credit line. It reaches up to
 #: 7.6 % in photos of 2006 (5.2 to 6.2 % in those of 2009, 2015 and 2018); the rest is for what
@@ -112,35 +108,6 @@ class Preprocessing:
     def as_dict(self) -> dict[str, object]:
         """Plain values, for a card or a key."""
         return asdict(self)
-
-
-@contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a photo file to read, or say in a `PhotoError` why it cannot be."""
-    try:
-        size = os.path.getsize(path)
-        if os.path.isdir(path):
-            raise PhotoError("unreadable", "is a folder")
-        if size == 0:
-            raise PhotoError("empty", "the file has 0 bytes")
-        if size > MAX_FILE_BYTES:
-            raise PhotoError("too large", f"the file has {size:,} bytes")
-        with open(path, "rb") as file:
-            yield file
-    except FileNotFoundError:
-        raise PhotoError("missing", f"there is no file {path}") from None
-    except PhotoError:
-        raise
-    except TypeError:  # a missing value
-        raise PhotoError("missing", "the row names no file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise PhotoError("unreadable", str(error)) from error
-
-
-def read_bytes(path: str) -> bytes:
-    """Read a photo file, or say in a `PhotoError` why it cannot be."""
-    with opened(path) as file:
-        return file.read()
 
 
 def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Array:
