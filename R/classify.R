@@ -13,8 +13,22 @@
 #' @param flag_unlike Whether to mark photos that are unlike all that the model was trained on, by their
 #'   features, in the column `unlike`: do not trust their class. About 1 in 100 photos of land like the
 #'   training's is marked too.
+#' @param out A file ending in `.csv` or `.parquet`, to which the table is written too; or the folder of a
+#'   run (see details).
+#' @param retry Whether a run that goes on tries photos again that could not be read before.
 #'
-#' @return A data.frame: the photo table's rows in their order, with `predicted` (factor with all
+#' @details
+#' For more photos than a table in memory can hold, or where a classification must not begin anew when it is
+#' broken off, give a folder as `out`. Predictions then go to Parquet files in it, `part-*.parquet`, of at
+#' most 4,096 photos each, which appear as photos are classified; any reader of Parquet takes the folder.
+#' Photos are listed and classified as a stream: memory does not grow with their number, but for some 60
+#' bytes each. Called again with the same folder it goes on: a photo with the path, size and time of one
+#' that is done is done; where only size or time differ, its content decides. Broken off, at most the photos
+#' of the part in hand are computed again. Another model or other settings are refused. New photos are added
+#' as further parts; rows of photos that are not listed any more are kept, and counted in a message.
+#'
+#' @return With a folder as `out` a `lucas_run`: the path of the folder, which every function takes where it
+#'   takes predictions; `as.data.frame()` reads it whole. Else a data.frame: the photo table's rows in their order, with `predicted` (factor with all
 #'   classes), `confidence` (the largest probability), `p_<class>` (probabilities, rows sum to 1),
 #'   `calibrated` (whether the model was), `vote_calibration` (how [lucas_vote()] puts points'
 #'   probabilities right; only where the model knows), `status` (`"ok"` or a short reason) and `error`;
@@ -32,6 +46,30 @@
 #' }
 #' @export
 lucas_classify <- function(photos, model, batch_size = NULL, device = "auto", precision = NULL,
-                           cache = TRUE, flag_unlike = FALSE, verbose = TRUE) {
-  with_habitat(call_core("classify", captured(), verbose))
+                           cache = TRUE, flag_unlike = FALSE, out = NULL, retry = FALSE, verbose = TRUE) {
+  pred <- call_core("classify", captured(), verbose)
+  if (is.data.frame(pred)) with_habitat(pred) else pred
+}
+
+run_from_core <- function(x) {
+  statuses <- unlist(from_core(x$statuses))
+  structure(x$folder, class = "lucas_run", statuses = statuses, text = as.character(unlist(x$text)))
+}
+
+#' @param x A run.
+#' @param row.names,optional As for [as.data.frame()].
+#' @param ... Not used.
+#' @rdname lucas_classify
+#' @export
+print.lucas_run <- function(x, ...) {
+  writeLines(attr(x, "text"))
+  invisible(x)
+}
+
+#' @rdname lucas_classify
+#' @export
+as.data.frame.lucas_run <- function(x, row.names = NULL, optional = FALSE, ...) {
+  out <- with_habitat(call_core("read_run", list(run = file_path(x))))
+  if (!is.null(row.names)) row.names(out) <- row.names
+  out
 }

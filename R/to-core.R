@@ -40,7 +40,7 @@ photos_argument <- function(x) {
 table_or_path <- function(x, what) {
   if (is.data.frame(x)) return(table_argument(x))
   if (is.character(x) && length(x) == 1L && !is.na(x)) return(file_path(x))
-  stop_lucas("input", what, " must be a data.frame or the path of a .csv or .parquet file; got ",
+  stop_lucas("input", what, " must be a data.frame, the path of a .csv or .parquet file, or a run; got ",
              describe(x), ".")
 }
 

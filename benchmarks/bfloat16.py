@@ -19,13 +19,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 import lucas_habitat as lh
-from lucas_habitat.classifier import predictions_of
 from lucas_habitat.engines import Target
 from lucas_habitat.engines.bfloat16 import round_kernels
 from lucas_habitat.errors import PhotoError
 from lucas_habitat.features import Features
 from lucas_habitat.images.decode import Preprocessing, decode_photo
 from lucas_habitat.model import p_of
+from lucas_habitat.predicting import predictions_of
 from lucas_habitat.sources import read_bytes
 
 FRONT = ("conv_stem", "blocks.0.0.conv_dw", "blocks.0.0.conv_pw")

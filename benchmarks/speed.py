@@ -451,8 +451,8 @@ def quality(results, table, speeds):
 
 def half_precision(model, test):
     """Predictions from features rounded to float16, as a cache of half the size would hold them."""
-    from lucas_habitat.classifier import predictions_of
     from lucas_habitat.model import p_of
+    from lucas_habitat.predicting import predictions_of
 
     found = extract_features(
         test["path"].tolist(), model.backbone, model.preprocessing, model.target, progress=False

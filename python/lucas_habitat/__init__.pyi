@@ -1,5 +1,6 @@
 # The public names and where they live: read by type checkers, and by lazy_loader when a name is first used.
 
+from ._base.runs import Run as Run
 from .app.server import run_app as run_app
 from .cache import cache_info as cache_info
 from .cache import clear_cache as clear_cache

@@ -15,10 +15,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from ._base.cards import CalibrationCard, PointCalibrationCard
 from ._base.progress import Progress
 from ._base.types import Floats, Photos
-from .classifier import target_for
 from .errors import CalibrationError, some, warn
 from .features import extract_features
-from .images.heic import warn_of_heic
+from .images.heic import count_without_heic, warn_of_heic
 from .learned_votes import fit_learned_vote
 from .model import (
     HabitatModel,
@@ -30,6 +29,7 @@ from .model import (
 )
 from .photos import as_photos, groups_of, landscape, leave_out_closeups
 from .point_calibration import fit_point_calibration, to_card
+from .predicting import target_for
 from .saved_models import as_model
 from .voting import commonest, point_numbers
 
@@ -117,7 +117,7 @@ def calibrate(
         cache=cache,
         progress=progress,
     )
-    warn_of_heic(features.error)
+    warn_of_heic(count_without_heic(features.error))
     is_read = features.ok
     if not is_read.all():
         warn(f"{int((~is_read).sum())} of {len(table)} photos were refused and not calibrated on.")

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import os
+from typing import overload
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ._base import words
-from ._base.checks import check_choice, check_number
-from ._base.choices import PRECISIONS
-from ._base.classes import column_names
+from ._base.checks import check_number
 from ._base.progress import Progress
-from ._base.tables import count_lines
-from ._base.types import Floats, Photos
-from .engines import Target, choose_target
-from .errors import DeviceError, InputError, inform
-from .features import iter_features
-from .images.heic import warn_of_heic
-from .likeness import unlike_training
-from .model import HabitatModel, Model, p_of, trained_on
+from ._base.runs import Run
+from ._base.tables import TABLE_ENDINGS, write_table
+from ._base.types import Photos
+from .errors import InputError
+from .model import Model, inform_of_training, marked_as_trained
 from .photos import as_photos, check_labels
-from .point_calibration import COLUMN as VOTE_CALIBRATION
-from .point_calibration import from_card, to_text
+from .predicting import Block, iter_predictions, target_for
+from .runs.writing import classify_into
 from .saved_models import as_model
 
 __all__ = ["classify"]
+
+
+@overload
+def classify(
+    photos: Photos,
+    model: Model,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+    precision: str | None = None,
+    cache: bool = True,
+    flag_unlike: bool = False,
+    out: None = None,
+    retry: bool = False,
+    progress: Progress = True,
+) -> pd.DataFrame: ...
+
+
+@overload
+def classify(
+    photos: Photos,
+    model: Model,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+    precision: str | None = None,
+    cache: bool = True,
+    flag_unlike: bool = False,
+    out: str | os.PathLike[str],
+    retry: bool = False,
+    progress: Progress = True,
+) -> pd.DataFrame | Run: ...
 
 
 def classify(
@@ -41,12 +64,15 @@ def classify(
     precision: str | None = None,
     cache: bool = True,
     flag_unlike: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    retry: bool = False,
     progress: Progress = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame | Run:
     """Predict class probabilities for photos.
 
     Photos are read as the model's card says, and computed in its precision where the device
-    has it.
+    has it. For more photos than a table in memory can hold, or a run that must not begin anew
+    when it is broken off, give a folder as ``out``.
 
     Parameters
     ----------
@@ -67,19 +93,37 @@ def classify(
         Whether to mark photos that are unlike all that the model was trained on, by their
         features: do not trust their class. About 1 in 100 photos of land like the training's is
         marked too.
+    out : path, optional
+        A file ending in ``.csv`` or ``.parquet``, to which the table is written too; or the
+        folder of a run (see Notes).
+    retry : bool, default False
+        Whether a run that goes on tries photos again that could not be read before.
     progress : bool or callable, default True
         A callable is called as ``progress(done, total, what)``.
 
     Returns
     -------
-    pandas.DataFrame
-        The photo table's rows in their order, with ``predicted`` (categorical with all
-        classes), ``confidence`` (the largest probability), ``p_<class>`` (float64, rows sum to
-        1), ``calibrated`` (whether the model was), ``vote_calibration`` (how `vote` puts points'
-        probabilities right; only where the model knows), ``status`` (``"ok"`` or a reason from
-        `lucas_habitat.images.STATUSES`) and ``error``; with ``flag_unlike`` also ``unlike``. A
-        photo that cannot be read has missing values and its reason. ``attrs`` says
-        ``engine`` and ``precision``.
+    pandas.DataFrame or Run
+        With a folder as ``out`` a `Run`, which every function takes where it takes a table, and
+        which is the path of its folder. Else the photo table's rows in their order, with
+        ``predicted`` (categorical with all classes), ``confidence`` (the largest probability),
+        ``p_<class>`` (float64, rows sum to 1), ``calibrated`` (whether the model was),
+        ``vote_calibration`` (how `vote` puts points' probabilities right; only where the model
+        knows), ``status`` (``"ok"`` or a reason from `lucas_habitat.images.STATUSES`) and
+        ``error``; with ``flag_unlike`` also ``unlike``. A photo that cannot be read has missing
+        values and its reason. ``attrs`` says ``engine`` and ``precision``.
+
+    Notes
+    -----
+    A run is a folder of Parquet files, ``part-*.parquet``, of at most 4,096 photos each, that
+    appear as photos are classified, and ``_run.json``, which says by what. Photos are listed and
+    classified as a stream: memory does not grow with their number, but for some 60 bytes each.
+    Called again with the same folder it goes on: a photo with the path, size and time of one that
+    is done is done; where only size or time differ, its content decides. Broken off, at most the
+    photos of the part in hand (and, with the cache, the features of at most 512 of them) are
+    computed again. Another model or other settings are refused. New photos are added as further
+    parts; rows of photos that are not listed any more are kept, and counted in a message. Beside
+    its predictions a row has ``stamp`` (size and time of the file) and ``content`` (a hash of it).
 
     Warns
     -----
@@ -89,7 +133,9 @@ def classify(
     Raises
     ------
     InputError
-        If there are no photos, or the model keeps no training photos to compare with.
+        If there are no photos, or the model keeps no training photos to compare with; or if
+        ``out`` is the folder of a run by another model or with other settings, of a run that
+        another program is writing, or holds something else.
     ModelError
         If the folder holds no usable model.
     DeviceError
@@ -99,152 +145,68 @@ def classify(
         check_number("batch_size", batch_size, 1, whole=True)
         batch_size = int(batch_size)  # R's numbers come as 8.0
     model = as_model(model)
-    table = as_photos(photos)
-    if table.empty:
-        raise InputError("There are no photos: the table has no rows.")
     if flag_unlike and not len(model.training_features):
         raise InputError(
             "The model keeps no features of its training photos to compare with; leave "
             f"{words.arg('flag_unlike')} out."
         )
-    check_labels(table, model.classes)
-    is_trained_on = trained_on(model, table) & table["split"].isna()
-    if is_trained_on.any():
-        # evaluate() notes accuracy on such rows as overstated, by their split.
-        table = table.assign(split=table["split"].where(~is_trained_on, "train"))
-        inform(
-            f"{int(is_trained_on.sum())} of {len(table)} photos are of points the model was trained on: "
-            "their split is set to 'train'. Accuracy on them says nothing of other points."
-        )
     target = target_for(model, device, precision)
-    # Each part's features are dropped at once, so that millions of photos need no more memory.
-    p = np.full((len(table), len(model.classes)), np.nan)
-    status, error = np.full(len(table), "", object), np.full(len(table), "", object)
-    unlike = pd.array([pd.NA] * len(table), dtype="boolean") if flag_unlike else None
-    with _one_blas_thread():
-        for rows, part in iter_features(
-            table["path"].tolist(),
-            model.backbone,
-            model.preprocessing,
+    if out is not None and not is_table_file(out):
+        return classify_into(
+            out,
+            photos,
+            model,
             target,
-            total=len(table),
             batch_size=batch_size,
             cache=cache,
+            flag_unlike=flag_unlike,
+            retry=retry,
             progress=progress,
-        ):
-            p[rows], status[rows], error[rows] = p_of(model, part), part.status, part.error
-            if unlike is not None and part.ok.any():
-                is_read = part.ok
-                unlike[np.asarray(rows)[is_read]] = unlike_training(part.values[is_read], model)
-    warn_of_heic(error)
-    predictions = predictions_of(table, model, p, status, error, target)
-    if unlike is not None:
-        predictions["unlike"] = unlike
+        )
+    table = as_photos(photos)
+    if table.empty:
+        raise InputError("There are no photos: the table has no rows.")
+    check_labels(table, model.classes)
+    table, n_trained_on = marked_as_trained(model, table)
+    inform_of_training(n_trained_on, len(table))
+    block = Block(table, model, target, flag_unlike)
+    for _ in iter_predictions(
+        [block],
+        len(table),
+        model,
+        target,
+        batch_size=batch_size,
+        cache=cache,
+        progress=progress,
+    ):
+        pass
+    predictions = block.predictions()
+    if out is not None:
+        write_table(predictions, out)
     return predictions
 
 
-def describe_predictions(predictions: pd.DataFrame) -> list[str]:
-    """What `classify` could read and with what it did, as lines for a summary."""
-    is_read = predictions["status"] == "ok"
-    return [
-        f"{is_read.sum()} photos classified ({predictions.attrs['engine']}, "
-        f"{predictions.attrs['precision']}), {(~is_read).sum()} refused",
-        *count_lines(predictions.loc[~is_read, "status"].value_counts()),
-        *(
-            [f"{int(predictions['unlike'].sum())} photos are unlike the training photos"]
-            if "unlike" in predictions
-            else []
-        ),
-    ]
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let numpy multiply on one thread, because all cores are busy with computing photos.
-
-    BLAS threads wait for each other at full load. The setting is the whole process's: of several
-    calls at a time the first one makes it, and the last one to end undoes it.
-    """
-    global _blas_limit, _blas_users
-    with _blas_lock:
-        if not _blas_users:
-            _blas_limit = threadpool_limits(1, user_api="blas")
-        _blas_users += 1
-    try:
-        yield
-    finally:
-        with _blas_lock:
-            _blas_users -= 1
-            if not _blas_users and _blas_limit:
-                _blas_limit.restore_original_limits()
-
-
-_blas_lock = threading.Lock()
-
-_blas_limit: threadpool_limits | None = None
-
-_blas_users = 0
-
-
-def target_for(model: HabitatModel, device: str, precision: str | None) -> Target:
-    """Where to run a model: in the precision asked for, or else its own where the device has it."""
-    if precision is not None:
-        check_choice("precision", precision, PRECISIONS)
-        return choose_target(device, precision)
-    try:
-        return choose_target(device, model.target.precision)
-    except DeviceError:
-        target = choose_target(device, "float32")
-        inform(
-            f"The model was trained in {model.target.precision}, which {target.device} does not "
-            "compute in; float32 is used. Borderline photos may change class."
+def is_table_file(out: str | os.PathLike[str]) -> bool:
+    """Whether predictions go into one file, and not into the folder of a run."""
+    name = str(os.fspath(out)).lower()
+    if name.endswith(_OTHER_FILES):
+        raise InputError(
+            f"{words.arg('out')} must be a file that ends in .csv or .parquet, or the folder of a run; "
+            f"got {words.value(str(out))}."
         )
-        return target
+    return name.endswith(TABLE_ENDINGS)
 
 
-def predictions_of(
-    photos: pd.DataFrame,
-    model: HabitatModel,
-    p: Floats,
-    status: Sequence[str] | npt.NDArray[np.object_],
-    error: Sequence[str] | npt.NDArray[np.object_],
-    target: Target,
-) -> pd.DataFrame:
-    """The table that `classify` returns."""
-    columns = column_names(model.classes)
-    codes = np.where(
-        np.asarray(status, object) == "ok", np.nan_to_num(p, nan=-1.0).argmax(axis=1), -1
-    )
-    # Columns of an earlier classification are replaced.
-    replaced = [
-        c
-        for c in photos.columns
-        if str(c).startswith(("p_", "v_"))
-        or c
-        in (
-            "predicted",
-            "confidence",
-            "calibrated",
-            VOTE_CALIBRATION,
-            "status",
-            "error",
-            "unlike",
-        )
-    ]
-    table = photos.drop(columns=replaced).reset_index(drop=True)
-    table["predicted"] = pd.Categorical.from_codes(codes, categories=pd.Index(model.classes))
-    table["confidence"] = p.max(axis=1)
-    for name, values in zip(columns, p.T, strict=True):
-        table[name] = values
-    table["calibrated"] = model.calibration is not None
-    corrections = model.calibration.get("points") if model.calibration else None
-    if corrections:
-        text = to_text(from_card(corrections))
-        # One text for all rows, which memory and Parquet hold once.
-        table[VOTE_CALIBRATION] = pd.Categorical.from_codes(
-            np.zeros(len(table), dtype=np.intp), categories=pd.Index([text])
-        )
-    table["status"] = pd.Series(status, dtype="str")
-    table["error"] = pd.Series(error, dtype="str")
-    table.attrs = {"engine": target.engine, "precision": target.precision}
-    return table
+#: Names of files that tables are not written to, and that nobody means as a folder's.
+_OTHER_FILES = (
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".feather",
+    ".arrow",
+    ".rds",
+    ".gz",
+)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -60,6 +60,17 @@ class Features:
         """Features of n photos that are still to be filled in."""
         values = np.full((n, num_features), np.nan, np.float32)
         return cls(values, ["ok"] * n, [""] * n, [None] * n)
+
+    def rows(self, is_chosen: npt.NDArray[np.bool_]) -> Features:
+        """Those of some of the photos."""
+        if is_chosen.all():
+            return self
+        return Features(
+            self.values[is_chosen],
+            list(compress(self.status, is_chosen)),
+            list(compress(self.error, is_chosen)),
+            list(compress(self.content, is_chosen)),
+        )
 
     @property
     def ok(self) -> npt.NDArray[np.bool_]:

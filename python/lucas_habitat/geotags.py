@@ -22,7 +22,7 @@ from ._base.progress import Progress, report
 from ._base.types import Floats, Photos
 from .errors import PhotoError, inform, some, warn
 from .images.decode import open_image
-from .images.heic import warn_of_heic
+from .images.heic import count_without_heic, warn_of_heic
 from .photos import as_photos, list_photos
 from .sources import opened
 
@@ -422,7 +422,7 @@ def _summarise(
         if n:
             counts.append(f"{n} {what}")
     inform("; ".join(counts) + ".")
-    warn_of_heic(table["error"])
+    warn_of_heic(count_without_heic(table["error"]))
     if len(read) and table["lat"].isna().all():
         warn(
             f"None of {len(table)} photos has a position. Many programs remove it when they send, "

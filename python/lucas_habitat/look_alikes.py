@@ -16,7 +16,7 @@ from .engines import choose_target
 from .errors import inform, some, warn
 from .features import extract_features
 from .images.decode import Preprocessing
-from .images.heic import warn_of_heic
+from .images.heic import count_without_heic, warn_of_heic
 from .networks.backbones import load_backbone
 from .photos import as_photos, groups_of
 
@@ -97,7 +97,7 @@ def near_duplicates(
         cache=cache,
         progress=progress,
     )
-    warn_of_heic(features.error)
+    warn_of_heic(count_without_heic(features.error))
     if not features.ok.all():
         names = table.loc[~features.ok, "path"].map(os.path.basename)
         warn(f"{len(names)} of {len(table)} photos could not be compared: {some(names)}.")

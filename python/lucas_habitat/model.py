@@ -17,6 +17,7 @@ from ._base.cards import CalibrationCard, Card, PointCalibrationCard, TrainingSu
 from ._base.types import Floats
 from ._base.version import __version__, library_versions
 from .engines import Target
+from .errors import inform
 from .features import Features
 from .images.decode import Preprocessing
 from .networks.arrays import Arrays, head_logits
@@ -278,3 +279,23 @@ def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
     ]
     has_no_point = photos["point_id"].isna()
     return has_trained_point | (has_no_point & np.array(has_trained_name, dtype=bool))
+
+
+def marked_as_trained(model: HabitatModel, photos: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Photos, those of points that the model was trained on with the split ``"train"``; their number.
+
+    `evaluate` notes accuracy on such rows as overstated, by their split.
+    """
+    is_trained_on = trained_on(model, photos) & photos["split"].isna()
+    if is_trained_on.any():
+        photos = photos.assign(split=photos["split"].where(~is_trained_on, "train"))
+    return photos, int(is_trained_on.sum())
+
+
+def inform_of_training(n: int, of: int) -> None:
+    """Say how many photos are of points that the model was trained on."""
+    if n:
+        inform(
+            f"{n} of {of} photos are of points the model was trained on: their split is set to "
+            "'train'. Accuracy on them says nothing of other points."
+        )

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pandas as pd
 from ._base import words
 from ._base.files import full_path
 from ._base.places import grid_positions, is_lucas_id
-from ._base.tables import TABLE_ENDINGS, read_table, require_columns, tidy_types
+from ._base.runs import is_run
+from ._base.tables import TABLE_ENDINGS, iter_table, read_table, require_columns, tidy_types
 from ._base.types import Photos
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
@@ -101,7 +103,7 @@ def list_photos(
         photos = _from_paths(paths, [""] * len(paths), labels=False)
     else:
         path = full_path(source)
-        if path.suffix.lower() in TABLE_ENDINGS:
+        if path.suffix.lower() in TABLE_ENDINGS or is_run(path):
             photos = _from_table(read_table(path), Path(root or path.parent), path.name)
         elif path.is_dir():
             photos = _from_folder(path, labels)
@@ -128,6 +130,53 @@ def as_photos(photos: Photos) -> pd.DataFrame:
     return _complete(tidy_types(photos))
 
 
+def iter_photos(source: Photos, *, rows: int) -> Iterator[pd.DataFrame]:
+    """The photo table of whatever a public function was given as photos, some rows at a time.
+
+    The same rows as `as_photos` gives, in its order, but neither a folder's files nor a file's
+    rows are all in memory. What can only be seen in the whole table is for the caller to check: photos
+    that stand in it twice, and labels that differ within a point.
+    """
+    if isinstance(source, pd.DataFrame):
+        # A table without paths is refused as a whole.
+        table = source if "path" in source else list_photos(source)
+        for start in range(0, len(table), rows):
+            yield as_photos(table.iloc[start : start + rows].reset_index(drop=True))
+        return
+    path = full_path(source) if isinstance(source, str | os.PathLike) else None
+    if path is not None and (path.suffix.lower() in TABLE_ENDINGS or is_run(path)):
+        number = 0
+        for block in iter_table(path, rows):
+            yield _block_of_table(block, path, number)
+            number += len(block)
+    elif path is not None and path.is_dir():
+        yield from _iter_folder(path, rows)
+    else:
+        yield from iter_photos(list_photos(source), rows=rows)
+
+
+def _block_of_table(table: pd.DataFrame, path: Path, before: int) -> pd.DataFrame:
+    """Some rows of a user's table as photos; ``before`` is how many rows come before them."""
+    require_columns(
+        table,
+        ["path"],
+        f"A photo table ({path.name})",
+        "One row is one photo; path is its file, relative to the table.",
+    )
+    _check_named(table, path.name, before)
+    return _complete(within(table, path.parent))
+
+
+def _iter_folder(folder: Path, rows: int) -> Iterator[pd.DataFrame]:
+    paths, top, n = _walk(folder), readable(str(folder)), 0
+    while block := list(islice(paths, rows)):
+        n += len(block)
+        folders = [os.path.relpath(os.path.dirname(p), top) for p in block]
+        yield _from_paths(block, folders, labels=True)
+    if not n:
+        raise InputError(_no_photos(folder))
+
+
 def within(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """A table with its relative paths within a folder made absolute; they must not leave it."""
     paths = [
@@ -149,12 +198,16 @@ def landscape(photos: pd.DataFrame) -> pd.Series:
 def _from_folder(folder: Path, labels: bool) -> pd.DataFrame:
     paths = list(_walk(folder))
     if not paths:
-        raise InputError(
-            f"There is no photo in {folder}. Looked for {', '.join(PHOTO_ENDINGS)} there and in "
-            "its subfolders."
-        )
+        raise InputError(_no_photos(folder))
     top = readable(str(folder))
     return _from_paths(paths, [os.path.relpath(os.path.dirname(p), top) for p in paths], labels)
+
+
+def _no_photos(folder: Path) -> str:
+    return (
+        f"There is no photo in {folder}. Looked for {', '.join(PHOTO_ENDINGS)} there and in its "
+        "subfolders."
+    )
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -200,12 +253,7 @@ def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"The photo table ({name}) has no rows.")
     table = tidy_types(table)
-    is_nameless = table["path"].isna() | (table["path"].astype("str").str.strip() == "")
-    if is_nameless.any():
-        raise InputError(
-            f"{int(is_nameless.sum())} of {len(table)} rows of {name} have no path, the first is row "
-            f"{int(np.argmax(is_nameless)) + 1}."
-        )
+    _check_named(table, name)
     folder = os.path.abspath(root)
     table["path"] = [_inside(str(p), folder) for p in table["path"]]
     is_repeated = table.duplicated()
@@ -222,6 +270,16 @@ def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
             f"{some(ambiguous)}. Keep one row a photo."
         )
     return _complete(table)
+
+
+def _check_named(table: pd.DataFrame, name: str, before: int = 0) -> None:
+    """Refuse rows without a path; ``before`` is how many rows come before these."""
+    is_nameless = table["path"].isna() | (table["path"].astype("str").str.strip() == "")
+    if is_nameless.any():
+        raise InputError(
+            f"{int(is_nameless.sum())} of {len(table)} rows of {name} have no path, the first is row "
+            f"{before + int(np.argmax(is_nameless)) + 1}."
+        )
 
 
 def _inside(path: str, folder: str) -> str:

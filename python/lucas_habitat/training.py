@@ -26,7 +26,7 @@ from .engines import choose_target
 from .errors import CalibrationError, InputError, inform, some, warn
 from .features import Features, extract_features
 from .images.decode import Preprocessing, decode_photo
-from .images.heic import warn_of_heic
+from .images.heic import count_without_heic, warn_of_heic
 from .model import HabitatModel, has_equal_shares, logits_of
 from .networks.backbones import load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
@@ -388,7 +388,7 @@ def _readable_rows(
     photos: pd.DataFrame, n_training: int, features: Features, classes: list[str]
 ) -> LabelledRows:
     """The rows that could be read, the first of them to fit and the others to validate on."""
-    warn_of_heic(features.error)
+    warn_of_heic(count_without_heic(features.error))
     labels = (
         photos["habitat"].map({c: i for i, c in enumerate(classes)}).to_numpy().astype(np.int64)
     )

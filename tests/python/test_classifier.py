@@ -17,9 +17,9 @@ from PIL import Image
 
 from lucas_habitat import classify, list_photos, load_model, save_model
 from lucas_habitat._base.files import file_sha256
-from lucas_habitat.classifier import Target, describe_predictions
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError
 from lucas_habitat.model import logits_of
+from lucas_habitat.predicting import Target, describe_predictions
 
 P = ["p_artificial", "p_cropland", "p_grassland", "p_woody"]
 
@@ -430,7 +430,7 @@ def test_numpys_threads_are_given_back(model, parts):
 
     from threadpoolctl import threadpool_info, threadpool_limits
 
-    from lucas_habitat.classifier import _one_blas_thread
+    from lucas_habitat.predicting import _one_blas_thread
 
     def threads():
         return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}

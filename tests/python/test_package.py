@@ -73,6 +73,7 @@ CLASSES = {
     "HabitatModel",
     "MapAccuracy",
     "RecipeComparison",
+    "Run",
     "SplitCheck",
 }
 R_ONLY = {"lucas_app_stop", "lucas_install", "lucas_status"}

@@ -62,7 +62,7 @@ test_that("each value is converted as its name says", {
   expect_identical(crossing$size, list(4))
   expect_identical(wrapper(c("a.jpg", "b.jpg"), table)$photos,
                    as.list(file_path(c("a.jpg", "b.jpg"))))
-  expect_error(wrapper("a.jpg", 1), "points must be a data.frame or the path", class = "lucas_input_error")
+  expect_error(wrapper("a.jpg", 1), "points must be a data.frame, the path", class = "lucas_input_error")
   expect_error(wrapper("a.jpg", table, cache = NA), "cache must be TRUE or FALSE; got NA")
   expect_error(wrapper("a.jpg", table, root = 1), "root must be the name of one folder; got 1")
 })

@@ -85,3 +85,28 @@ test_that("an R error inside the progress callback stops the run with its messag
   expect_false(answer$ok)
   expect_match(answer$message, "from R")
 })
+
+test_that("a run is a folder that goes on, and goes wherever predictions go", {
+  skip_without_core()
+  out <- file.path(tempfile("run "), "på ø")
+  run <- lucas_classify(demo_folder(), demo_model(), out = out, verbose = FALSE)
+  expect_s3_class(run, "lucas_run")
+  expect_output(print(run), "photos classified")
+  expect_true(all(c("_run.json", "part-000000.parquet") %in% list.files(out)))
+  whole <- lucas_classify(demo_folder(), demo_model(), verbose = FALSE)
+  expect_equal(as.data.frame(run), whole)
+  expect_identical(levels(as.data.frame(run)$predicted), demo_model()$classes)
+  expect_equal(suppressWarnings(lucas_vote(run)), suppressWarnings(lucas_vote(whole)))
+  expect_equal(suppressWarnings(lucas_vote(out)), suppressWarnings(lucas_vote(whole)))
+  expect_message(lucas_classify(demo_folder(), demo_model(), out = out, verbose = FALSE), "is finished")
+  expect_error(lucas_classify(demo_folder(), demo_model(), out = out, flag_unlike = TRUE, verbose = FALSE),
+               "other settings", class = "lucas_error")
+})
+
+test_that("predictions are written to a file on the way", {
+  skip_without_core()
+  file <- tempfile(fileext = ".csv")
+  pred <- lucas_classify(demo_parts()$test, demo_model(), out = file, verbose = FALSE)
+  expect_s3_class(pred, "data.frame")
+  expect_equal(nrow(utils::read.csv(file)), nrow(pred))
+})

@@ -103,7 +103,7 @@ test_that("arguments of the wrong kind are named", {
   expect_error(lucas_photos(5), "Photos must be a data.frame")
   expect_error(lucas_photos(NULL), "got NULL")
   expect_error(lucas_classify("x", model = 5), "model must be what lucas_train")
-  expect_error(lucas_vote(5), "predictions must be a data.frame or the path")
+  expect_error(lucas_vote(5), "predictions must be a data.frame, the path")
   expect_error(lucas_train(demo_parts()$train, epochs = "ten", arch = "efficientnet_lite0"),
                "epochs must be a whole number")
   expect_error(lucas_train(demo_parts()$train, recipe = "mine"), "recipe must be one of 'pilot'")

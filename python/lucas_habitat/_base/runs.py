@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MANIFEST",
     "Run",
+    "count_statuses",
+    "describe_run",
     "is_run",
     "iter_run",
     "open_run",
@@ -121,17 +123,28 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
         raise InputError(f"{folder} holds no run: it has no {MANIFEST}.")
     manifest = read_manifest(folder)
     try:
+        statuses = manifest["statuses"] if manifest["finished"] else count_statuses(folder)
+        statuses = {str(k): int(v) for k, v in statuses.items()}
         return Run(
             folder,
             [str(c) for c in manifest["model"]["classes"]],
-            int(manifest["photos"]),
-            {str(k): int(v) for k, v in manifest["statuses"].items()},
+            sum(statuses.values()),
+            statuses,
             manifest["finished"],
             str(manifest["settings"]["engine"]),
             str(manifest["settings"]["precision"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / MANIFEST} is damaged: it lacks {error}.") from error
+
+
+def count_statuses(folder: Path) -> dict[str, int]:
+    """How many photos of a run's parts have which status."""
+    counts: dict[str, int] = {}
+    for file in part_files(folder):
+        for count in _read(file, ["status"]).column(0).value_counts().to_pylist():
+            counts[count["values"]] = counts.get(count["values"], 0) + count["counts"]
+    return dict(sorted(counts.items()))
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -216,7 +229,7 @@ def _read(file: Path, names: list[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     with _reading(file):
-        return pq.read_table(file, columns=names)
+        return pq.read_table(file, columns=names, page_checksum_verification=True)
 
 
 @contextmanager

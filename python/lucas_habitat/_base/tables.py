@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +13,11 @@ import numpy as np
 import pandas as pd
 from packaging.version import Version
 
-from ..errors import InputError, some, warn
+from ..errors import InputError, LucasError, some, warn
 from . import words
 from .files import write_atomically
 from .places import point_ids
-from .runs import is_run, read_run
+from .runs import is_run, iter_run, read_run
 from .types import Floats, Table
 
 #: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
@@ -119,6 +120,40 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(path)
     if is_run(path):
         return tidy_types(read_run(path))
+    with _reading(path):
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = _with_plain_index(pd.read_csv(path, **_csv_options(path)))
+    return tidy_types(table)
+
+
+def iter_table(path: str | os.PathLike[str], rows: int) -> Iterator[pd.DataFrame]:
+    """Read a table as `read_table` does, some rows at a time.
+
+    Types of a CSV file's other columns are told block by block: a column may have whole numbers in
+    one and fractions in the next.
+    """
+    path = Path(path)
+    if is_run(path):
+        yield from (tidy_types(part) for part in iter_run(path))
+        return
+    with _reading(path):
+        if path.suffix.lower() == ".parquet":
+            import pyarrow.parquet as pq
+
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    yield tidy_types(batch.to_pandas())
+        else:
+            with pd.read_csv(path, **_csv_options(path), chunksize=rows) as blocks:
+                for block in blocks:
+                    yield tidy_types(_with_plain_index(block).reset_index(drop=True))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Refuse what is no table file, and say why one cannot be read."""
     if path.suffix.lower() not in TABLE_ENDINGS:
         raise InputError(
             f"Cannot read the table {path}: its ending must be .csv or .parquet, or it must be the "
@@ -127,33 +162,36 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"There is no table {path}.")
     try:
-        table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+        yield
     except UnicodeDecodeError as error:
         raise InputError(
             f"Cannot read the table {path}: it is not UTF-8 ({error.reason} at byte {error.start}). "
             "Save it as 'CSV UTF-8', or as Parquet."
         ) from error
+    except LucasError:
+        raise
     except Exception as error:
         raise InputError(f"Cannot read the table {path}: {error}") from error
-    return tidy_types(table)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """A CSV file's table; separator and decimal sign are told by its header."""
+def _csv_options(path: Path) -> dict[str, Any]:
+    """How to read a CSV file; separator and decimal sign are told by its header."""
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline()
     has_semicolons = header.count(";") > header.count(",")
-    table: pd.DataFrame = pd.read_csv(
-        path,
-        encoding="utf-8-sig",
-        sep=";" if has_semicolons else ",",
-        decimal="," if has_semicolons else ".",
+    return {
+        "encoding": "utf-8-sig",
+        "sep": ";" if has_semicolons else ",",
+        "decimal": "," if has_semicolons else ".",
         **EXACT,
-        dtype=dict.fromkeys(_TEXT, "str"),
-    )
+        "dtype": dict.fromkeys(_TEXT, "str"),
+    }
+
+
+def _with_plain_index(table: pd.DataFrame) -> pd.DataFrame:
+    """A CSV file's table; refused where pandas took a column for row names, and shifted the others."""
     if not isinstance(table.index, pd.RangeIndex):
-        # pandas would take the first column for row names, and shift the others silently
-        raise InputError("its rows have more fields than its header; is a comma unquoted?")
+        raise ValueError("its rows have more fields than its header; is a comma unquoted?")
     return table
 
 

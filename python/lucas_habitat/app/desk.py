@@ -18,13 +18,13 @@ import pandas as pd
 
 from .._base import words
 from .._base.files import full_path
-from ..classifier import predictions_of, target_for
 from ..corrections import add_corrections
 from ..errors import InputError, LucasError
 from ..features import Features, extract_features
 from ..likeness import similar_photos, unlike_training
 from ..model import HabitatModel, p_of, trained_on
 from ..photos import DIRECTIONS, landscape, list_photos
+from ..predicting import predictions_of, target_for
 from ..voting import vote
 from . import page
 from .explain import activation_map

@@ -12,6 +12,13 @@ from .models import restore_model
 __all__ = ["FOR_R"]
 
 
+def _read_run(run: str) -> Any:
+    """The table of a run."""
+    from .._base.runs import read_run
+
+    return read_run(run)
+
+
 def _covariates(points: Any, **options: Any) -> dict[str, Any]:
     """Covariates with their support, which R keeps as an attribute."""
     table = lucas_habitat.covariates(points, **options)
@@ -131,6 +138,7 @@ def _transitions_picture(table: Any) -> dict[str, Any]:
 FOR_R: dict[str, Callable[..., Any]] = {
     "restore_model": restore_model,
     "covariates": _covariates,
+    "read_run": _read_run,
     "read_survey": _read_survey,
     "pilot": _pilot,
     "class_styles": _class_styles,

@@ -13,6 +13,7 @@ import pandas as pd
 from pandas.api import types
 
 from .._base import words
+from .._base.runs import Run, describe_run
 from .models import model_bytes, remember
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def value_to_r(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return "".join(value)  # a subclass of str would arrive as an object
+    if isinstance(value, Run):
+        return _run(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, np.generic):
@@ -60,6 +63,15 @@ def value_to_r(value: Any) -> Any:
         if module is not None and isinstance(value, getattr(module, kind)):
             return convert(value)
     raise TypeError(f"There is no plain form of {type(value).__name__}")
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "lucas_kind": "run",
+        "folder": str(run.folder),
+        "statuses": value_to_r(run.statuses),
+        "text": describe_run(run),
+    }
 
 
 def table_to_r(table: pd.DataFrame) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done; 1 it could not be done, with the reason on standard error; 2 bad usage;
-        130 interrupted.
+        130 interrupted; 143 terminated.
     """
     options = make_parser().parse_args(arguments)
     in_its_words = words_of(options)
@@ -53,18 +56,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("always", LucasMessage)
     warnings.simplefilter("always", LucasWarning)
     try:
-        code: int = options.run(options)
+        with _stopped_by_sigterm():
+            code: int = options.run(options)
         return code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        is_terminated = isinstance(interrupt, _Terminated)
         print(
-            f"\nlucas-habitat {options.command}: interrupted; what was finished is kept.",
+            f"\nlucas-habitat {options.command}: {'terminated' if is_terminated else 'interrupted'}; "
+            "what was finished is kept.",
             file=sys.stderr,
         )
-        return 130
+        return 143 if is_terminated else 130
     except (LucasError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         message = in_its_words(words.marked(error))
         print(f"lucas-habitat {options.command}: {message}", file=sys.stderr)
         return 1
+
+
+class _Terminated(KeyboardInterrupt):
+    """What a cluster or a service sends first when it wants a program to end."""
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C: what is finished is kept, and nothing half done is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_warning(

@@ -62,7 +62,13 @@ def _classify_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
     add("--model", metavar="DIR", required=True, help="folder of a model")
-    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add(
+        "--out",
+        metavar="OUT",
+        required=True,
+        help=f"{TABLE} to write, or the folder of a run: in parts, and it goes on when run again",
+    )
+    add("--retry", action="store_true", help="try photos again that a run could not read")
     add("--split", choices=("train", "test"), default=None, help="only these rows of a split table")
     add("--batch-size", type=int, help="photos at a time; else what suits the device")
     add("--flag-unlike", action="store_true", help="mark photos unlike the training photos")
@@ -70,17 +76,23 @@ def _classify_options(parser: ArgumentParser) -> None:
 
 
 def _classify(options: Namespace) -> int:
-    from ..classifier import describe_predictions
+    from .._base.runs import describe_run
+    from ..classifier import is_table_file
     from ..errors import InputError
+    from ..predicting import describe_predictions
 
-    check_out(options.out)
-    photos = read_photos(options)
+    # A run streams its photos, where nothing is asked that needs the whole table.
+    is_whole = is_table_file(options.out) or options.split or options.scheme or "root" in options
+    photos = read_photos(options) if is_whole else options.photos
     if options.split:
         photos = photos[photos["split"] == options.split].reset_index(drop=True)
         if photos.empty:
             raise InputError(f"No photo of {options.photos} has the split {options.split!r}.")
     predictions = lh.classify(photos, options.model, **given(options, lh.classify))
-    write(predictions, options.out)
+    if isinstance(predictions, lh.Run):
+        print_lines(describe_run(predictions))
+        return 0 if predictions.statuses.get("ok") else 1
+    print(f"{len(predictions)} rows written to {options.out}")
     print_lines(describe_predictions(predictions))
     return 0 if (predictions["status"] == "ok").any() else 1
 
@@ -99,7 +111,7 @@ def _cross_validate_options(parser: ArgumentParser) -> None:
 
 
 def _cross_validate(options: Namespace) -> int:
-    from ..classifier import describe_predictions
+    from ..predicting import describe_predictions
 
     check_out(options.out)
     own = given(options, lh.cross_validate)

@@ -13,7 +13,7 @@ from ..errors import PhotoError, warn
 
 __all__ = [
     "ENDINGS",
-    "NO_HEIC",
+    "count_without_heic",
     "heic_version",
     "is_heic",
     "named_heic",
@@ -89,8 +89,12 @@ def _pixels(data: bytes, image: Image.Image) -> int:
     return max(pixels)
 
 
-def warn_of_heic(errors: Iterable[str]) -> None:
+def warn_of_heic(n: int) -> None:
     """Warn once of all photos that could not be read for want of pillow-heif."""
-    n = sum(error == NO_HEIC for error in errors)
     if n:
         warn(f"{n} photos cannot be read. {_NO_HEIC}.")
+
+
+def count_without_heic(errors: Iterable[str]) -> int:
+    """How many photos could not be read for want of pillow-heif, by their errors."""
+    return sum(error == NO_HEIC for error in errors)
