@@ -12,6 +12,7 @@ from scipy import stats
 
 from lucas_habitat._base.bootstrap import alike, draws, percentile_interval
 from lucas_habitat._base.intervals import ratio_of, worth_of
+from lucas_habitat.agreement.cells import Cells, cells_of
 from lucas_habitat.agreement.compared import Sample
 from lucas_habitat.agreement.doubt import intervals
 from lucas_habitat.agreement.measures import measures
@@ -88,6 +89,14 @@ def lands(quick: bool) -> Iterator[Land]:
                 yield Land(points, photos, correlation, accuracy)
 
 
+def cells(counts: np.ndarray) -> Cells:
+    """The filled cells of points' confusion matrices."""
+    flat = counts.reshape(len(counts), -1)
+    point, cell = np.nonzero(flat)
+    rows = flat[point, cell].astype(int)
+    return cells_of(np.repeat(point, rows), np.repeat(cell, rows), flat.shape[1])
+
+
 def exact_width(counts: np.ndarray) -> tuple[float, float, float]:
     """The Clopper-Pearson interval of overall accuracy on the same effective number, and its width."""
     right = np.einsum("pcc->p", counts)[:, None]
@@ -107,7 +116,7 @@ def judged(land: Land, repeats: int, seed: int) -> dict[str, object]:
     widths, exact_widths = [], []
     for i in range(repeats):
         counts = land.drawn(rng)
-        spans = intervals(Sample(counts), 100, LEVEL, i)
+        spans = intervals(Sample(cells(counts), K), 100, LEVEL, i)
         for name, (low, high) in spans._asdict().items():
             is_held = (low <= truth[name]) & (truth[name] <= high)
             held[name].append(np.where(np.isnan(low), np.nan, is_held).ravel())
@@ -176,7 +185,7 @@ def compared(
         counts = np.stack(
             [each.judged(rng, classes, point, row, likeness) for each in lands], axis=1
         )
-        low, high = _interval(counts, 200, LEVEL, i)
+        low, high = _interval(cells(counts), K, 200, LEVEL, i)
         held.append((low <= truth) & (truth <= high))
         widths.append(high - low)
     coverage, width = 100 * np.mean(held, axis=0), np.mean(widths, axis=0)
@@ -206,7 +215,7 @@ def at_shares(
         classes = np.repeat(np.arange(K), points)
         point, row = rng.normal(size=(len(classes), 1)), rng.normal(size=(len(classes), photos))
         counts = land.judged(rng, classes, point, row, 1.0)
-        spans = intervals(Sample(counts, None, shares), 1, LEVEL, i)
+        spans = intervals(Sample(cells(counts), K, shares), 1, LEVEL, i)
         for name in names:
             low, high = getattr(spans, name)
             is_held = (low <= getattr(truth, name)) & (getattr(truth, name) <= high)

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import sparse, stats
 
 from ._base import words
-from ._base.bootstrap import Interval, alike, draws, percentile_interval
+from ._base.bootstrap import Interval, draws, percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.intervals import ratio_of, worth_of
 from ._base.tables import as_table
 from ._base.types import Floats, Table
+from .agreement.cells import Cells, cells_of
 from .agreement.compared import Compared, compared_rows, points_of
 from .agreement.measures import measures
 from .errors import InputError, some
@@ -168,8 +169,9 @@ def compare(
     pair = _pair(as_table(a), as_table(b), reference, int(n_boot))
     counts = _counts(pair)
     right = np.stack([guess == pair.truth for guess in pair.guesses])
-    values = _values(counts.sum(axis=0))
-    interval = _interval(counts, int(n_boot), level, seed)
+    k = len(pair.classes)
+    values = _values(counts.summed(counts.value).reshape(2, k, k))
+    interval = _interval(counts, k, int(n_boot), level, seed)
     return Comparison(
         table=pd.DataFrame(
             {
@@ -188,7 +190,7 @@ def compare(
         p_value=_p_value(right, pair.point, seed),
         unit=pair.unit,
         n=len(pair.truth),
-        n_points=len(counts),
+        n_points=counts.n_points,
         n_left_out=pair.n_left_out,
         level=float(level),
         n_boot=int(n_boot),
@@ -224,7 +226,7 @@ def _pair(a: pd.DataFrame, b: pd.DataFrame, reference: str, n_boot: int) -> _Pai
     shared = judged[0].rows.index[judged[0].rows.index.isin(judged[1].rows.index)]
     if not len(shared):
         raise InputError(f"No row has a reference class and a prediction in both tables of {what}.")
-    truth, other = (each.truth.loc[shared] for each in judged)
+    truth, other = (each.labels.loc[shared] for each in judged)
     is_unlike = (truth != other).to_numpy()
     if is_unlike.any():
         row = shared[is_unlike][0]
@@ -233,14 +235,15 @@ def _pair(a: pd.DataFrame, b: pd.DataFrame, reference: str, n_boot: int) -> _Pai
             f"such as {row}: {truth[row]} and {other[row]}."
         )
     classes = list(dict.fromkeys(judged[0].classes + judged[1].classes))
-    code = {c: i for i, c in enumerate(classes)}
+    places = [pd.Index(each.rows.index).get_indexer(shared) for each in judged]
+    numbers = [np.array([classes.index(c) for c in each.classes]) for each in judged]
     rows = judged[0].rows.loc[shared]
     return _Pair(
         classes=classes,
-        truth=np.asarray(truth.map(code), dtype=np.intp),
+        truth=numbers[0][judged[0].truth[places[0]]],
         guesses=(
-            np.asarray(judged[0].guess.loc[shared].map(code), dtype=np.intp),
-            np.asarray(judged[1].guess.loc[shared].map(code), dtype=np.intp),
+            numbers[0][judged[0].guess[places[0]]],
+            numbers[1][judged[1].guess[places[1]]],
         ),
         point=points_of(rows.reset_index(drop=True)),
         unit=units[0],
@@ -291,13 +294,11 @@ def _missing(keys: pd.Index, others: pd.Index) -> str:
     return f"{len(gone)} of {len(keys)} rows" + (f" ({some(list(gone), 2)})" if len(gone) else "")
 
 
-def _counts(pair: _Pair) -> Floats:
-    """Confusion matrices of points, shape (points, models, classes, classes), rows predicted."""
+def _counts(pair: _Pair) -> Cells:
+    """Confusions of points: the cells of model a, rows predicted, then those of model b."""
     k = len(pair.classes)
-    counts = np.zeros((pair.point.max() + 1, 2, k, k))
-    for of_model, guess in zip(np.moveaxis(counts, 1, 0), pair.guesses, strict=True):
-        np.add.at(of_model, (pair.point, guess, pair.truth), 1.0)
-    return counts
+    cells = [(i * k + guess) * k + pair.truth for i, guess in enumerate(pair.guesses)]
+    return cells_of(np.tile(pair.point, 2), np.concatenate(cells), 2 * k * k)
 
 
 def _values(counts: Floats) -> Floats:
@@ -308,39 +309,46 @@ def _values(counts: Floats) -> Floats:
     return np.stack([each.overall_accuracy, each.kappa, macro_f1], axis=-1)
 
 
-def _interval(counts: Floats, n_boot: int, level: float, seed: int) -> Interval:
+def _interval(counts: Cells, k: int, n_boot: int, level: float, seed: int) -> Interval:
     """The interval of each measure's difference, b - a, by bootstrap over points; NaN without samples."""
-    both = _values(counts.sum(axis=0))
+    both = _values(counts.summed(counts.value).reshape(2, k, k))
     difference = both[1] - both[0]
-    k = counts.shape[-1]
     if n_boot == 0 or k == 1:
         return Interval(difference * np.nan, difference * np.nan)
-    kinds, times = alike(counts.reshape(len(counts), -1))
-    made, shares = _made_points(counts, level)
-    kinds = np.concatenate([kinds, made.reshape(len(made), -1)])
+    made, shares = _made_points(counts, k, level)
+    kinds = sparse.vstack([counts.matrix(), sparse.csr_array(made.reshape(len(made), -1))])
     samples = []
     for weights in draws(
-        np.concatenate([times, shares]), n_boot, np.random.default_rng(seed), n=len(counts) + 2
+        np.concatenate([counts.times, shares]),
+        n_boot,
+        np.random.default_rng(seed),
+        n=counts.n_points + 2,
     ):
-        drawn = _values((weights @ kinds).reshape(-1, 2, k, k))
+        drawn = _values((kinds.T @ weights.T).T.reshape(-1, 2, k, k))
         samples.append(drawn[:, 1] - drawn[:, 0])
     low, high = percentile_interval(np.concatenate(samples), level)
     return Interval(np.fmin(low, difference), np.fmax(high, difference))
 
 
-def _made_points(counts: Floats, level: float) -> tuple[Floats, Floats]:
+def _made_points(counts: Cells, k: int, level: float) -> tuple[Floats, Floats]:
     """Points on which only one of the models is right, and how many of them: together two.
 
     One for each class of the reference and model, as common as the class is; where a model is wrong, in all
     ways alike. They have as many rows as count for one independent row of either model.
     """
-    k, size = counts.shape[-1], counts[:, 0].sum(axis=(1, 2))
+    model, cell = np.divmod(counts.cell, k * k)
+    size = counts.by_kind(counts.value * (model == 0))
     right = [
-        ratio_of(np.einsum("pcc->p", of)[:, None], size[:, None])
-        for of in np.moveaxis(counts, 1, 0)
+        ratio_of(
+            counts.by_kind(counts.value * ((model == i) & (cell % k == cell // k)))[:, None],
+            size[:, None],
+            times=counts.times,
+        )
+        for i in range(2)
     ]
-    rows = size.sum() * np.mean([worth_of(ratio, len(counts), level).inverse for ratio in right])
-    shares = counts[:, 0].sum(axis=(0, 1))
+    inverses = [worth_of(ratio, counts.n_points, level).inverse for ratio in right]
+    rows = (size * counts.times).sum() * np.mean(inverses)
+    shares = counts.summed(counts.value).reshape(2, k, k)[0].sum(axis=0)
     made = np.zeros((2, k, 2, k, k))
     for c in range(k):
         hit, miss = np.zeros((k, k)), np.zeros((k, k))

@@ -79,7 +79,7 @@ def error_by_distance(
         raise InputError(f"{what} needs distances, but of no row the position is known.")
     if not is_known.all():
         inform(f"{int((~is_known).sum())} of {len(is_known)} rows without a distance are left out.")
-    is_right = (compared.truth == compared.guess).to_numpy()[is_known]
+    is_right = (compared.truth == compared.guess)[is_known]
     point = pd.factorize(points_of(compared.rows)[is_known])[0]
     return _binned(kilometres[is_known], is_right, point, edges, level)
 

@@ -1,6 +1,7 @@
 """Two models on the same points: differences, their intervals, and what is refused."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,21 @@ def test_it_is_written_and_read(tmp_path):
     text = repr(result)
     assert text.startswith("Comparison of two models on 100 points\n")
     assert "95% interval of b - a" in text
+
+
+def test_memory_does_not_grow_with_the_square_of_the_classes():
+    # Dense confusions of 10,000 points, 2 models and 76 classes would be 0.9 GB.
+    rng = np.random.default_rng(1)
+    labels = np.array([f"c{i:02d}" for i in range(76)])
+    table = pd.DataFrame({"path": [f"{i}.jpg" for i in range(10_000)]})
+    table["habitat"] = labels[rng.integers(0, 76, 10_000)]
+    a, b = (
+        table.assign(predicted=np.where(rng.random(10_000) < share, table["habitat"], labels[0]))
+        for share in (0.6, 0.8)
+    )
+    tracemalloc.start()
+    result = compare(a, b, n_boot=20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.table["difference"][0] == pytest.approx(0.2, abs=0.02)
+    assert peak < 150e6

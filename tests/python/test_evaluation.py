@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from lucas_habitat._base.files import write_json
 from lucas_habitat._base.tables import write_table
+from lucas_habitat.agreement import doubt
 from lucas_habitat.diagnostics import reliability
 from lucas_habitat.errors import InputError
 from lucas_habitat.evaluation import evaluate, side_by_side
@@ -253,6 +254,65 @@ def test_thirty_thousand_points_need_little_memory():
     tracemalloc.stop()
     assert result.n_points == 30_000
     assert peak < 150e6
+
+
+def test_memory_does_not_grow_with_the_square_of_the_classes():
+    # Dense confusions of 20,000 points and 76 classes would be 0.9 GB.
+    rng = np.random.default_rng(1)
+    table = random_photos(60_000, [f"c{i:02d}" for i in range(76)], 1)
+    table["point_id"] = np.repeat(np.arange(20_000), 3).astype(str)
+    table["w"] = rng.gamma(2, 1, len(table))
+    tracemalloc.start()
+    for weights in (None, "w"):
+        result = evaluate(table, weights=weights, n_boot=50)
+        assert result.n_points == 20_000
+        assert len(result.confusion) == 76
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6
+
+
+@pytest.mark.parametrize("share", [None, {"a": 0.7, "b": 0.2, "c": 0.1}])
+def test_the_order_of_rows_does_not_reach_into_the_last_digit(share):
+    rng = np.random.default_rng(5)
+    table = random_photos(400, ["a", "b", "c"], 1).assign(w=rng.gamma(2, 1, 400))
+    table["point_id"] = [f"{i // 5}" for i in range(400)]
+    p = rng.dirichlet(np.ones(3), 400)
+    table = table.assign(p_a=p[:, 0], p_b=p[:, 1], p_c=p[:, 2])
+    wanted = evaluate(table, weights="w", class_shares=share, n_boot=50).as_dict()
+    for seed in range(5):
+        shuffled = table.sample(frac=1, random_state=seed)
+        assert evaluate(shuffled, weights="w", class_shares=share, n_boot=50).as_dict() == wanted
+
+
+def test_many_unlike_points_have_the_interval_that_a_bootstrap_would_give(monkeypatch):
+    table = random_photos(3_000, ["a", "b", "c", "d"], 1)
+    table["point_id"] = np.repeat(np.arange(1_000), 3).astype(str)
+    table["w"] = np.random.default_rng(1).gamma(4, 1, len(table))
+    for weights in (None, "w"):
+        wanted = evaluate(table, weights=weights, n_boot=20_000)
+        monkeypatch.setattr(doubt, "_MOST_DRAWS", 0)
+        result = evaluate(table, weights=weights, n_boot=20_000)
+        monkeypatch.undo()
+        assert result.kappa_interval != wanted.kappa_interval
+        assert result.kappa_interval == pytest.approx(wanted.kappa_interval, abs=1e-3)
+
+
+def test_a_column_of_ids_is_no_reference():
+    table = random_photos(3_000, ["a", "b"], 1)
+    table["point_id"] = np.repeat(np.arange(1_500), 2).astype(str)
+    with pytest.raises(
+        InputError, match=r"column point_id has 1500 .* in 3000 rows of 1500 points"
+    ):
+        evaluate(table, reference="point_id")
+    few = table.head(220)
+    with pytest.raises(InputError, match=r"column point_id has 110 different values in 220 rows"):
+        evaluate(few, reference="point_id", n_boot=0)
+    with pytest.raises(InputError, match="column predicted has 3000"):
+        evaluate(table.assign(predicted=[f"{i}" for i in range(3_000)]))
+    # As many classes as points are possible where there are few of both.
+    many = [f"c{i:02d}" for i in range(76)]
+    assert evaluate(photos(many, many), n_boot=0).overall_accuracy == 1
 
 
 def test_points_none_of_which_are_alike_stay_within_memory():

@@ -72,7 +72,9 @@ def classes_of(table: pd.DataFrame) -> list[str]:
         labels = [str(c) for c in predicted.cat.categories]
         if not columns or column_names(labels) == columns:
             return labels
-    occurring = {str(v) for c in ("predicted", "habitat") if c in table for v in table[c].dropna()}
+    occurring = {
+        str(v) for c in ("predicted", "habitat") if c in table for v in table[c].dropna().unique()
+    }
     if not columns:
         return sorted(occurring)
     by_column = {column_names([label])[0]: label for label in sorted(occurring)}

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special, stats
 
 from .bootstrap import Interval
+from .sums import summed_by
 from .types import Floats
 
 __all__ = [
     "Ratio",
     "Worth",
     "inverse_numbers",
+    "joined",
     "mixed_with_copies",
     "ratio_interval",
     "ratio_of",
+    "ratio_of_pairs",
     "sum_interval",
     "wilson_interval",
     "worth_of",
@@ -56,7 +60,9 @@ class Worth(NamedTuple):
     n_points: int
 
 
-def ratio_of(rows: Floats, of: Floats, squares: Floats | None = None) -> Ratio:
+def ratio_of(
+    rows: Floats, of: Floats, squares: Floats | None = None, times: Floats | None = None
+) -> Ratio:
     """Shares of rows.
 
     Parameters
@@ -65,25 +71,66 @@ def ratio_of(rows: Floats, of: Floats, squares: Floats | None = None) -> Ratio:
         Sums of the weights of a point's rows: of those in the share, and of all that count.
     squares : array of shape (points, shares), optional
         Sums of the squared weights of all that count; default: every row weighs 1.
+    times : array of shape (points,), optional
+        How many points are like each; default: one.
     """
-    total = of.sum(axis=0)
-    n = (of > 0).sum(axis=0)
+    n_points, n_shares = rows.shape
+    share = np.tile(np.arange(n_shares), n_points)
+    times = np.ones(n_points) if times is None else times
+    return ratio_of_pairs(
+        share,
+        rows.ravel(),
+        of.ravel(),
+        None if squares is None else squares.ravel(),
+        np.repeat(times, n_shares),
+        n_shares,
+    )
+
+
+def ratio_of_pairs(
+    share: npt.NDArray[np.intp],
+    rows: Floats,
+    of: Floats,
+    squares: Floats | None,
+    times: Floats,
+    n_shares: int,
+) -> Ratio:
+    """Shares of rows, of pairs of a point and the number of a share; see `ratio_of`.
+
+    Pairs without any row that counts may be left out.
+    """
+
+    def summed(values: Floats) -> Floats:
+        return summed_by(share, values * times, n_shares)
+
+    total, n = summed(of), summed((of > 0).astype(np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = rows.sum(axis=0) / total
+        value = summed(rows) / total
         # Sums of weights that are no whole numbers may differ in their last digit.
         value = np.where(np.abs(value - 1) < 1e-12, 1.0, value)
         # The jackknife: what the share changes by where a point is left out.
-        change = (rows - value * of) / np.where(of < total, total - of, np.nan)
+        is_only = of >= total[share]
+        change = (rows - value[share] * of) / np.where(is_only, np.nan, total[share] - of)
         return Ratio(
             value=value,
-            shown=(change**2).sum(axis=0) * (n - 1) / n / (value * (1 - value)),
-            independent=(of if squares is None else squares).sum(axis=0) / total**2,
-            copies=(of**2).sum(axis=0) / total**2,
+            shown=summed(change**2) * (n - 1) / n / (value * (1 - value)),
+            independent=summed(of if squares is None else squares) / total**2,
+            copies=summed(of**2) / total**2,
             telling=np.minimum(
-                ((of - rows) > 1e-12 * of).sum(axis=0), (rows > 0).sum(axis=0)
-            ).astype(np.float64),
+                summed(((of - rows) > 1e-12 * of).astype(np.float64)),
+                summed((rows > 0).astype(np.float64)),
+            ),
             is_weighted=squares is not None,
         )
+
+
+def joined(ratios: list[Ratio]) -> Ratio:
+    """The shares of several ratios, one after another."""
+    value, shown, independent, copies, telling = (
+        np.concatenate(numbers) for numbers in zip(*(ratio[:-1] for ratio in ratios), strict=True)
+    )
+    is_weighted = ratios[0].is_weighted
+    return Ratio(value, shown, independent, copies, telling, is_weighted)
 
 
 def worth_of(right: Ratio, n_points: int, level: float) -> Worth:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._base.types import Floats
 
-__all__ = ["Measures", "Summary", "influences", "measures", "summary"]
+__all__ = ["Influences", "Measures", "Summary", "influences", "measures", "summary"]
 
 
 class Measures(NamedTuple):
@@ -36,16 +36,19 @@ def measures(counts: Floats) -> Measures:
     return Measures(accuracy, kappa, producers, users, f1)
 
 
-def influences(counts: Floats) -> Measures:
-    """What one more row in each cell adds to each measure: its derivatives by the cells.
+class Influences(NamedTuple):
+    """What one more row in each cell adds to a measure: its derivatives by the cells, (classes, classes)."""
 
-    Of shape (classes, classes) for the first two, (classes, classes, classes) for the others. Those of
-    kappa are of Fleiss, Cohen & Everitt (1969).
-    """
-    k, total = len(counts), counts.sum()
+    overall_accuracy: Floats
+    kappa: Floats
+
+
+def influences(counts: Floats) -> Influences:
+    """The influences of rows on the measures of all classes; those of kappa are of Fleiss et al. (1969)."""
+    total = counts.sum()
     values = measures(counts)
     predicted, truth = counts.sum(axis=1), counts.sum(axis=0)
-    same = np.eye(k)
+    same = np.eye(len(counts))
     with np.errstate(divide="ignore", invalid="ignore"):
         p, q = predicted / total, truth / total
         chance = p @ q
@@ -54,22 +57,7 @@ def influences(counts: Floats) -> Measures:
         kappa = accuracy / (1 - chance) - (
             (1 - values.overall_accuracy) / (1 - chance) ** 2 * by_chance
         )
-        # By class, then cells: rows predicted, columns reference.
-        hit = same[:, :, None] * same[:, None, :]
-        is_truth = np.broadcast_to(same[:, None, :], hit.shape)
-        is_predicted = np.broadcast_to(same[:, :, None], hit.shape)
-
-        def part(value: Floats, of: Floats, size: Floats, times: int = 1) -> Floats:
-            change: Floats = (times * hit - value[:, None, None] * of) / size[:, None, None]
-            return change
-
-        return Measures(
-            overall_accuracy=accuracy,
-            kappa=kappa,
-            producers_accuracy=part(values.producers_accuracy, is_truth, truth),
-            users_accuracy=part(values.users_accuracy, is_predicted, predicted),
-            f1=part(values.f1, is_truth + is_predicted, truth + predicted, 2),
-        )
+        return Influences(overall_accuracy=accuracy, kappa=kappa)
 
 
 class Summary(NamedTuple):

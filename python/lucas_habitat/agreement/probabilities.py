@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from .._base.classes import column_names, probability_columns
+from .._base.sums import runs_of, summed_by, total_of
 from .._base.types import Floats
 from .compared import Compared, points_of
 
@@ -15,6 +17,8 @@ __all__ = ["N_BINS", "Certainty", "certainty"]
 
 #: Bins of equal width of the probability of the predicted class.
 N_BINS = 10
+# Rows whose probabilities are held at a time.
+_ROWS = 65_536
 
 
 class Certainty(NamedTuple):
@@ -27,45 +31,71 @@ class Certainty(NamedTuple):
     calibration_error_if_perfect: float
 
 
+class _Scores(NamedTuple):
+    """What the probabilities of each row say, and which rows have any."""
+
+    has_all: npt.NDArray[np.bool_]  # (rows,); the others are of these only
+    sure: Floats  # of the predicted class
+    loss: Floats
+    square: Floats
+
+
 def certainty(compared: Compared, weights: Floats | None) -> Certainty:
     """Scores of the probabilities of the rows that have them."""
-    p = _probabilities(compared)
-    has_all = np.isfinite(p).all(axis=1) & (p.sum(axis=1) > 0)
+    columns = probability_columns(compared.rows)
+    # The model's classes come first, in the order of their columns.
+    if not columns or column_names(compared.classes[: len(columns)]) != columns:
+        return Certainty(np.nan, np.nan, np.nan, np.nan)
+    scores = _scores(compared, columns)
+    has_all = scores.has_all
     if not has_all.any():
         return Certainty(np.nan, np.nan, np.nan, np.nan)
-    from sklearn import metrics
-
-    p = p[has_all] / p[has_all].sum(axis=1, keepdims=True)
-    truth, guess = (compared.codes(labels)[has_all] for labels in (compared.truth, compared.guess))
-    weight = np.ones(len(p)) if weights is None else weights[has_all]
+    weight = np.ones(len(scores.sure)) if weights is None else weights[has_all]
+    is_right = (compared.truth == compared.guess)[has_all]
+    point = points_of(compared.rows[["point_id"]] if "point_id" in compared.rows else compared.rows)
     gap, expected = _calibration(
-        p[np.arange(len(p)), guess],
-        (truth == guess).astype(np.float64),
-        weight,
-        points_of(compared.rows[has_all]),
+        scores.sure, is_right.astype(np.float64), weight, pd.factorize(point[has_all])[0]
     )
-    if p.shape[1] == 1:
+    if len(compared.classes) == 1:
         return Certainty(0.0, 0.0, gap, expected)
-    scored = {"labels": np.arange(p.shape[1]), "sample_weight": weight}
     return Certainty(
-        log_loss=float(metrics.log_loss(truth, p, **scored)),
-        brier_score=float(metrics.brier_score_loss(truth, p, scale_by_half=False, **scored)),
+        log_loss=total_of(scores.loss * weight) / total_of(weight),
+        brier_score=total_of(scores.square * weight) / total_of(weight),
         calibration_error=gap,
         calibration_error_if_perfect=expected,
     )
 
 
-def _probabilities(compared: Compared) -> Floats:
-    """Probabilities of all classes, 0 for those that the model does not know; NaN without columns."""
-    shape = (len(compared.rows), len(compared.classes))
-    columns = probability_columns(compared.rows)
-    # The model's classes come first, in the order of their columns.
-    named = column_names(compared.classes[: len(columns)])
-    if not columns or named != columns:
-        return np.full(shape, np.nan)
-    p = np.zeros(shape)
-    p[:, : len(columns)] = compared.rows[columns].to_numpy(dtype=np.float64, na_value=np.nan)
-    return p
+def _scores(compared: Compared, columns: list[str]) -> _Scores:
+    """Scores of rows, so many at a time that a table of many classes is not held twice."""
+    table, n = compared.rows[columns], len(compared.rows)
+    has_all = np.zeros(n, dtype=np.bool_)
+    parts = []
+    for first in range(0, n, _ROWS):
+        rows = slice(first, first + _ROWS)
+        p = table.iloc[rows].to_numpy(dtype=np.float64, na_value=np.nan)
+        total = p.sum(axis=1)
+        has_all[rows] = is_there = np.isfinite(p).all(axis=1) & (total > 0)
+        p = p[is_there] / total[is_there, None]
+        truth, guess = compared.truth[rows][is_there], compared.guess[rows][is_there]
+        parts.append((_of(p, guess), *_losses(p, truth)))
+    return _Scores(has_all, *(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _of(p: Floats, label: npt.NDArray[np.intp]) -> Floats:
+    """The probability of a class of each row; 0 for classes that the model does not know."""
+    is_there = label < p.shape[1]
+    return np.where(is_there, p[np.arange(len(p)), np.where(is_there, label, 0)], 0.0)
+
+
+def _losses(p: Floats, truth: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Log losses and Brier scores of rows, as scikit-learn has them."""
+    of_truth, least = _of(p, truth), np.finfo(np.float64).eps
+    others = p.copy()
+    is_there = truth < p.shape[1]
+    others[is_there, truth[is_there]] = 0
+    squares = (others**2).sum(axis=1) + (1 - of_truth) ** 2
+    return -np.log(np.clip(of_truth, least, 1 - least)), squares
 
 
 def _calibration(
@@ -77,6 +107,8 @@ def _calibration(
     probabilities is above 0. The gap of a bin is then about normal, with the variance of its rows and of the
     correlation of those of one point, which is estimated from what the bins leave over.
     """
+    order = _order(sure, right, weight)
+    sure, right, weight, point = sure[order], right[order], weight[order], point[order]
     bins = np.minimum((sure * N_BINS).astype(np.intp), N_BINS - 1)
     size = np.bincount(bins, weight, minlength=N_BINS)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -87,19 +119,32 @@ def _calibration(
     spread = np.sqrt(sure * (1 - sure))
     left = right - accuracy[bins]
     correlation = _within(left, spread, point)
-    together = np.zeros((point.max() + 1, N_BINS))
-    np.add.at(together, (point, bins), weight * spread)
+    seat = point * N_BINS + bins
+    order = np.argsort(seat, kind="stable")
+    starts = runs_of(seat[order])
+    together = np.add.reduceat((weight * spread)[order], starts)
+    of_points = np.bincount(seat[order][starts] % N_BINS, together**2, minlength=N_BINS)
     alone = np.bincount(bins, (weight * spread) ** 2, minlength=N_BINS)
-    variance = (1 - correlation) * alone + correlation * (together**2).sum(axis=0)
+    variance = (1 - correlation) * alone + correlation * of_points
     expected = np.sqrt(2 / np.pi * variance).sum() / size.sum()
     return float(gap), float(expected)
 
 
+def _order(sure: Floats, right: Floats, weight: Floats) -> npt.NDArray[np.intp]:
+    """An order of rows that is the same however they stood, so that sums are to the last digit."""
+    # Numbers from 0 sort as their bits do.
+    key = 2 * sure.view(np.int64) + right.astype(np.int64)
+    if (weight == weight[0]).all():
+        return np.argsort(key)
+    return np.lexsort((weight, key))
+
+
 def _within(left: Floats, spread: Floats, point: npt.NDArray[np.intp]) -> float:
     """The correlation of what is left over between the rows of a point, 0 to 1."""
+    n = int(point.max()) + 1
 
     def pairs(values: Floats) -> float:
-        return float((np.bincount(point, values) ** 2).sum() - (values**2).sum())
+        return total_of(summed_by(point, values, n) ** 2) - total_of(values**2)
 
     possible = pairs(spread)
     return float(np.clip(pairs(left) / possible, 0, 1)) if possible > 1e-12 else 0.0
