@@ -24,7 +24,7 @@ from safetensors.numpy import save_file
 
 from .errors import InputError, warn
 from .images.heic import heic_version, is_heic, named_heic
-from .sources import on_disk
+from .sources import is_remote, known_stamp, name_of, on_disk, shown, split_member
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -404,15 +404,25 @@ def file_key(path: str) -> bytes | None:
     The times of a file that changed differ, but for one that changes twice within their
     resolution: so young a file has no key yet. On Windows, where a file's own times can all be
     set, another photo of the same size to the byte, written over it with the old times, goes unnoticed.
+    A photo in a shard is as its shard is. One that lies elsewhere has a key where a listing told its stamp.
     """
+    if isinstance(path, str) and is_remote(path):
+        stamp = known_stamp(path)
+        return None if stamp is None else _hashed((shown(path), stamp), path)
+    member = split_member(path) if isinstance(path, str) else None
+    file = member.tar if member else path
     try:
-        s = os.stat(on_disk(path))
+        s = os.stat(on_disk(file))
     except (OSError, ValueError, TypeError):
         return None
     if time.time_ns() - max(s.st_mtime_ns, s.st_ctime_ns) < _SETTLED_NS:
         return None
-    what = (os.path.abspath(path), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
-    decoder = heic_version() if named_heic(path) else ""
+    what = (os.path.abspath(file), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev)
+    return _hashed((*what, member.name) if member else what, path)
+
+
+def _hashed(what: tuple[object, ...], path: str) -> bytes:
+    decoder = heic_version() if named_heic(name_of(path)) else ""
     return hashlib.blake2b(
         repr(what).encode("utf-8", "surrogatepass"), digest_size=16, person=decoder.encode()[:16]
     ).digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +30,7 @@ from .photos import as_photos, groups_of, landscape, leave_out_closeups
 from .point_calibration import fit_point_calibration, to_card
 from .predicting import target_for
 from .saved_models import as_model
+from .sources import base_name
 from .voting import commonest, point_numbers
 
 __all__ = ["calibrate"]
@@ -103,7 +103,7 @@ def calibrate(
             "labelled photos."
         )
     trained = table[trained_on(model, table)]
-    points = set(trained["point_id"].fillna(trained["path"].map(os.path.basename)))
+    points = set(trained["point_id"].fillna(trained["path"].map(base_name)))
     if points:
         raise CalibrationError(
             f"{len(points)} points were trained on: {some(sorted(points))}. Calibrate on other points, "

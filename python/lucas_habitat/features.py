@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import compress, islice
@@ -20,7 +20,7 @@ from .engines import Target, cores, make_runner
 from .errors import PhotoError
 from .images.decode import Preprocessing, decode_photo
 from .images.heic import is_heic, named_heic
-from .sources import read_bytes
+from .sources import Fetch, ReadAhead, name_of, read_bytes
 
 if TYPE_CHECKING:
     from .networks.backbones import Backbone
@@ -140,7 +140,8 @@ def iter_features(
     Each core takes a few photos, decodes them and runs them through the network by itself, so
     that none waits for another. Memory does not grow with the number of photos, whose paths are
     asked for as they are needed. A photo that cannot be used is a row with its reason. Whatever
-    ends the run, features computed so far are in the cache.
+    ends the run, features computed so far are in the cache. Photos that lie elsewhere are fetched
+    before it is their turn, some dozens at a time.
 
     Parameters
     ----------
@@ -170,7 +171,8 @@ def iter_features(
     work = partial(_compute, backbone, preprocessing, target, store, contents)
     # A handful of photos is shared among the cores too.
     most = batch_size or min(target.batch_size, max(1, -(-total // cores())))
-    jobs = _jobs(paths, store, work, most)
+    ahead = ReadAhead()
+    jobs = _jobs(paths, store, ahead, work, most)
 
     def keep(part: _Part) -> None:
         if store:
@@ -178,18 +180,28 @@ def iter_features(
                 store.add(entry.content, entry.values, entry.file)
 
     pool = ThreadPoolExecutor(cores(), thread_name_prefix="photos")
-    # More jobs than cores, so that no core waits for its next one.
-    waiting = deque(pool.submit(job) for job in islice(jobs, 2 * cores()))
+    waiting = deque[Future[_Part]]()
+
+    def submit() -> None:
+        # More jobs than cores, so that no core waits for its next one.
+        while len(waiting) < max(2 * cores(), ahead.photos // most):
+            job = next(jobs, None)
+            if job is None:
+                return
+            waiting.append(pool.submit(job))
+
     try:
+        submit()
         with report(progress, total, "photos") as advance:
             while waiting:
                 part = waiting[0].result()
                 waiting.popleft()
-                waiting.extend(pool.submit(job) for job in islice(jobs, 1))
+                submit()
                 keep(part)
                 yield part.rows, part.features
                 advance(len(part.rows))
     finally:
+        ahead.close()
         pool.shutdown(cancel_futures=True)
         for future in waiting:
             if not future.cancelled() and future.exception() is None:
@@ -221,7 +233,8 @@ def _width(backbone: Backbone | StoredBackbone) -> int:
 def _jobs(
     paths: Iterable[str],
     store: FeatureCache | None,
-    work: Callable[[npt.NDArray[np.intp], list[str]], _Part],
+    ahead: ReadAhead,
+    work: Callable[[npt.NDArray[np.intp], list[Fetch | None], list[str]], _Part],
     most: int,
 ) -> Iterator[Callable[[], _Part]]:
     """What is to be done: a block's photos that the cache has, then the others, a few at a time."""
@@ -239,7 +252,8 @@ def _jobs(
             places = places[~is_cached]
         for first in range(0, len(places), most):
             few = places[first : first + most]
-            yield partial(work, start + few, [block[i] for i in few.tolist()])
+            photos = [block[i] for i in few.tolist()]
+            yield partial(work, start + few, [ahead.begin(path) for path in photos], photos)
         start += len(block)
 
 
@@ -254,19 +268,20 @@ def _compute(
     store: FeatureCache | None,
     contents: bool,
     rows: npt.NDArray[np.intp],
+    fetches: list[Fetch | None],
     paths: list[str],
 ) -> _Part:
     """Read, decode and compute some photos, in one of the pool's threads."""
     features, entries = Features.none(len(rows), _width(backbone)), list[_Entry]()
     photos, places, keys = [], [], []
-    for place, path in enumerate(paths):
+    for place, (path, fetch) in enumerate(zip(paths, fetches, strict=True)):
         # Before the file is read, because it may change meanwhile.
         file = file_key(path) if store else None
         try:
-            data = read_bytes(path)
+            data = fetch() if fetch else read_bytes(path)
             key = content_key(data) if store or contents else b""
             features.content[place] = key or None
-            if is_heic(data) and not named_heic(path):
+            if is_heic(data) and not named_heic(name_of(path)):
                 # The file's key would not change with the version of what decodes HEIC.
                 file = None
             cached = store.get(key) if store else None

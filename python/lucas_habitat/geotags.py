@@ -24,7 +24,7 @@ from .errors import PhotoError, inform, some, warn
 from .images.decode import open_image
 from .images.heic import count_without_heic, warn_of_heic
 from .photos import as_photos, list_photos
-from .sources import opened
+from .sources import READERS, base_name, is_remote, opened
 
 __all__ = ["locate_photos"]
 
@@ -191,7 +191,7 @@ def _read_all(paths: Sequence[str], progress: Progress) -> pd.DataFrame:
     # Threads, because what takes long is waiting for disks and networks.
     with (
         report(progress, len(paths), "photos located") as advance,
-        ThreadPoolExecutor(min(8, 4 * (os.cpu_count() or 1))) as pool,
+        ThreadPoolExecutor(_readers(paths)) as pool,
     ):
         try:
             for row in pool.map(_read, paths):
@@ -205,6 +205,11 @@ def _read_all(paths: Sequence[str], progress: Progress) -> pd.DataFrame:
     for column in ("datetime", "status", "error", "no_position"):
         tags[column] = tags[column].astype("str")
     return tags
+
+
+def _readers(paths: Sequence[str]) -> int:
+    is_far = any(isinstance(path, str) and is_remote(path) for path in paths)
+    return READERS if is_far else min(8, 4 * (os.cpu_count() or 1))
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -437,5 +442,5 @@ def _summarise(
         ),
     ):
         if rows.any():
-            names = table.loc[rows, "path"].map(os.path.basename).tolist()
+            names = table.loc[rows, "path"].map(base_name).tolist()
             warn(f"{int(rows.sum())} photos {what}: {some(names)}.")

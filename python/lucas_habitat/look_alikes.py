@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from .images.decode import Preprocessing
 from .images.heic import count_without_heic, warn_of_heic
 from .networks.backbones import load_backbone
 from .photos import as_photos, groups_of
+from .sources import base_name
 
 __all__ = ["near_duplicates"]
 
@@ -99,7 +99,7 @@ def near_duplicates(
     )
     warn_of_heic(count_without_heic(features.error))
     if not features.ok.all():
-        names = table.loc[~features.ok, "path"].map(os.path.basename)
+        names = table.loc[~features.ok, "path"].map(base_name)
         warn(f"{len(names)} of {len(table)} photos could not be compared: {some(names)}.")
     rows = np.flatnonzero(features.ok)
     points = pd.factorize(groups_of(table))[0]

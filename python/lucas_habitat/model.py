@@ -22,6 +22,7 @@ from .features import Features
 from .images.decode import Preprocessing
 from .networks.arrays import Arrays, head_logits
 from .networks.stored import StoredBackbone
+from .sources import base_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -274,7 +275,7 @@ def trained_on(model: HabitatModel, photos: pd.DataFrame) -> pd.Series:
     # A photo without a point is recognised by its file name and label.
     names = set(zip(training["photo"], training["habitat"], strict=True))
     has_trained_name = [
-        isinstance(path, str) and (os.path.basename(path), label) in names
+        isinstance(path, str) and (base_name(path), label) in names
         for path, label in zip(photos["path"], photos["habitat"], strict=True)
     ]
     has_no_point = photos["point_id"].isna()

@@ -6,8 +6,10 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,23 @@ from ._base.types import Photos
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
 from .images.names import DIRECTION_WORDS, SPLIT_WORDS, from_folders, from_name
-from .sources import readable, walk
+from .sources import (
+    Listed,
+    base_name,
+    is_remote,
+    is_shards,
+    joined,
+    list_s3,
+    list_shards,
+    local_copy,
+    member_address,
+    name_of,
+    readable,
+    shards_of,
+    shown,
+    split_member,
+    walk,
+)
 
 __all__ = ["DIRECTIONS", "list_photos"]
 
@@ -32,8 +50,9 @@ PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", *HEI
 COLUMNS = ("path", "point_id", "year", "direction", "habitat", "split")
 
 _SOURCES = (
-    "Photos can be a folder, a photo, a glob such as 'photos/*/*.jpg', a list of photos, or a "
-    ".csv or .parquet table with a column path."
+    "Photos can be a folder, a photo, a glob such as 'photos/*/*.jpg', a list of photos, a .csv or "
+    ".parquet table with a column path, or .tar shards; here, in S3 (s3://bucket/...) or on a web server "
+    "(https://...)."
 )
 
 
@@ -56,12 +75,15 @@ def list_photos(
     ----------
     source : path, sequence of paths, or pandas.DataFrame
         A folder (searched with its subfolders), a photo, a glob such as ``"photos/*/*.jpg"``, a
-        list of photos, or a table (CSV, Parquet or DataFrame) with a column ``path``.
-        Columns that a table has win over what the file names say.
+        list of photos, a table (CSV, Parquet or DataFrame) with a column ``path``, or tar shards
+        (``"shards/*.tar"``), in which ``key.cls`` (a class) and ``key.json`` (columns) tell of
+        ``key.jpg``. Columns that a table or shard has win over what the file names say. Tables, photos
+        and shards can lie on web servers (``"https://..."``), and these and folders in S3
+        (``"s3://bucket/photos/"``; extra ``remote``). A photo in a shard is ``shard.tar::name.jpg``.
     root : path, optional
         What relative paths of a table are relative to: by default the folder of the table
         file, or the working directory for a DataFrame. They must not leave it; absolute
-        paths are taken as they are.
+        paths and addresses are taken as they are.
     labels : bool, default True
         Whether folder names are classes. ``False`` leaves ``habitat`` missing, for folders
         that mean something else.
@@ -69,8 +91,8 @@ def list_photos(
     Returns
     -------
     pandas.DataFrame
-        One row a photo, in order of path (a table's or list's own order is kept):
-        ``path`` (absolute), ``point_id`` (text, missing where no point is known), ``year``
+        One row a photo, in order of path (a table's, list's or shard's own order is kept):
+        ``path`` (absolute, or an address), ``point_id`` (text, missing where no point is known), ``year``
         (Int64), ``direction`` (``P N E S W``, ``C`` close-up, or missing), ``habitat``,
         ``split`` (``train``, ``test`` or missing), then ``nuts0``, ``x`` and ``y`` (EPSG:3035,
         metres, from 8-digit LUCAS ids) where known, then a table's other columns.
@@ -93,28 +115,22 @@ def list_photos(
     >>> photos.groupby("habitat").point_id.nunique()        # doctest: +SKIP
     """
     if isinstance(source, pd.DataFrame):
-        photos = _from_table(source, Path(root or "."), "the table")
+        photos = _from_table(source, root or ".", "the table")
     elif not isinstance(source, str | os.PathLike):
         if not isinstance(source, Iterable):
             raise InputError(f"Photos cannot be read from {words.value(source)}. {_SOURCES}")
-        paths = [readable(str(full_path(p))) for p in source]
-        if not paths:
-            raise InputError("The list of photos is empty.")
-        photos = _from_paths(paths, [""] * len(paths), labels=False)
+        photos = _from_list([os.fspath(p) for p in source], labels)
+    elif _is_table(text := os.fspath(source)):
+        with _table_at(text) as table:
+            photos = _from_table(read_table(table.file), root or table.folder, table.name)
+    elif (listed := _list(text)) is not None:
+        photos = _from_listed(list(listed), labels)
+        if photos.empty:
+            raise InputError(_no_photos(text))
+    elif glob.has_magic(text) and not is_remote(text) and not full_path(text).is_file():
+        photos = _from_glob(str(full_path(text)), labels)
     else:
-        path = full_path(source)
-        if path.suffix.lower() in TABLE_ENDINGS or is_run(path):
-            photos = _from_table(read_table(path), Path(root or path.parent), path.name)
-        elif path.is_dir():
-            photos = _from_folder(path, labels)
-        elif path.is_file():
-            if path.suffix.lower() not in PHOTO_ENDINGS:
-                raise InputError(f"{path.name} is neither a photo nor a table. {_SOURCES}")
-            photos = _from_paths([readable(str(path))], [""], labels=False)
-        elif glob.has_magic(str(source)):
-            photos = _from_glob(str(path), labels)
-        else:
-            raise InputError(f"There is no {source}. {_SOURCES}")
+        photos = _from_one(text)
     _warn_of_labels(photos)
     return photos
 
@@ -143,45 +159,40 @@ def iter_photos(source: Photos, *, rows: int) -> Iterator[pd.DataFrame]:
         for start in range(0, len(table), rows):
             yield as_photos(table.iloc[start : start + rows].reset_index(drop=True))
         return
-    path = full_path(source) if isinstance(source, str | os.PathLike) else None
-    if path is not None and (path.suffix.lower() in TABLE_ENDINGS or is_run(path)):
+    text = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    if text is not None and _is_table(text):
         number = 0
-        for block in iter_table(path, rows):
-            yield _block_of_table(block, path, number)
-            number += len(block)
-    elif path is not None and path.is_dir():
-        yield from _iter_folder(path, rows)
+        with _table_at(text) as place:
+            for block in iter_table(place.file, rows):
+                yield _block_of_table(block, place, number)
+                number += len(block)
+    elif text is not None and (listed := _list(text)) is not None:
+        n = 0
+        while few := list(islice(listed, rows)):
+            n += len(few)
+            yield _from_listed(few, labels=True)
+        if not n:
+            raise InputError(_no_photos(text))
     else:
         yield from iter_photos(list_photos(source), rows=rows)
 
 
-def _block_of_table(table: pd.DataFrame, path: Path, before: int) -> pd.DataFrame:
+def _block_of_table(rows: pd.DataFrame, table: _TableFile, before: int) -> pd.DataFrame:
     """Some rows of a user's table as photos; ``before`` is how many rows come before them."""
     require_columns(
-        table,
+        rows,
         ["path"],
-        f"A photo table ({path.name})",
+        f"A photo table ({table.name})",
         "One row is one photo; path is its file, relative to the table.",
     )
-    _check_named(table, path.name, before)
-    return _complete(within(table, path.parent))
+    _check_named(rows, table.name, before)
+    return _complete(within(rows, table.folder))
 
 
-def _iter_folder(folder: Path, rows: int) -> Iterator[pd.DataFrame]:
-    paths, top, n = _walk(folder), readable(str(folder)), 0
-    while block := list(islice(paths, rows)):
-        n += len(block)
-        folders = [os.path.relpath(os.path.dirname(p), top) for p in block]
-        yield _from_paths(block, folders, labels=True)
-    if not n:
-        raise InputError(_no_photos(folder))
-
-
-def within(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def within(table: pd.DataFrame, folder: str | os.PathLike[str]) -> pd.DataFrame:
     """A table with its relative paths within a folder made absolute; they must not leave it."""
-    paths = [
-        _inside(p, os.path.abspath(folder)) if isinstance(p, str) else p for p in table["path"]
-    ]
+    place = _place(folder)
+    paths = [_inside(p, place) if isinstance(p, str) else p for p in table["path"]]
     return table.assign(path=pd.Series(paths, index=table.index, dtype="str"))
 
 
@@ -195,24 +206,109 @@ def landscape(photos: pd.DataFrame) -> pd.Series:
     return photos["direction"].isna() | (photos["direction"] != "C")
 
 
-def _from_folder(folder: Path, labels: bool) -> pd.DataFrame:
-    paths = list(_walk(folder))
-    if not paths:
-        raise InputError(_no_photos(folder))
-    top = readable(str(folder))
-    return _from_paths(paths, [os.path.relpath(os.path.dirname(p), top) for p in paths], labels)
+class _TableFile(NamedTuple):
+    """The file of a photo table."""
+
+    file: Path
+    #: What its relative paths are relative to.
+    folder: str
+    name: str
 
 
-def _no_photos(folder: Path) -> str:
-    return (
-        f"There is no photo in {folder}. Looked for {', '.join(PHOTO_ENDINGS)} there and in its "
-        "subfolders."
+def _is_table(source: str) -> bool:
+    name = name_of(source)
+    return os.path.splitext(name)[1].lower() in TABLE_ENDINGS or (
+        not is_remote(source) and is_run(full_path(source))
     )
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    """The photos in a folder and its subfolders, in order of path."""
-    return walk(folder, PHOTO_ENDINGS)
+@contextmanager
+def _table_at(source: str) -> Iterator[_TableFile]:
+    """The file of a table, which is here for as long as it is read."""
+    if not is_remote(source):
+        path = full_path(source)
+        yield _TableFile(path, str(path.parent), path.name)
+        return
+    with local_copy(source) as copy:
+        yield _TableFile(copy, shown(source).rpartition("/")[0], copy.name)
+
+
+def _list(source: str) -> Iterator[Listed] | None:
+    """The photos of a folder, of tar shards or in S3, as a stream; None for what else a source can be."""
+    if is_remote(source):
+        if is_shards(source):
+            return list_shards(shards_of(source), PHOTO_ENDINGS)
+        is_photo = name_of(source).lower().endswith(PHOTO_ENDINGS) and not glob.has_magic(source)
+        if source.lower().startswith("s3:") and not split_member(source) and not is_photo:
+            return list_s3(source, PHOTO_ENDINGS)
+        return None
+    if split_member(source):
+        return None
+    path = full_path(source)
+    if path.is_dir():
+        return _walk(path)
+    return list_shards(shards_of(str(path)), PHOTO_ENDINGS) if is_shards(source) else None
+
+
+def _walk(folder: Path) -> Iterator[Listed]:
+    top = readable(str(folder))
+    for path in walk(folder, PHOTO_ENDINGS):
+        yield Listed(path, os.path.relpath(os.path.dirname(path), top), {})
+
+
+def _no_photos(source: str) -> str:
+    where = "" if is_shards(source) else " there and in its subfolders"
+    return f"There is no photo in {readable(shown(source))}. Looked for {', '.join(PHOTO_ENDINGS)}{where}."
+
+
+def _from_listed(listed: Sequence[Listed], labels: bool) -> pd.DataFrame:
+    return _from_paths(
+        [photo.path for photo in listed],
+        [photo.folder for photo in listed],
+        labels,
+        [photo.columns for photo in listed],
+    )
+
+
+def _from_list(paths: Sequence[str], labels: bool) -> pd.DataFrame:
+    """Photos that a user listed, or shards."""
+    if not paths:
+        raise InputError("The list of photos is empty.")
+    places = [_place(path) for path in paths]
+    if all(map(is_shards, places)):
+        photos = _from_listed(list(list_shards(places, PHOTO_ENDINGS)), labels)
+        if photos.empty:
+            raise InputError(_no_photos(places[0]))
+        return photos
+    return _from_paths(places, [""] * len(places), labels=False)
+
+
+def _from_one(source: str) -> pd.DataFrame:
+    """A photo by itself."""
+    place = _place(source)
+    if not is_remote(source) and not split_member(source):
+        path = full_path(source)
+        if not path.is_file():
+            raise InputError(f"There is no {source}. {_SOURCES}")
+        if path.suffix.lower() not in PHOTO_ENDINGS:
+            raise InputError(f"{path.name} is neither a photo nor a table. {_SOURCES}")
+    elif not name_of(source).lower().endswith(PHOTO_ENDINGS):
+        raise InputError(
+            f"{shown(source)} is neither a photo, a table nor a shard, and what a web server has cannot be "
+            f"listed. {_SOURCES}"
+        )
+    return _from_paths([place], [""], labels=False)
+
+
+def _place(path: str | os.PathLike[str]) -> str:
+    """A path made absolute; an address stays as it is."""
+    text = os.fspath(path)
+    if is_remote(text):
+        return text
+    member = split_member(text)
+    if member:
+        return member_address(_place(member.tar), member.name)
+    return readable(str(full_path(text)))
 
 
 def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
@@ -233,16 +329,33 @@ def _from_glob(pattern: str, labels: bool) -> pd.DataFrame:
     return _from_paths([readable(p) for p in paths], folders, labels)
 
 
-def _from_paths(paths: Sequence[str], folders: Sequence[str], labels: bool) -> pd.DataFrame:
+def _from_paths(
+    paths: Sequence[str],
+    folders: Sequence[str],
+    labels: bool,
+    columns: Sequence[dict[str, Any]] | None = None,
+) -> pd.DataFrame:
+    """A photo table of paths; ``columns`` are what stands beside each photo, and win over its name."""
     # Where both tell the year, a photo's own name wins over its folder.
     rows = [
-        {"path": path, **from_folders(path, folder, labels), **from_name(path)}
-        for path, folder in zip(paths, folders, strict=True)
+        {
+            "path": path,
+            **from_folders(f"/{name_of(path)}", folder, labels),
+            **from_name(name_of(path)),
+            **more,
+        }
+        for path, folder, more in zip(paths, folders, columns or ({} for _ in paths), strict=True)
     ]
-    return _complete(tidy_types(pd.DataFrame(rows)))
+    table = pd.DataFrame(rows)
+    if columns and any(columns):
+        for column in table.select_dtypes(
+            "object", exclude="str"
+        ):  # text in some rows, numbers in others
+            table[column] = table[column].astype("str")
+    return _complete(tidy_types(table)) if rows else table
 
 
-def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
+def _from_table(table: pd.DataFrame, root: str | os.PathLike[str], name: str) -> pd.DataFrame:
     """A photo table of a table that a user gave; ``name`` is what errors call it."""
     require_columns(
         table,
@@ -254,20 +367,20 @@ def _from_table(table: pd.DataFrame, root: Path, name: str) -> pd.DataFrame:
         raise InputError(f"The photo table ({name}) has no rows.")
     table = tidy_types(table)
     _check_named(table, name)
-    folder = os.path.abspath(root)
+    folder = _place(root)
     table["path"] = [_inside(str(p), folder) for p in table["path"]]
     is_repeated = table.duplicated()
     if is_repeated.any():
         warn(
             f"{int(is_repeated.sum())} rows of {name} stand twice and were left out: "
-            f"{some(table.loc[is_repeated, 'path'].map(os.path.basename).tolist())}."
+            f"{some(table.loc[is_repeated, 'path'].map(base_name).tolist())}."
         )
         table = table[~is_repeated].reset_index(drop=True)
     ambiguous = table.loc[table["path"].duplicated(), "path"].unique()
     if len(ambiguous):
         raise InputError(
             f"{len(ambiguous)} photos stand in {name} twice, with different labels or other values: "
-            f"{some(ambiguous)}. Keep one row a photo."
+            f"{some([shown(path) for path in ambiguous])}. Keep one row a photo."
         )
     return _complete(table)
 
@@ -284,6 +397,13 @@ def _check_named(table: pd.DataFrame, name: str, before: int = 0) -> None:
 
 def _inside(path: str, folder: str) -> str:
     """A table's path made absolute; a relative one must not leave the folder."""
+    member = split_member(path)
+    if member:
+        return member_address(_inside(member.tar, folder), member.name)
+    if is_remote(path):
+        return path
+    if is_remote(folder):
+        return joined(folder, path)
     # Backslashes are separators in tables written on Windows, save where a file is called so.
     if os.sep == "/" and "\\" in path and not os.path.lexists(path):
         path = path.replace("\\", "/")
@@ -303,7 +423,9 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """Add the columns every photo table has, and bring directions to one letter."""
     table = table.copy()
     if not {"point_id", "year", "direction"} <= set(table.columns):
-        from_names = pd.DataFrame([from_name(str(p)) for p in table["path"]], index=table.index)
+        from_names = pd.DataFrame(
+            [from_name(name_of(str(p))) for p in table["path"]], index=table.index
+        )
         for column in ("point_id", "year", "direction"):
             if column not in table and column in from_names:
                 table[column] = from_names[column]

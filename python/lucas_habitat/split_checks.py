@@ -20,6 +20,7 @@ from .blocks import NEAR_DUPLICATES, place_of_points, rows_of_points
 from .errors import InputError, some
 from .look_alikes import near_duplicates
 from .photos import as_photos, groups_of
+from .sources import base_name
 
 __all__ = ["SplitCheck", "check_split"]
 
@@ -191,9 +192,7 @@ def _content(sides: _Sides) -> _Finding:
     same = [path for path, digest in digests.items() if digest in twins]
     n_unread = len(set(sides.train["path"]) | set(sides.test["path"])) - len(set(train) | set(test))
     if same:
-        pairs = [
-            f"{os.path.basename(path)} is {os.path.basename(twins[digests[path]])}" for path in same
-        ]
+        pairs = [f"{base_name(path)} is {base_name(twins[digests[path]])}" for path in same]
         text = f"{len(same)} test photos have the content of a training photo ({some(pairs, 3)})."
         return _Finding("content", "leak", len(same), text)
     if n_unread:
@@ -231,7 +230,7 @@ def _near_duplicates(
         )
     partners = straddling[NEAR_DUPLICATES].map(alike)
     pairs = [
-        f"{os.path.basename(mine)} is like {os.path.basename(other)}"
+        f"{base_name(mine)} is like {base_name(other)}"
         for mine, other in zip(straddling["path"], partners, strict=True)
     ]
     text = f"{n} of {n_test} test photos are near-duplicates of training photos ({some(pairs, 3)})"

@@ -32,7 +32,7 @@ from .networks.backbones import load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
 from .networks.logistic import LogisticSettings, fit_regressions
 from .photos import as_photos, groups_of, leave_out_closeups
-from .sources import read_bytes
+from .sources import base_name, read_bytes
 from .splits import check_classes, draw_test_points, tell_without_point
 
 __all__ = ["RECIPES", "train"]
@@ -395,7 +395,7 @@ def _readable_rows(
     is_readable = features.ok
     is_training = np.arange(len(photos)) < n_training
     refused = [
-        f"{os.path.basename(photos['path'].iloc[i])} ({features.status[i]})"
+        f"{base_name(photos['path'].iloc[i])} ({features.status[i]})"
         for i in np.flatnonzero(~is_readable)
     ]
     rows = LabelledRows(
@@ -487,7 +487,7 @@ def _memory_of(
         drawn = np.sort(np.random.default_rng(seed).choice(len(fit), _KEPT_FEATURES, replace=False))
     table = photos.iloc[fit][["path", "point_id", "year", "direction", "habitat"]]
     # File names only: a shared model must not tell where its maker keeps photos.
-    table = table.assign(path=table["path"].map(os.path.basename)).rename(columns={"path": "photo"})
+    table = table.assign(path=table["path"].map(base_name)).rename(columns={"path": "photo"})
     table["has_features"] = np.isin(np.arange(len(fit)), drawn)
     values = np.empty((len(drawn), features.shape[1]), np.float16)
     # A few at a time: taken at once they would be copied as float32 first.

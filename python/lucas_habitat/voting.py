@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from .learned_votes import FEWEST, learned_probabilities
 from .photos import as_photos, groups_of, leave_out_closeups
 from .point_calibration import COLUMN as CORRECTION
 from .point_calibration import POOLS, PointCalibration, from_text, pooled, put_right
+from .sources import base_name
 
 __all__ = ["vote"]
 
@@ -152,7 +152,7 @@ def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDA
     if is_repeated.any():
         warn(
             f"{int(is_repeated.sum())} photos stand in the table twice and vote once: "
-            f"{some(photos.loc[is_repeated, 'path'].map(os.path.basename).tolist())}."
+            f"{some(photos.loc[is_repeated, 'path'].map(base_name).tolist())}."
         )
         photos = photos[~is_repeated].reset_index(drop=True)
     number = point_numbers(photos)

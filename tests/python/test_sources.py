@@ -1,9 +1,16 @@
 """Where photos lie: folders of any size and with any names, and the bytes behind an address."""
 
+import contextlib
+import gzip
+import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tracemalloc
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +20,8 @@ from conftest import colour_photo
 import lucas_habitat as lh
 from lucas_habitat._base.tables import read_table, write_table
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, PhotoError
-from lucas_habitat.photos import PHOTO_ENDINGS
-from lucas_habitat.sources import on_disk, read_bytes, readable, walk
+from lucas_habitat.photos import PHOTO_ENDINGS, iter_photos
+from lucas_habitat.sources import on_disk, read_bytes, readable, stamps, walk
 
 
 def photo(path, seed=0, habitat="woody"):
@@ -220,3 +227,243 @@ def test_a_table_without_carriage_returns_is_written_as_ever(tmp_path):
     assert (
         write_table(table, tmp_path / "t.csv").read_text() == 'path,p\na b.jpg,0.1\n"c,d.jpg",1.0\n'
     )
+
+
+# Shards
+
+
+def add(tar, name, data, **how):
+    """An entry of a tar file, with whatever its head says."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    for key, value in how.items():
+        setattr(entry, key, value)
+    tar.addfile(entry, io.BytesIO(data))
+
+
+def make_shard(path, files, format=tarfile.PAX_FORMAT):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w", format=format) as tar:
+        for name, data in files.items():
+            add(tar, name, data)
+    return path
+
+
+@pytest.fixture(scope="module")
+def jpegs():
+    """Photos of two points, and what is none."""
+    photos = {}
+    for i, habitat in enumerate(("woody", "cropland", "grassland")):
+        for direction in ("north", "east"):
+            data = io.BytesIO()
+            colour_photo(habitat, i).save(data, "JPEG", quality=90)
+            photos[f"{habitat}/{43003600 + i}_{direction}_2018.jpg"] = data.getvalue()
+    whole = photos["woody/43003600_north_2018.jpg"]
+    photos["woody/cut.jpg"] = whole[: len(whole) // 2]
+    photos["woody/empty.jpg"] = b""
+    photos["woody/text.jpg"] = b"no photo at all"
+    return photos
+
+
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_the_photos_in_a_shard_are_those_in_a_folder(tmp_path, jpegs, format):
+    shard = make_shard(tmp_path / "a.tar", jpegs, format)
+    for name, data in jpegs.items():
+        (tmp_path / "fotos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fotos" / name).write_bytes(data)
+    folder, table = lh.list_photos(tmp_path / "fotos"), lh.list_photos(shard)
+    assert list(table["path"]) == [f"{shard}::{name}" for name in jpegs]
+    assert read_bytes(table["path"][0]) == jpegs["woody/43003600_north_2018.jpg"]
+    rest = folder.columns.drop("path")
+    pd.testing.assert_frame_equal(table.sort_values("path", ignore_index=True)[rest], folder[rest])
+
+
+def test_long_and_odd_names_are_found_in_a_shard(tmp_path, jpegs):
+    data = jpegs["woody/43003600_north_2018.jpg"]
+    names = ["d/" * 150 + "x.jpg", "ø æ.jpg", "a::b.jpg", "a.tar::b.jpg", "a\nb.jpg"]
+    shard = make_shard(tmp_path / "a.tar", dict.fromkeys(names, data))
+    table = lh.list_photos(shard)
+    assert [read_bytes(path) == data for path in table["path"]] == [True] * 5
+    again = lh.list_photos(write_table(table, tmp_path / "t.csv"))
+    assert list(again["path"]) == list(table["path"])
+
+
+def test_what_stands_beside_a_photo_in_a_shard_becomes_columns(tmp_path, jpegs):
+    data = jpegs["woody/43003600_north_2018.jpg"]
+    about = {"point_id": 31062100, "year": 2018, "direction": "N", "obs_dist": 1.5, "note": "ø"}
+    shard = make_shard(
+        tmp_path / "0001.tar",
+        {
+            "000.jpg": data,
+            "000.cls": b"woody\n",
+            "000.json": json.dumps(about | {"nested": {"a": 1}, "path": "/etc/passwd"}).encode(),
+            "001.json": b'{"habitat": "cropland", "note": 7}',
+            "001.cls": b"woody",
+            "001.jpg": data,
+            "002.jpg": data,
+            "002.json": b"[1, 2]",
+            "003.jpg": data,
+            "003.json": b'{"a":' * 3000,
+            "003.txt": b"a caption",
+            "004.jpg": data,
+            "004.json": b" " * 100_000,
+        },
+    )
+    with pytest.warns(LucasWarning, match=r"3 files beside photos are not understood.*002\.json"):
+        table = lh.list_photos(shard)
+    assert list(table["path"]) == [f"{shard}::00{i}.jpg" for i in range(5)]
+    assert table["habitat"].tolist()[:2] == ["woody", "cropland"]
+    assert table["habitat"].isna().tolist() == [False, False, True, True, True]
+    first = table.iloc[0]
+    assert (first["point_id"], first["year"], first["direction"]) == ("31062100", 2018, "N")
+    assert (first["obs_dist"], first["note"], first["x"]) == (1.5, "ø", 3106000)
+    assert table["note"].tolist()[1] == "7"
+    assert "nested" not in table
+    write_table(table, tmp_path / "t.parquet")
+
+
+def test_shards_are_taken_by_pattern_by_list_and_one_by_one(tmp_path, jpegs):
+    names = list(jpegs)
+    for i in range(3):
+        make_shard(tmp_path / "s" / f"{i}.tar", {n: jpegs[n] for n in names[2 * i : 2 * i + 2]})
+    paths = [f"{tmp_path}/s/{i}.tar::{names[2 * i + j]}" for i in range(3) for j in range(2)]
+    assert list(lh.list_photos(str(tmp_path / "s" / "*.tar"))["path"]) == paths
+    assert list(lh.list_photos(sorted((tmp_path / "s").iterdir()))["path"]) == paths
+    assert list(lh.list_photos(tmp_path / "s" / "1.tar")["path"]) == paths[2:4]
+    assert list(lh.list_photos(paths[3])["path"]) == [paths[3]]
+    assert list(lh.list_photos(paths[1:])["path"]) == paths[1:]
+    blocks = list(iter_photos(str(tmp_path / "s" / "*.tar"), rows=4))
+    assert [len(block) for block in blocks] == [4, 2]
+    assert [p for block in blocks for p in block["path"]] == paths
+    with pytest.raises(InputError, match=r"no photo in .*nothing\*\.tar"):
+        lh.list_photos(str(tmp_path / "nothing*.tar"))
+
+
+def test_a_table_names_photos_in_shards_relative_to_itself(tmp_path, jpegs):
+    shard = make_shard(tmp_path / "shards" / "a.tar", jpegs)
+    name = next(iter(jpegs))
+    (tmp_path / "t.csv").write_text(f"path\nshards/a.tar::{name}\n")
+    assert list(lh.list_photos(tmp_path / "t.csv")["path"]) == [f"{shard}::{name}"]
+    (tmp_path / "t.csv").write_text(f"path\n../shards/a.tar::{name}\n")
+    with pytest.raises(InputError, match="leaves the folder"):
+        lh.list_photos(tmp_path / "t.csv")
+
+
+def status_of(path):
+    with pytest.raises(PhotoError) as caught:
+        read_bytes(str(path))
+    return caught.value.status
+
+
+def test_photos_in_shards_have_the_statuses_of_files(tmp_path, jpegs):
+    shard = make_shard(tmp_path / "a.tar", jpegs)
+    assert status_of(f"{shard}::gone.jpg") == "missing"
+    assert status_of(f"{tmp_path}/gone.tar::x.jpg") == "missing"
+    assert status_of(f"{shard}::woody/empty.jpg") == "empty"
+    assert status_of(f"{tmp_path}::x.jpg") == "missing"
+    (tmp_path / "folder.tar").mkdir()
+    assert status_of(f"{tmp_path}/folder.tar::x.jpg") == "unreadable"
+    entry = tarfile.TarInfo("big.jpg")
+    entry.size = 500_000_001
+    with open(tmp_path / "big.tar", "wb") as file:  # a hole, which takes no room
+        file.write(entry.tobuf())
+        file.truncate(500_010_240)
+    assert status_of(f"{tmp_path}/big.tar::big.jpg") == "too large"
+
+
+def test_a_shard_that_changed_is_read_anew(tmp_path, jpegs):
+    one, other = (jpegs[n] for n in list(jpegs)[:3:2])
+    shard = make_shard(tmp_path / "a.tar", {"x.jpg": one})
+    assert read_bytes(f"{shard}::x.jpg") == one
+    before = stamps([f"{shard}::x.jpg", f"{shard}::y.jpg"])
+    assert before[0]
+    assert before[1] is None
+    make_shard(shard, {"y.jpg": one, "x.jpg": other})
+    os.utime(shard, (1, 1))
+    assert read_bytes(f"{shard}::x.jpg") == other
+    after = stamps([f"{shard}::x.jpg"])
+    assert after[0]
+    assert after != before[:1]
+
+
+def hostile_shards(folder, data):
+    """Tar files that say what is not so, by name."""
+    with tarfile.open(folder / "links.tar", "w") as tar:
+        add(tar, "a.jpg", data)
+        add(tar, "link.jpg", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+        add(tar, "hard.jpg", b"", type=tarfile.LNKTYPE, linkname="../../etc/passwd")
+        add(tar, "pipe.jpg", b"", type=tarfile.FIFOTYPE)
+        add(tar, "zero.jpg", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=5)
+        add(tar, "folder.jpg", b"", type=tarfile.DIRTYPE)
+        add(tar, "/etc/absolute.jpg", data)
+        add(tar, "../../above.jpg", data)
+    whole = (folder / "links.tar").read_bytes()
+    (folder / "cut.tar").write_bytes(whole[: 512 + len(data) // 2])
+    (folder / "noise.tar").write_bytes(bytes(range(256)) * 40)
+    (folder / "nothing.tar").write_bytes(b"")
+    with gzip.open(folder / "zipped.tar", "wb") as file:
+        file.write(whole)
+    head = bytearray(tarfile.TarInfo("a.jpg").tobuf())
+    for name, size in (("negative", -512), ("endless", 1 << 60), ("backwards", -1024)):
+        for kind in (b"0", b"x", b"L"):
+            head[124:136] = (size % 256**12).to_bytes(12, "big")
+            head[124] = 0xFF if size < 0 else 0x80
+            head[156:157] = kind
+            head[148:156] = b"        "
+            head[148:156] = b"%06o\0 " % sum(head)
+            (folder / f"{name}{kind.decode()}.tar").write_bytes(whole[:1024] + bytes(head) * 3)
+    head = bytearray(tarfile.TarInfo("././@PaxHeader").tobuf())
+    head[156:157] = b"x"
+    head[148:156] = b"        "
+    head[148:156] = b"%06o\0 " % sum(head)
+    (folder / "nested.tar").write_bytes(bytes(head) * 5000)
+
+
+def test_hostile_shards_neither_escape_nor_hang(tmp_path, jpegs):
+    data = jpegs["woody/43003600_north_2018.jpg"]
+    hostile_shards(tmp_path, data)
+    table = lh.list_photos(tmp_path / "links.tar")
+    assert list(table["path"].str.partition("::")[2]) == [
+        "a.jpg",
+        "/etc/absolute.jpg",
+        "../../above.jpg",
+    ]
+    assert all(read_bytes(path) == data for path in table["path"])
+    assert status_of(f"{tmp_path}/links.tar::link.jpg") == "missing"
+    with pytest.warns(LucasWarning, match="1 of 1 shards could not be read, or not to their end"):
+        cut = lh.list_photos(tmp_path / "cut.tar")
+    assert status_of(cut["path"].item()) == "damaged"
+    for file in sorted(tmp_path.glob("*.tar")):
+        if file.stem in ("links", "cut"):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LucasWarning)
+            try:
+                for path in lh.list_photos(file)["path"]:
+                    with contextlib.suppress(PhotoError):
+                        read_bytes(path)
+            except InputError as error:
+                assert "There is no photo in" in str(error)  # noqa: PT017
+        assert status_of(f"{file}::gone.jpg") == "missing"
+    with pytest.warns(LucasWarning, match="is compressed, .* gunzip"), pytest.raises(InputError):
+        lh.list_photos(tmp_path / "zipped.tar")
+    assert sorted(os.listdir(tmp_path)) == sorted(p.name for p in tmp_path.glob("*.tar"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_a_shard_cannot_fill_the_memory_with_a_name(tmp_path):
+    """The head of a long name says that it has a gigabyte, and the file has it, as a hole."""
+    head = bytearray(tarfile.TarInfo("././@LongLink").tobuf())
+    head[124:136] = b"\x80" + (1_000_000_000).to_bytes(11, "big")
+    head[156:157] = b"L"
+    head[148:156] = b"        "
+    head[148:156] = b"%06o\0 " % sum(head)
+    with open(tmp_path / "a.tar", "wb") as file:
+        file.write(head)
+        file.truncate(1_000_002_048)
+    tracemalloc.start()
+    try:
+        assert status_of(f"{tmp_path}/a.tar::x.jpg") == "missing"
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()

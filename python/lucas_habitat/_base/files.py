@@ -26,15 +26,6 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def file_stamp(path: str | os.PathLike[str]) -> str | None:
-    """What tells without reading that a file is as it was: its size and time; None if it is not there."""
-    try:
-        stat = os.stat(path)
-    except (OSError, ValueError, TypeError):
-        return None
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
-
-
 def write_json(values: object, path: str | os.PathLike[str]) -> Path:
     """Write plain values as JSON; a number that JSON does not know is an error, not `NaN`."""
     return write_text(

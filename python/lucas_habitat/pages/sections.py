@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from ..pictures.photos import draw_point
 from ..pictures.tables import confusion_table, examples_table, map_table, point_table
 from ..pictures.transitions import draw_transitions
 from ..review import doubts_table
+from ..sources import base_name
 from ..survey.campaigns import CAMPAIGNS
 from ..survey.credit import credit
 from ..voting import has_learned_vote
@@ -581,7 +581,7 @@ def _example(row: Mapping[Any, Any]) -> Markup:
     if str(row["predicted"]) != row["habitat"]:
         probability = row["reference_probability"]
         label += f"; is {row['habitat']}" + ("" if pd.isna(probability) else f" {probability:.2f}")
-    name = os.path.basename(str(row["path"]))
+    name = base_name(str(row["path"]))
     try:
         pixels = thumbnail(str(row["path"]), _SIDE)
     except PhotoError as error:
@@ -649,7 +649,7 @@ def refused(run: Results) -> Section:
     section.parts.append(html_table(numbers.rename(columns=columns), "Reasons"))
     section.tables["refused"] = numbers
     if len(bad):
-        names = bad["path"].map(lambda p: os.path.basename(str(p)))
+        names = bad["path"].map(lambda p: base_name(str(p)))
         errors = bad["error"] if "error" in bad else bad["status"]
         named = [f"{n}: {e}" for n, e in zip(names, errors, strict=True)][:_MOST_REFUSED]
         section.parts.append(bullets(named))

@@ -16,14 +16,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .._base import words
-from .._base.files import file_stamp
 from .._base.runs import STAMP
 from .._base.tables import tidy_types
 from .._base.types import Photos
 from ..errors import InputError, LucasWarning, some, warn
 from ..model import HabitatModel, inform_of_training, marked_as_trained
 from ..photos import check_labels, iter_photos
-from ..sources import on_disk
+from ..sources import stamps
 
 __all__ = [
     "LISTING",
@@ -73,7 +72,7 @@ def list_into(folder: Path, photos: Photos, model: HabitatModel) -> Listing:
             n_trained_on += n_trained
             keys.append(_Keys.of(block))
             # Before photos are read, so that one that changes after its stamp is seen to have.
-            block[STAMP] = pd.Series([file_stamp(on_disk(p)) for p in block["path"]], dtype="str")
+            block[STAMP] = pd.Series(stamps(block["path"].tolist()), dtype="str")
             table = arrow_table(block)
             files.append(folder / LISTING / f"{len(files):06d}.parquet")
             pq.write_table(table, files[-1])

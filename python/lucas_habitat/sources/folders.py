@@ -7,29 +7,9 @@ from collections.abc import Iterator
 
 from ..errors import InputError, inform, warn
 from .names import on_disk, readable
+from .remarks import Remarks
 
 __all__ = ["walk"]
-
-#: Of what a walk comes across, so many are named; all are counted.
-_NAMED = 5
-
-
-class _Remarks:
-    """How often something was come across, and the first few."""
-
-    def __init__(self) -> None:
-        self.n = 0
-        self._first: list[str] = []
-
-    def add(self, text: str) -> None:
-        """Count one."""
-        self.n += 1
-        if len(self._first) < _NAMED:
-            self._first.append(text)
-
-    def __str__(self) -> str:
-        more = f" and {self.n - _NAMED} more" if self.n > _NAMED else ""
-        return ", ".join(self._first) + more
 
 
 def walk(folder: str | os.PathLike[str], endings: tuple[str, ...]) -> Iterator[str]:
@@ -62,7 +42,7 @@ def walk(folder: str | os.PathLike[str], endings: tuple[str, ...]) -> Iterator[s
         If the folder itself cannot be listed.
     """
     top = readable(os.fspath(folder))
-    unlisted, rewritten, same = _Remarks(), _Remarks(), _Remarks()
+    unlisted, rewritten, same = Remarks(), Remarks(), Remarks()
     visited = {os.path.realpath(on_disk(top))}
     try:
         # What is still to come of each folder on the way down.
@@ -87,7 +67,7 @@ def walk(folder: str | os.PathLike[str], endings: tuple[str, ...]) -> Iterator[s
 
 
 def _entries(
-    folder: str, endings: tuple[str, ...], rewritten: _Remarks, same: _Remarks
+    folder: str, endings: tuple[str, ...], rewritten: Remarks, same: Remarks
 ) -> Iterator[str]:
     """The paths of a folder's files and, with a separator at their end, subfolders, sorted."""
     names = list[str]()
@@ -133,7 +113,7 @@ def _shortened(path: str) -> str:
     return path if len(path) <= 200 else f"{path[:100]}...{path[-80:]}"
 
 
-def _tell(folder: str, unlisted: _Remarks, rewritten: _Remarks, same: _Remarks) -> None:
+def _tell(folder: str, unlisted: Remarks, rewritten: Remarks, same: Remarks) -> None:
     """Say what a walk left out or wrote in another way."""
     if unlisted.n:
         warn(
