@@ -18,6 +18,7 @@ __all__ = [
     "LucasMessage",
     "LucasWarning",
     "ModelError",
+    "OutputError",
     "PhotoError",
     "SplitError",
     "WeightsError",
@@ -62,6 +63,10 @@ class DeviceError(LucasError, ValueError):
 
 class ModelError(LucasError, ValueError):
     """A model folder is damaged, foreign, or written by a newer version."""
+
+
+class OutputError(LucasError, OSError):
+    """A file or folder cannot be written: the disk is full, or nothing may be written there."""
 
 
 class WeightsError(LucasError, OSError):

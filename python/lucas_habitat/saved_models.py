@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +16,18 @@ import pandas as pd
 
 from ._base import words
 from ._base.cards import Card
-from ._base.files import file_sha256, full_path, is_occupied, write_json
+from ._base.files import (
+    ABANDONED,
+    check_out_folder,
+    file_sha256,
+    flush_file,
+    flush_folder,
+    full_path,
+    is_occupied,
+    save_tensors,
+    write_json,
+    writing,
+)
 from ._base.tables import EXACT
 from ._base.tree import FINEST, levels_of
 from ._base.version import __version__
@@ -28,6 +40,8 @@ from .networks.stored import StoredBackbone
 from .point_calibration import check_calibration
 
 __all__ = ["load_model", "save_model"]
+
+_CARD = "card.json"
 
 _WEIGHTS = "model.safetensors"
 
@@ -65,19 +79,43 @@ def save_model(
     ------
     InputError
         If the folder holds something already.
+    OutputError
+        If the disk is full or nothing may be written there; a model that was there is as it was.
     """
     folder = check_model_folder(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    new.mkdir()
-    try:
-        _write_folder(model, new)
-        _put_in_place(new, folder)
-    except BaseException:
-        if not _old_beside(new).exists():
-            shutil.rmtree(new, ignore_errors=True)
-        raise
+    with writing(folder, _bytes_of(model)):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new.mkdir()
+        try:
+            _remove_leftovers(folder, new.stat().st_mtime)
+            _write_folder(model, new)
+            _put_in_place(new, folder)
+        except BaseException:
+            if not _old_beside(new).exists():
+                shutil.rmtree(new, ignore_errors=True)
+            raise
     return folder
+
+
+def _bytes_of(model: HabitatModel) -> int:
+    """About how large a saved model is; the tables of a card and photos come on top."""
+    arrays = [*model.head_weights.values(), *model.backbone.state.values(), model.training_features]
+    return sum(array.nbytes for array in arrays)
+
+
+def _remove_leftovers(folder: Path, now: float) -> None:
+    """Remove what killed programs left beside a model's folder when they wrote it.
+
+    ``now`` is by the clock of what holds the folder.
+    """
+    for new in folder.parent.glob(f".{glob.escape(folder.name)}-????????"):
+        with suppress(OSError):
+            files = list(new.iterdir())
+            is_ours = all(f.name in (*_FILES, _CARD) or f.name.startswith(".") for f in files)
+            last = max(path.stat().st_mtime for path in (new, *files))
+            if is_ours and now - last > ABANDONED and not _old_beside(new).exists():
+                shutil.rmtree(new, ignore_errors=True)
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
@@ -91,6 +129,7 @@ def _put_in_place(new: Path, folder: Path) -> None:
         if folder.exists():
             os.replace(folder, old)
         os.replace(new, folder)
+        flush_folder(folder.parent)
     except BaseException:
         # Nothing failed if another program's load_model() did the second renaming meanwhile.
         if new.exists() or not folder.exists():
@@ -107,7 +146,7 @@ def _recovered(folder: Path) -> Path:
     if folder.exists():
         return folder
     for new in map(_new_beside, _olds_of(folder)):
-        if (new / "card.json").is_file():
+        if (new / _CARD).is_file():
             try:
                 os.replace(new, folder)
             except OSError:  # another program was first, or here nothing may be written
@@ -136,7 +175,7 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
     folder = full_path(folder)
     _recovered(folder)
     if is_occupied(folder):
-        if not (folder / "card.json").is_file():
+        if not (folder / _CARD).is_file():
             raise InputError(
                 f"{folder} exists and holds no model; it is left as it is. Give another folder."
             )
@@ -145,25 +184,27 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
                 f"{folder} holds a model already. Give another folder, or overwrite it explicitly "
                 f"({words.arg('overwrite', True)})."
             )
+    check_out_folder(folder.parent)
     return folder
 
 
 def _write_folder(model: HabitatModel, folder: Path) -> None:
-    from safetensors.numpy import save_file
-
+    """Write the files of a model, the card last, and have them on the disk."""
     parts = {"head": model.head_weights, "backbone": model.backbone.state}
     tensors = {
-        f"{part}.{name}": np.ascontiguousarray(value)
+        f"{part}.{name}": value
         for part, weights in parts.items()
         for name, value in weights.items()
     }
-    save_file(tensors, folder / _WEIGHTS, metadata={"classes": json.dumps(list(model.classes))})
+    save_tensors(tensors, folder / _WEIGHTS, {"classes": json.dumps(list(model.classes))})
     np.save(folder / _FEATURES, model.training_features, allow_pickle=False)
     model.training_photos.to_csv(folder / _PHOTOS, index=False, encoding="utf-8")
     model.history.to_csv(folder / _HISTORY, index=False)
+    for name in (_FEATURES, _PHOTOS, _HISTORY):
+        flush_file(folder / name)
     card = model.card()
     card["files"] = {name: file_sha256(folder / name) for name in _FILES}
-    write_json(card, folder / "card.json")
+    write_json(card, folder / _CARD)
 
 
 def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
@@ -231,7 +272,7 @@ def as_model(model: Model) -> HabitatModel:
 
 def _read_card(folder: Path) -> Card:
     """A model's card, checked to be one that this version reads."""
-    path = folder / "card.json"
+    path = folder / _CARD
     if not path.is_file():
         reason = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
         raise ModelError(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from lucas_habitat import classify, list_photos, load_model, save_model
 from lucas_habitat._base.files import file_sha256
-from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError
+from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, ModelError, OutputError
 from lucas_habitat.model import logits_of
 from lucas_habitat.predicting import Target, describe_predictions
 
@@ -242,7 +242,7 @@ def test_a_model_that_cannot_take_its_place_leaves_the_old_one(model, tmp_path, 
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", refusing)
-    with pytest.raises(PermissionError):
+    with pytest.raises(OutputError, match=r"Cannot write .*a virus scanner looks into it"):
         save_model(dataclasses.replace(model, created="new"), folder, overwrite=True)
     monkeypatch.undo()
     assert load_model(folder).created == model.created

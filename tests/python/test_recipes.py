@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import warnings
 
 import numpy as np
@@ -128,6 +129,20 @@ def test_what_was_finished_is_not_done_again(photos, comparison, trained, tmp_pa
     once_more = lh.compare_recipes(photos, TWO, out=tmp_path / "moved", **QUICK)
     assert len(trained) == 12
     pd.testing.assert_frame_equal(once_more.table, again.table)
+
+
+@pytest.mark.parametrize("damage", ["{", "[1]", '{"milliseconds": "x"}', '{"milliseconds": 1}'])
+def test_damaged_costs_are_named_and_measured_again(photos, trained, tmp_path, damage):
+    out = tmp_path / "out"
+    lh.compare_recipes(photos, TWO, out=out, **QUICK)
+    file = sorted(out.rglob("costs.json"))[0]
+    file.write_text(damage)
+    with pytest.warns(LucasWarning, match=rf"{re.escape(str(file))} .*measured again"):
+        again = lh.compare_recipes(photos, TWO, out=out, **QUICK)
+    assert again.table["error"].isna().all() | (again.table["error"] == "").all()
+    assert again.table[["milliseconds", "megabytes"]].notna().all(axis=None)
+    assert len(trained) == 5
+    assert set(json.loads(file.read_text())) == {"milliseconds", "megabytes"}
 
 
 def test_a_folder_of_other_settings_is_refused_and_says_what_differs(photos, trained, tmp_path):

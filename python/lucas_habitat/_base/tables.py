@@ -236,6 +236,13 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a CSV or Parquet file, by its ending; the file appears whole or not at all.
 
     Numbers are written with as many digits as bring the same float64 back.
+
+    Raises
+    ------
+    InputError
+        If its ending is another.
+    OutputError
+        If it cannot be written; a file that was there is as it was.
     """
     path = Path(path)
     if path.suffix.lower() not in TABLE_ENDINGS:

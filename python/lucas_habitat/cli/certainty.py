@@ -64,6 +64,7 @@ def _abstain(options: Namespace) -> int:
     from ..pictures.canvas import check_size
 
     check_out(options.out)
+    check_out(options.saved)
     check_size("single", options.plot)
     table = lh.abstain(options.points, options.labelled, **given(options, lh.abstain))
     print_lines(describe_sure(table))

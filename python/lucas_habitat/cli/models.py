@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 
 import lucas_habitat as lh
 
@@ -145,9 +146,12 @@ def _compare_recipes_options(parser: ArgumentParser) -> None:
 
 
 def _compare_recipes(options: Namespace) -> int:
+    from .._base.files import check_out_folder
     from ..pictures.canvas import check_size
 
     check_size("double", options.plot)
+    if "out" in options:
+        check_out_folder(options.out)
     given_recipes = given(options, lh.compare_recipes)
     if len(given_recipes.get("recipes", ())) == 1:
         (given_recipes["recipes"],) = given_recipes["recipes"]  # it may be a file
@@ -180,10 +184,12 @@ def _calibrate(options: Namespace) -> int:
 
 
 def _save(model: lh.HabitatModel, options: Namespace) -> None:
+    from .._base.files import write_or_rescue
     from ..model import describe_model
 
     print(words_of(options)(describe_model(model)))
-    folder = lh.save_model(model, options.out, **given(options, lh.save_model))
+    save = partial(lh.save_model, model, **given(options, lh.save_model))
+    folder = write_or_rescue(options.out, save)
     print(f"model written to {folder}")
 
 

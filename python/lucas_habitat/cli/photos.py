@@ -19,7 +19,14 @@ from .options import (
     add_seed,
     given,
 )
-from .tables import check_out, print_lines, read_photos, write
+from .tables import (
+    check_out,
+    check_out_json,
+    print_lines,
+    read_photos,
+    write,
+    write_numbers,
+)
 
 __all__ = ["COMMANDS"]
 
@@ -113,12 +120,11 @@ def _check_split_options(parser: ArgumentParser) -> None:
 
 
 def _check_split(options: Namespace) -> int:
-    from .._base.files import write_json
-
+    check_out_json(options.out)
     check = lh.check_split(options.train, **given(options, lh.check_split))
     print(check)
     if options.out:
-        print(f"written to {write_json(check.as_dict(), options.out)}")
+        write_numbers(check.as_dict(), options.out)
     return 0
 
 

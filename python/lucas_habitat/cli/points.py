@@ -10,7 +10,7 @@ import lucas_habitat as lh
 
 from .._base.choices import TRANSFORMS, VOTE_METHODS
 from .options import TABLE, Command, add_bootstrap, add_levels, add_seed, given, number_or_text
-from .tables import check_out, print_lines, write
+from .tables import check_out, check_out_json, print_lines, write, write_numbers
 
 __all__ = ["COMMANDS"]
 
@@ -50,6 +50,7 @@ def _evaluate_options(parser: ArgumentParser) -> None:
 
 
 def _evaluate(options: Namespace) -> int:
+    check_out_json(options.out)
     _tell(lh.evaluate(options.predictions, **given(options, lh.evaluate)), options.out)
     return 0
 
@@ -102,6 +103,7 @@ def _compare_options(parser: ArgumentParser) -> None:
 
 
 def _compare(options: Namespace) -> int:
+    check_out_json(options.out)
     _tell(lh.compare(options.a, options.b, **given(options, lh.compare)), options.out)
     return 0
 
@@ -153,6 +155,7 @@ def _validate_map_options(parser: ArgumentParser) -> None:
 
 
 def _validate_map(options: Namespace) -> int:
+    check_out_json(options.out)
     accuracy = lh.validate_map(
         options.raster, options.points, options.legend, **given(options, lh.validate_map)
     )
@@ -162,11 +165,9 @@ def _validate_map(options: Namespace) -> int:
 
 def _tell(result: lh.Evaluation | lh.Comparison | lh.MapAccuracy, out: str | None) -> None:
     """Print a result, and write its numbers where they are asked for."""
-    from .._base.files import write_json
-
     print(result)
     if out:
-        print(f"written to {write_json(result.as_dict(), out)}")
+        write_numbers(result.as_dict(), out)
 
 
 def _covariates_options(parser: ArgumentParser) -> None:

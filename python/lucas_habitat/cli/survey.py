@@ -86,8 +86,10 @@ def _download_options(parser: ArgumentParser) -> None:
 
 
 def _download(options: Namespace) -> int:
+    from .._base.files import check_out_folder
     from .._base.tables import count_lines
 
+    check_out_folder(options.out)
     table = options.table or str(Path(options.out) / "photos.csv")
     check_out(table)
     photos = lh.download_photos(options.points, options.out, **given(options, lh.download_photos))

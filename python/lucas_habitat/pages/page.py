@@ -19,7 +19,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from .._base import words
-from .._base.files import write_json, write_text
+from .._base.files import write_json, write_text, writing
 from .._base.tables import write_table
 from .._base.version import __version__
 from ..errors import InputError, some
@@ -65,6 +65,14 @@ class Section:
 def write_page(sections: Sequence[Section], page: Path, title: str) -> Path:
     """Write a page and, beside it, the numbers of its sections; each appears whole or not at all."""
     folder = check_data_folder(page)
+    text = _page(sections, title, folder.name)
+    with writing(folder):
+        _write_numbers(sections, page, folder)
+    return write_text(text, page)
+
+
+def _write_numbers(sections: Sequence[Section], page: Path, folder: Path) -> None:
+    """Write the tables of the sections into a folder that is replaced as a whole."""
     page.parent.mkdir(parents=True, exist_ok=True)
     tmp = page.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     tables = {name: table for section in sections for name, table in section.tables.items()}
@@ -74,13 +82,11 @@ def write_page(sections: Sequence[Section], page: Path, title: str) -> Path:
             write_table(table.reset_index(drop=True), tmp / f"{name}.csv")
         about = {"page": page.name, "lucas_habitat": __version__, "files": sorted(tables)}
         write_json(about, tmp / _NOTE)
-        text = _page(sections, title, folder.name)
         old = tmp.with_name(f"{tmp.name}-old")
         if folder.exists():
             os.replace(folder, old)
         os.replace(tmp, folder)
         shutil.rmtree(old, ignore_errors=True)
-        return write_text(text, page)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
 

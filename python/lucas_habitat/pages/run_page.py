@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from .._base import words
-from .._base.files import full_path
+from .._base.files import check_out_file, full_path
 from .._base.tables import TABLE_ENDINGS, read_table, require_columns
 from .._base.types import Table
 from ..agreement.compared import ClassShares
@@ -82,6 +82,7 @@ def report(
     if page.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{words.arg('out')} must end in .html; got {page.name!r} instead.")
     check_data_folder(page)
+    check_out_file(page)
     from ..saved_models import as_model  # asked for a model's sake only: it imports engines
 
     run = _Given(predictions, model, points)

@@ -20,7 +20,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from .._base import words
 from .._base.checks import check_number
-from .._base.files import write_atomically
+from .._base.files import check_out_file, write_atomically
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def check_size(width: Width, out: str | os.PathLike[str] | None) -> tuple[float,
     path = None if out is None else Path(out)
     if path is not None and path.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"A picture must end in .png or .svg; got {path.name!r} instead.")
+    if path is not None:
+        check_out_file(path)
     return float(width), path
 
 

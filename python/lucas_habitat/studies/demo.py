@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .._base.files import write_json, write_text
+from .._base.files import check_out_folder, write_json, write_text
 from .._base.progress import Progress
 from .._base.tables import write_table
 from .._base.version import __version__
@@ -66,6 +66,7 @@ def run_demo(
         intervals, the confusion table, and where the files are. Also in ``summary.txt``.
     """
     start = time.perf_counter()
+    check_out_folder(out)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(photos) if photos is not None else _drawn(folder, n_points, seed, codes, progress)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_seed
-from .._base.files import full_path
+from .._base.files import check_out_folder
 from .._base.progress import Progress
 from ..errors import inform
 from ..model import Model
@@ -175,7 +175,7 @@ def pilot(
         overwrite=overwrite,
         progress=progress,
     )
-    folder = full_path(out)
+    folder = check_out_folder(out)
     run = Run(folder, settings.recorded(), overwrite)
     if run.is_finished:
         inform(

@@ -15,12 +15,14 @@ import pandas as pd
 from .._base import words
 from .._base.files import is_occupied, write_json
 from .._base.tables import write_table
-from ..errors import InputError, some
+from ..errors import InputError, some, warn
 from .run_folder import difference, digest
 
 __all__ = ["FoldResult", "Results"]
 
 _MANIFEST, _RESULTS, _COSTS = "recipes.json", "results", "costs.json"
+#: What is measured of classifying with a recipe.
+MEASURED = ("milliseconds", "megabytes")
 
 
 class FoldResult(NamedTuple):
@@ -74,11 +76,11 @@ class Results:
             write_table(result.predictions.assign(train_seconds=result.seconds), file)
 
     def costs(self, recipe: str) -> dict[str, float] | None:
-        """What classifying with a recipe costs; None if that was not measured yet."""
+        """What classifying with a recipe costs; None if that is still to be measured."""
         if recipe not in self._costs and self._folder is not None:
             file = self._place(recipe) / _COSTS
-            if file.is_file():
-                self._costs[recipe] = json.loads(file.read_text(encoding="utf-8"))
+            if file.is_file() and (costs := _read_costs(file)):
+                self._costs[recipe] = costs
         return self._costs.get(recipe)
 
     def add_costs(self, recipe: str, costs: dict[str, float]) -> None:
@@ -108,6 +110,20 @@ def _read_fold(file: Path) -> FoldResult:
         raise InputError(
             f"Cannot read {file}: {error}. Delete it to have it made again."
         ) from error
+
+
+def _read_costs(file: Path) -> dict[str, float] | None:
+    """What was measured, which is soon measured again where its file is damaged."""
+    try:
+        costs = {str(name): float(v) for name, v in json.loads(file.read_bytes()).items()}
+        missing = [name for name in MEASURED if name not in costs]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        warn(f"{file} is damaged ({error}); the costs are measured again.")
+        return None
+    if missing:
+        warn(f"{file} lacks {some(missing)}; the costs are measured again.")
+        return None
+    return costs
 
 
 def _write_manifest(

@@ -18,7 +18,7 @@ import pandas as pd
 from .._base import words
 from .._base.checks import check_number, check_seed
 from .._base.classes import column_names
-from .._base.files import full_path, write_json
+from .._base.files import check_out_folder, write_json
 from .._base.progress import Progress, report
 from .._base.tables import write_table
 from .._base.types import Photos
@@ -160,7 +160,7 @@ def compare_recipes(
     seed, apart = check_seed(seed), check_apart(by, block, buffer)
     named = check_recipes(recipes)
     computer = _computer(device)
-    folder = None if out is None else full_path(out)
+    folder = None if out is None else check_out_folder(out)
     table = _tested_photos(photos, apart)
     recorded = {name: recorded_recipe(arguments) for name, arguments in named.items()}
     settings = {
