@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import overload
 
 import pandas as pd
 
 from ._base import words
 from ._base.checks import check_number
+from ._base.files import check_out_file, check_out_folder, write_or_rescue
 from ._base.progress import Progress
 from ._base.runs import Run
 from ._base.tables import TABLE_ENDINGS, write_table
@@ -140,10 +142,15 @@ def classify(
         If the folder holds no usable model.
     DeviceError
         If the device or precision is not there.
+    OutputError
+        If ``out`` cannot be written, which is tried before photos are read. A table that cannot be
+        written after them is written to a temporary folder that the message names.
     """
     if batch_size is not None:
         check_number("batch_size", batch_size, 1, whole=True)
         batch_size = int(batch_size)  # R's numbers come as 8.0
+    if out is not None:
+        check_predictions_out(out)
     model = as_model(model)
     if flag_unlike and not len(model.training_features):
         raise InputError(
@@ -182,8 +189,16 @@ def classify(
         pass
     predictions = block.predictions()
     if out is not None:
-        write_table(predictions, out)
+        write_or_rescue(out, partial(write_table, predictions))
     return predictions
+
+
+def check_predictions_out(out: str | os.PathLike[str]) -> None:
+    """Refuse a file or a run's folder that cannot be written, before photos are read."""
+    if is_table_file(out):
+        check_out_file(out)
+    else:
+        check_out_folder(out)
 
 
 def is_table_file(out: str | os.PathLike[str]) -> bool:

@@ -78,10 +78,11 @@ def _classify_options(parser: ArgumentParser) -> None:
 
 def _classify(options: Namespace) -> int:
     from .._base.runs import describe_run
-    from ..classifier import is_table_file
+    from ..classifier import check_predictions_out, is_table_file
     from ..errors import InputError
     from ..predicting import describe_predictions
 
+    check_predictions_out(options.out)
     # A run streams its photos, where nothing is asked that needs the whole table.
     is_whole = is_table_file(options.out) or options.split or options.scheme or "root" in options
     photos = read_photos(options) if is_whole else options.photos
