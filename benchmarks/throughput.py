@@ -1,0 +1,299 @@
+"""How long runs take: a model fitted on 1,000 to 10,000 photos, and how it foretells 100,000.
+
+    python benchmarks/throughput.py [--photos 100000] [--arch efficientnet_lite0] [--write]
+
+First the parts of a photo's way are timed each by itself: read, hashed, decoded, through the network; then
+runs of `classify(out=)` of 1,000, 3,000 and 10,000 photos, each a process of its own, whose seconds are taken
+as a + b n; then an unseen run of --photos. All photos are hard links of 500 drawn ones of 1,600 x 1,200
+pixels, each a file of its own to the program, and no feature is cached. Seconds on the clock mean something
+on a machine that does nothing else: processor time stands beside them. ``--write`` puts the tables into
+docs/scale.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import lucas_habitat as lh
+from lucas_habitat.cache import content_key
+from lucas_habitat.engines import choose_target, cores, make_runner
+from lucas_habitat.errors import PhotoError
+from lucas_habitat.images.decode import decode_photo
+from lucas_habitat.sources import read_bytes
+
+ROOT = Path(__file__).parents[1]
+N_DISTINCT, N_FITTED = 500, (1_000, 3_000, 10_000)
+ARCHIVE = 5_400_000
+#: What the table takes for granted of machines that were not at hand.
+H100_PHOTOS_A_SECOND = 15_000
+NODES = 10
+
+RUN = """
+import json, resource, sys, time
+import lucas_habitat as lh
+start = time.perf_counter()
+run = lh.classify(sys.argv[1], sys.argv[2], out=sys.argv[3], cache=False, progress=False)
+seconds = time.perf_counter() - start
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"photos": run.photos, "s": seconds, "CPU s": usage.ru_utime + usage.ru_stime,
+                  "MB": usage.ru_maxrss / 1024}))
+"""
+
+
+class Stages(NamedTuple):
+    """Milliseconds of processor time that each part of a photo's way takes, medians."""
+
+    read: float
+    hash: float
+    decode: float
+    network: float
+    kilobytes: float  # of a photo
+
+    @property
+    def all(self) -> float:
+        """The whole way."""
+        return self.read + self.hash + self.decode + self.network
+
+    def shown(self) -> dict[str, str]:
+        """As a row of a table."""
+        ms = self._asdict()
+        kilobytes = ms.pop("kilobytes")
+        return {
+            **{k: f"{v:.2f}" for k, v in ms.items()},
+            "together": f"{self.all:.2f}",
+            "kB a photo": f"{kilobytes:.0f}",
+        }
+
+
+def timed(work: Callable[[object], object], items: list[object]) -> float:
+    """Median milliseconds of processor time an item."""
+    seconds = []
+    for item in items:
+        start = time.process_time()
+        work(item)
+        seconds.append(time.process_time() - start)
+    return 1000 * float(np.median(seconds))
+
+
+def stages_of(paths: list[str], model: lh.HabitatModel) -> Stages:
+    """Time each part of the way by itself, on one photo or batch after the other."""
+    data = [read_bytes(path) for path in paths]
+    arrays = [decode_photo(d, model.preprocessing) for d in data]
+    target = choose_target("cpu", model.target.precision)
+    run, size = make_runner(model.backbone, target), target.batch_size
+    batches = [np.stack(arrays[i : i + size]) for i in range(0, len(arrays) - size + 1, size)]
+    run(batches[0])
+    return Stages(
+        timed(read_bytes, paths),
+        timed(content_key, data),
+        timed(lambda d: decode_photo(d, model.preprocessing), data),
+        timed(run, batches) / size,
+        float(np.mean([len(d) for d in data])) / 1000,
+    )
+
+
+def linked(folder: Path, sources: list[Path], n: int) -> Path:
+    """A folder of n links, five a point, a thousand files a folder."""
+    for i in range(n):
+        target = folder / f"{i // 1000:04d}"
+        if not i % 1000:
+            target.mkdir(parents=True)
+        os.link(
+            sources[i % len(sources)], target / f"{30_000_000 + i // 5}_{'PNESW'[i % 5]}_2018.jpg"
+        )
+    return folder
+
+
+def run_of(photos: Path, model: Path, out: Path) -> dict[str, float]:
+    """Seconds, processor seconds and the most MB of a run, in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-c", RUN, str(photos), str(model), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def line_through(runs: pd.DataFrame, column: str) -> tuple[float, float]:
+    """Seconds before the first photo and seconds a photo, by least squares of relative errors."""
+    n, seconds = runs["photos"].to_numpy(), runs[column].to_numpy()
+    slope, start = np.polyfit(n, seconds, 1, w=1 / seconds)
+    return float(start), float(slope)
+
+
+def foretold(runs: pd.DataFrame, unseen: dict[str, float]) -> pd.DataFrame:
+    """What the small runs foretell of the large one, and what it took."""
+    rows = []
+    for column in ("s", "CPU s"):
+        start, slope = line_through(runs, column)
+        expected = start + slope * unseen["photos"]
+        rows.append(
+            {
+                "of": {"s": "seconds on the clock", "CPU s": "processor seconds"}[column],
+                "before the first photo": f"{start:.1f}",
+                "ms a photo": f"{1000 * slope:.2f}",
+                f"foretold for {unseen['photos']:,.0f}": f"{expected:.0f}",
+                "measured": f"{unseen[column]:.0f}",
+                "off by, %": f"{100 * (expected / unseen[column] - 1):+.1f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def machines(stages: Stages, cpu_ms: float, serial_ms: float) -> pd.DataFrame:
+    """The archive on other machines, by what each part of the way takes; only the first was measured."""
+
+    def row(name: str, ms: dict[str, float], nodes: int = 1) -> dict[str, object]:
+        slowest = max(ms, key=lambda k: ms[k])
+        a_second = 1000 / ms[slowest] * nodes
+        hours = ARCHIVE / a_second / 3600
+        return {
+            "machine": name,
+            "photos a second": f"{a_second:,.0f}",
+            f"{ARCHIVE / 1e6:.1f} million": f"{hours:.1f} h",
+            "what limits": slowest,
+            "storage must give, MB/s": f"{a_second * stages.kilobytes / 1000:,.0f}",
+        }
+
+    gpu_node = {
+        "decoding on 16 cores": (cpu_ms - stages.network) / 16,
+        "network on the GPU": 1000 / H100_PHOTOS_A_SECOND,
+        "one process' own work": serial_ms,
+    }
+    rows = [
+        row(
+            f"this one, {cores()} cores",
+            {"cores": cpu_ms / cores(), "one process' own work": serial_ms},
+        ),
+        row("16 such cores", {"cores": cpu_ms / 16, "one process' own work": serial_ms}),
+        row("16 such cores and an H100-class GPU (assumed)", gpu_node),
+        row(f"{NODES} of those", gpu_node, NODES),
+        row(
+            f"{NODES} nodes of 16 cores, no GPU",
+            {"cores": cpu_ms / 16, "one process' own work": serial_ms},
+            NODES,
+        ),
+    ]
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Measure, foretell, measure again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=100_000)
+    parser.add_argument("--arch", default="efficientnet_lite0")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["LUCAS_HABITAT_CACHE"] = str(folder / "cache")
+        drawn = lh.draw_demo_photos(
+            folder / "drawn", n_points=N_DISTINCT // 5, size=(1600, 1200), progress=False
+        )
+        sources = [p for p in sorted(Path(drawn).glob("*/*.jpg")) if is_whole(p)]
+        model = lh.train(str(drawn), arch=options.arch, epochs=3, progress=False)
+        lh.save_model(model, folder / "model")
+        stages = stages_of([str(p) for p in sources[:100]], model)
+        print(json.dumps(stages._asdict()), flush=True)
+        rows = []
+        for n in N_FITTED:
+            rows.append(
+                run_of(linked(folder / str(n), sources, n), folder / "model", folder / f"run{n}")
+            )
+            print(json.dumps(rows[-1]), flush=True)
+        runs = pd.DataFrame(rows)
+        unseen = run_of(
+            linked(folder / "unseen", sources, options.photos), folder / "model", folder / "run"
+        )
+        print(json.dumps(unseen), flush=True)
+    cpu_ms = 1000 * line_through(runs, "CPU s")[1]
+    # Listing, looking up, tables, parts: what one process does whatever the number of cores. All that is not of
+    # a photo's way is counted as such, so it is too much rather than too little.
+    serial_ms = max(cpu_ms - stages.all, 0.01)
+    tables = [
+        ("A photo's way, milliseconds of processor time", pd.DataFrame([stages.shown()])),
+        ("Runs", runs_table([*rows, unseen])),
+        ("Foretold and measured", foretold(runs, unseen)),
+        (f"The archive, {ARCHIVE / 1e6:.1f} million photos", machines(stages, cpu_ms, serial_ms)),
+    ]
+    text = "\n\n".join(f"**{title}**\n\n{as_markdown(table)}" for title, table in tables)
+    print(text)
+    if options.write:
+        write(text, options.arch)
+
+
+def runs_table(rows: list[dict[str, float]]) -> pd.DataFrame:
+    """The runs that were measured."""
+    return pd.DataFrame(
+        [
+            {
+                "photos": f"{row['photos']:,.0f}",
+                "seconds": f"{row['s']:.1f}",
+                "processor seconds": f"{row['CPU s']:.1f}",
+                "photos a second": f"{row['photos'] / row['s']:.0f}",
+                "most MB": f"{row['MB']:.0f}",
+            }
+            for row in rows
+        ]
+    )
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table as the page has it."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
+    return "\n".join(
+        lines + ["| " + " | ".join(row) + " |" for row in table.astype(str).to_numpy()]
+    )
+
+
+def write(text: str, arch: str) -> None:
+    """Put the tables into docs/scale.md."""
+    page = ROOT / "docs" / "scale.md"
+    begin, end = (
+        "<!-- throughput: python benchmarks/throughput.py --write -->",
+        "<!-- end of throughput -->",
+    )
+    whole = page.read_text(encoding="utf-8")
+    before, after = whole.split(begin)[0], whole.split(end)[1]
+    target = choose_target("cpu")
+    told = (
+        f"{arch}, {target.engine}, {target.precision}, {cores()} cores ({processor()}); photos of 1,600 x 1,200 "
+        f"pixels, features not cached. The GPU is assumed to compute {H100_PHOTOS_A_SECOND:,} photos a second and "
+        "was not run; only the first machine's figures are measured, the others follow from them."
+    )
+    page.write_text(f"{before}{begin}\n\n{told}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
+def processor() -> str:
+    """The name of the CPU, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "unknown")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a drawn photo is not one of those that are damaged on purpose."""
+    try:
+        decode_photo(path.read_bytes())
+    except PhotoError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
