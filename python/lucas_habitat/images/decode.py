@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
@@ -19,6 +20,8 @@ from ..errors import InputError, PhotoError
 from ..sources import read_bytes
 from .credit_line import LEAST, MOST, fill_corner, has_line
 from .heic import is_heic, open_heic
+from .large import MAX_BYTES, cost_of, one_at_a_time, to_rgb
+from .limits import check_body, check_head
 
 __all__ = ["STATUSES", "Preprocessing", "decode_photo"]
 
@@ -42,6 +45,9 @@ STATUSES = {
 }
 
 MIN_SIDE = 16
+
+#: Bytes of EXIF that are looked through for how a photo is turned; a JPEG has at most 64 kB.
+_MAX_EXIF = 1_000_000
 
 #: Share of the height, from the bottom, in which the survey burnt its credit line. It reaches up to
 #: 7.6 % in photos of 2006 (5.2 to 6.2 % in those of 2009, 2015 and 2018); the rest is for what
@@ -134,22 +140,53 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
     """
     settings = preprocessing or Preprocessing()
     image = open_image(io.BytesIO(data))
+    n_bytes = len(data) + check_body(data, image.format or "", image.width * image.height)
     scaled = None
-    if settings.decoder == "simplejpeg" and settings.resize == "antialias" and _is_scalable(image):
-        scaled = _decode_scaled(data, settings.size)
+    with ExitStack() as large:
+        if settings.decoder == "simplejpeg" and settings.resize == "antialias":
+            n_scaled = n_bytes + _bytes_scaled(image, settings.size)
+            if _is_scalable(image) and n_scaled <= MAX_BYTES:
+                large.enter_context(one_at_a_time(n_scaled))
+                scaled = _decode_scaled(data, settings.size)
+        rgb = (
+            _loaded(image, n_bytes, settings, large) if scaled is None else Image.fromarray(scaled)
+        )
+        upright = _upright(rgb, image)
+        if settings.credit == "hide":
+            # The array where it is upright already: reading an image's pixels takes longer than looking.
+            decoded = scaled if scaled is not None and upright is rgb else upright
+            if has_line(_readable(decoded, min(upright.size), image, data)):
+                fill_corner(upright)
+        return _fit(upright, settings)
+
+
+def _loaded(
+    image: Image.Image, n_bytes: int, settings: Preprocessing, large: ExitStack
+) -> Image.Image:
+    """An opened photo in RGB, shrunk already where its full size takes too much memory.
+
+    ``large`` is entered where no other such photo may be read meanwhile.
+    """
+    least = 2 * max(settings.size, MOST)
     try:
-        rgb = Image.fromarray(scaled) if scaled is not None else _to_rgb(image)
+        cost = cost_of(image, n_bytes, _may_turn(image))
+        if cost.whole > MAX_BYTES and image.format in ("JPEG", "MPO"):
+            image.draft(None, (least, least))
+            cost = cost_of(image, n_bytes, _may_turn(image))
+        if min(cost) > MAX_BYTES:
+            raise PhotoError(
+                "too large",
+                f"{image.width} x {image.height} pixels of {image.format} take {min(cost):,} bytes of "
+                f"memory; at most {MAX_BYTES:,} are taken",
+            )
+        large.enter_context(one_at_a_time(min(cost)))
+        return to_rgb(image, None if cost.whole <= MAX_BYTES else least)
     except PhotoError:
         raise
+    except MemoryError as error:
+        raise PhotoError("too large", "this computer has too little memory for it") from error
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
         raise PhotoError("damaged", f"{type(error).__name__}: {error}".strip()) from error
-    upright = _upright(rgb, image)
-    if settings.credit == "hide":
-        # The array where it is upright already: reading an image's pixels takes longer than looking.
-        decoded = scaled if scaled is not None and upright is rgb else upright
-        if has_line(_readable(decoded, min(upright.size), image, data)):
-            fill_corner(upright)
-    return _fit(upright, settings)
 
 
 def open_image(file: BinaryIO) -> Image.Image:
@@ -157,6 +194,7 @@ def open_image(file: BinaryIO) -> Image.Image:
     head = file.read(12)
     file.seek(0)
     try:
+        check_head(file)
         image = open_heic(file.read()) if is_heic(head) else Image.open(file, formats=_FORMATS)
     except PhotoError:
         raise
@@ -176,6 +214,12 @@ def open_image(file: BinaryIO) -> Image.Image:
 
 def _is_scalable(image: Image.Image) -> bool:
     return image.format == "JPEG" and image.mode in ("RGB", "L")
+
+
+def _bytes_scaled(image: Image.Image, size: int) -> int:
+    """What the array and the image of a JPEG take that simplejpeg scales by eighths, turned too."""
+    scale = min(1.0, math.ceil(8 * size / min(image.size)) / 8)
+    return int(image.width * image.height * scale**2 * (3 + 4 + 4))
 
 
 def _decode_scaled(data: bytes, size: int) -> Array | None:
@@ -203,29 +247,26 @@ def _readable(
 
 
 def _upright(rgb: Image.Image, image: Image.Image) -> Image.Image:
-    if image.format == "HEIF":  # turned by libheif, whatever its EXIF may still say
-        return rgb
-    try:
-        # Pillow turns TIFF on loading and then drops the tag.
-        turn = _TURNS.get(image.getexif().get(0x0112, 1))
-    except Exception:  # broken EXIF is taken as none
-        return rgb
+    turn = _turn(image)
     return rgb if turn is None else rgb.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """A decoded photo in RGB: 16-bit grey scaled, transparency laid on white."""
-    image.load()
-    if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255 instead of scaling
-        values = np.asarray(image, dtype=np.float64)
-        if image.mode.startswith("F"):
-            low, high = np.nanmin(values), np.nanmax(values)
-            values = np.nan_to_num((values - low) / ((high - low) or 1)) * 65535
-        image = Image.fromarray((np.clip(values, 0, 65535) / 257).round().astype(np.uint8))
-    if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings a photo upright; None where it is, or where what decoded it did that."""
+    # libheif turns, whatever its EXIF may still say. Pillow turns TIFF on loading, and drops the tag.
+    if image.format == "HEIF" or len(image.info.get("exif", b"")) > _MAX_EXIF:
+        return None
+    try:
+        return _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:  # broken EXIF is taken as none
+        return None
+
+
+def _may_turn(image: Image.Image) -> bool:
+    """Whether a photo that is not loaded yet may have to be turned; a PNG tells at its end."""
+    if image.format == "TIFF":
+        return bool(getattr(image, "tag_v2", {}).get(0x0112, 1) != 1)
+    return image.format == "PNG" or _turn(image) is not None
 
 
 def _fit(image: Image.Image, settings: Preprocessing) -> Array:
