@@ -17,6 +17,8 @@
 #' @param app Whether to install what [lucas_app()] needs too (Gradio, about 100 MB).
 #' @param heic Whether to install what reads HEIC photos, as iPhones write them, too (pillow-heif,
 #'   26 MB).
+#' @param remote Whether to install what reads photos in S3 too (s3fs, 42 MB). Photos on web servers need
+#'   nothing more.
 #' @param envname The virtualenv's name, among [reticulate::virtualenv_root()], or a path. Only the
 #'   default is found by itself; name any other in `RETICULATE_PYTHON`.
 #' @param python The Python to make it with; by default one that is found on this machine.
@@ -37,9 +39,10 @@
 #' @export
 lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = "r-lucas-habitat",
                           python = NULL, torch_index = "auto", force = FALSE, verbose = TRUE,
-                          app = FALSE, heic = FALSE) {
+                          app = FALSE, heic = FALSE, remote = FALSE) {
   source <- core_source(source)
-  commands <- pip_commands(source, gpu, offline, torch_index, app = app, heic = heic)
+  commands <- pip_commands(source, gpu, offline, torch_index, app = app, heic = heic,
+                           remote = remote)
   path <- environment_path(envname)
   made <- environment_python(envname)
   if (dir.exists(path) && !force && !file.exists(made)) {
@@ -74,7 +77,7 @@ lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = 
 
 # The pip calls, each a vector of arguments; the last names what is installed.
 pip_commands <- function(source, gpu = FALSE, offline = TRUE, torch_index = "auto",
-                         system = Sys.info()[["sysname"]], app = FALSE, heic = FALSE) {
+                         system = Sys.info()[["sysname"]], app = FALSE, heic = FALSE, remote = FALSE) {
   if (!(is.logical(gpu) || is.character(gpu)) || length(gpu) != 1L || is.na(gpu)) {
     stop_lucas("input", "gpu must be TRUE, FALSE or a build such as \"cu126\"; got ",
                describe(gpu), " instead.")
@@ -85,8 +88,10 @@ pip_commands <- function(source, gpu = FALSE, offline = TRUE, torch_index = "aut
   if (identical(torch_index, "auto")) {
     torch_index <- if (!common) paste0("https://download.pytorch.org/whl/", build)
   }
-  extras <- c("offline", "app", "heic")[c(check_flag(offline, "offline"), check_flag(app, "app"),
-                                          check_flag(heic, "heic"))]
+  extras <- c("offline", "app", "heic", "remote")[c(
+    check_flag(offline, "offline"), check_flag(app, "app"), check_flag(heic, "heic"),
+    check_flag(remote, "remote")
+  )]
   quiet <- c("install", "--no-input", "--disable-pip-version-check")
   list(
     c(quiet, if (!is.null(torch_index)) c("--index-url", torch_index), "torchvision", "torch"),

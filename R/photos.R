@@ -9,16 +9,19 @@
 #' `lucas_install(heic = TRUE)`.
 #'
 #' @param source A folder (searched with its subfolders), a photo, a pattern such as
-#'   `"photos/*/*.jpg"`, a character vector of photos, or a table (data.frame, or the path of a
-#'   `.csv` or `.parquet` file) with a column `path`. Columns that a table has win over what the file
-#'   names say.
+#'   `"photos/*/*.jpg"`, a character vector of photos, a table (data.frame, or the path of a
+#'   `.csv` or `.parquet` file) with a column `path`, or tar shards (`"shards/*.tar"`), in which `key.cls` (a
+#'   class) and `key.json` (columns) tell of `key.jpg`. Columns that a table or shard has win over what
+#'   the file names say. Tables, photos and shards can lie on web servers (`"https://..."`), and these and
+#'   folders in S3 (`"s3://bucket/photos/"`, after `lucas_install(remote = TRUE)`). A photo in a shard is
+#'   `shard.tar::name.jpg`.
 #' @param root What relative paths of a table are relative to: by default the folder of the table
 #'   file, or the working directory for a data.frame. They must not leave it.
 #' @param labels Whether folder names are classes. `FALSE` leaves `habitat` missing, for folders
 #'   that mean something else.
 #'
-#' @return A data.frame, one row a photo, in order of path (a table's or vector's own order is
-#'   kept): `path` (absolute), `point_id` (text, `NA` where no point is known), `year` (integer),
+#' @return A data.frame, one row a photo, in order of path (a table's, vector's or shard's own order is
+#'   kept): `path` (absolute, or an address), `point_id` (text, `NA` where no point is known), `year` (integer),
 #'   `direction` (`"P"`, `"N"`, `"E"`, `"S"`, `"W"`, `"C"` for a close-up, or `NA`), `habitat` (factor),
 #'   `split` (`"train"`, `"test"` or `NA`), then `nuts0`, `x` and `y` (EPSG:3035, metres, from
 #'   8-digit LUCAS ids) where known, then a table's other columns.

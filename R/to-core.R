@@ -21,7 +21,13 @@ several <- function(x) {
   if (is.null(x)) list() else x
 }
 
-file_path <- function(x) enc2utf8(normalizePath(path.expand(x), mustWork = FALSE))
+# Whole paths; an address such as "s3://bucket/photos/" is one already.
+file_path <- function(x) {
+  x <- enc2utf8(x)
+  here <- !grepl("^[A-Za-z][A-Za-z0-9+.-]+://", x)
+  x[here] <- enc2utf8(normalizePath(path.expand(x[here]), mustWork = FALSE))
+  x
+}
 
 # What a function takes as photos: a table, files, one file or folder, or a pattern.
 photos_argument <- function(x) {

@@ -22,6 +22,8 @@ test_that("our own package is only ever installed from a path", {
   }
   last <- pip_commands("/a/src", app = TRUE, heic = TRUE, system = "Linux")[[2]]
   expect_equal(last[length(last)], "/a/src[offline,app,heic]")
+  last <- pip_commands("/a/src", offline = FALSE, remote = TRUE, system = "Linux")[[2]]
+  expect_equal(last[length(last)], "/a/src[remote]")
   expect_error(pip_commands("/a/src", heic = NA, system = "Linux"), "heic must be TRUE or FALSE")
   all <- unlist(pip_commands("/a/src", system = "Linux"))
   expect_false(any(grepl("^lucas[-_]habitat", all)))

@@ -106,3 +106,48 @@ test_that("photos that came split stay so, unless regrouped", {
   expect_setequal(again$test$path, parts$test$path)
   expect_silent(lucas_split(both, test_size = 0.4, regroup = TRUE, seed = 7))
 })
+
+test_that("photos in shards and on web servers are those of the folder", {
+  skip_without_core()
+  photos <- lucas_photos(demo_folder())
+  photos <- photos[which(photos$direction %in% c("N", "E"))[1:6], ]
+  folder <- tempfile("places ")
+  dir.create(folder)
+  file.copy(photos$path, folder)
+  old <- setwd(folder)
+  on.exit(setwd(old))
+  utils::tar("photos.tar", list.files(pattern = "jpg$"), tar = "internal")
+  reticulate::py_run_string("
+def serve(folder):
+    import functools, http.server, threading
+    handler = type('Quiet', (http.server.SimpleHTTPRequestHandler,), {'log_message': lambda *given: None})
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(handler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+")
+  base <- paste0("http://127.0.0.1:", reticulate::py$serve(folder), "/")
+  here <- lucas_photos(folder, labels = FALSE)
+  names <- basename(here$path)
+  utils::write.csv(data.frame(path = c(names, "gone.jpg")), file.path(folder, "t.csv"), row.names = FALSE)
+
+  shard <- lucas_photos("photos.tar")
+  expect_identical(sort(sub(".*photos[.]tar::", "", shard$path)), names)
+  expect_identical(normalizePath(sub("::.*", "", shard$path[1])), normalizePath("photos.tar"))
+  web <- lucas_photos(paste0(base, "t.csv"))
+  expect_identical(web$path, paste0(base, c(names, "gone.jpg")))
+  expect_identical(web$point_id[1:6], here$point_id)
+  expect_identical(lucas_photos(web$path)$path, web$path)
+
+  classified <- function(photos) {
+    table <- suppressMessages(lucas_classify(photos, demo_model(), verbose = FALSE))
+    rownames(table) <- NULL
+    table[order(sub(".*(/|::)", "", table$path)), setdiff(names(table), c("path", "error"))]
+  }
+  expected <- classified(here)
+  expect_equal(classified(shard), expected, ignore_attr = TRUE)
+  expect_equal(classified(web[1:6, ]), expected, ignore_attr = TRUE)
+  gone <- suppressMessages(lucas_classify(paste0(base, "gone.jpg?token=secret"), demo_model(), verbose = FALSE))
+  expect_identical(gone$status, "missing")
+  expect_no_match(gone$error, "secret")
+  expect_error(lucas_photos("http://example.org/t.csv"), "must be https")
+})

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
+from .._base import words
 from ..errors import DependencyError, PhotoError
 from .addresses import shown
 from .requests import READERS, BusyError, Facts, again
@@ -104,8 +105,11 @@ def _system() -> Any:
                 import s3fs
             except ImportError as error:
                 raise DependencyError(
-                    "Photos in S3 are read with s3fs. Install it with: pip install "
-                    '"lucas-habitat[remote]"'
+                    "What lies in S3 needs s3fs: "
+                    + words.either(
+                        'pip install "lucas-habitat[remote]"', "lucas_install(remote = TRUE)"
+                    )
+                    + "."
                 ) from error
             # Attempts are counted in one place, `again`.
             system = s3fs.S3FileSystem(
