@@ -16,6 +16,11 @@
 #' @param out A file ending in `.csv` or `.parquet`, to which the table is written too; or the folder of a
 #'   run (see details).
 #' @param retry Whether a run that goes on tries photos again that could not be read before.
+#' @param engine Where a run is computed: `"local"`, on this machine; `"ray"`, by Ray on the processes or
+#'   machines of a cluster (`lucas_install(cluster = TRUE)`). Photos and `out`, which must be the folder of a
+#'   run, must then lie where all machines see them under the same path.
+#' @param address Of the Ray cluster, such as `"auto"` on one of its machines. `NULL`: Ray is started on this
+#'   machine's cores for as long as the run takes.
 #'
 #' @details
 #' For more photos than a table in memory can hold, or where a classification must not begin anew when it is
@@ -46,7 +51,8 @@
 #' }
 #' @export
 lucas_classify <- function(photos, model, batch_size = NULL, device = "auto", precision = NULL,
-                           cache = TRUE, flag_unlike = FALSE, out = NULL, retry = FALSE, verbose = TRUE) {
+                           cache = TRUE, flag_unlike = FALSE, out = NULL, retry = FALSE,
+                           engine = "local", address = NULL, verbose = TRUE) {
   pred <- call_core("classify", captured(), verbose)
   if (is.data.frame(pred)) with_habitat(pred) else pred
 }

@@ -19,6 +19,7 @@
 #'   26 MB).
 #' @param remote Whether to install what reads photos in S3 too (s3fs, 42 MB). Photos on web servers need
 #'   nothing more.
+#' @param cluster Whether to install what `lucas_classify(engine = "ray")` needs too (Ray, about 250 MB).
 #' @param envname The virtualenv's name, among [reticulate::virtualenv_root()], or a path. Only the
 #'   default is found by itself; name any other in `RETICULATE_PYTHON`.
 #' @param python The Python to make it with; by default one that is found on this machine.
@@ -39,10 +40,10 @@
 #' @export
 lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = "r-lucas-habitat",
                           python = NULL, torch_index = "auto", force = FALSE, verbose = TRUE,
-                          app = FALSE, heic = FALSE, remote = FALSE) {
+                          app = FALSE, heic = FALSE, remote = FALSE, cluster = FALSE) {
   source <- core_source(source)
   commands <- pip_commands(source, gpu, offline, torch_index, app = app, heic = heic,
-                           remote = remote)
+                           remote = remote, cluster = cluster)
   path <- environment_path(envname)
   made <- environment_python(envname)
   if (dir.exists(path) && !force && !file.exists(made)) {
@@ -77,7 +78,8 @@ lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = 
 
 # The pip calls, each a vector of arguments; the last names what is installed.
 pip_commands <- function(source, gpu = FALSE, offline = TRUE, torch_index = "auto",
-                         system = Sys.info()[["sysname"]], app = FALSE, heic = FALSE, remote = FALSE) {
+                         system = Sys.info()[["sysname"]], app = FALSE, heic = FALSE, remote = FALSE,
+                         cluster = FALSE) {
   if (!(is.logical(gpu) || is.character(gpu)) || length(gpu) != 1L || is.na(gpu)) {
     stop_lucas("input", "gpu must be TRUE, FALSE or a build such as \"cu126\"; got ",
                describe(gpu), " instead.")
@@ -88,9 +90,9 @@ pip_commands <- function(source, gpu = FALSE, offline = TRUE, torch_index = "aut
   if (identical(torch_index, "auto")) {
     torch_index <- if (!common) paste0("https://download.pytorch.org/whl/", build)
   }
-  extras <- c("offline", "app", "heic", "remote")[c(
+  extras <- c("offline", "app", "heic", "remote", "cluster")[c(
     check_flag(offline, "offline"), check_flag(app, "app"), check_flag(heic, "heic"),
-    check_flag(remote, "remote")
+    check_flag(remote, "remote"), check_flag(cluster, "cluster")
   )]
   quiet <- c("install", "--no-input", "--disable-pip-version-check")
   list(

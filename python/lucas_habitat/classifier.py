@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import overload
+from typing import Any, overload
 
 import pandas as pd
 
 from ._base import words
-from ._base.checks import check_number
+from ._base.checks import check_choice, check_number
+from ._base.choices import ENGINES
 from ._base.files import check_out_file, check_out_folder, write_or_rescue
 from ._base.progress import Progress
 from ._base.runs import Run
 from ._base.tables import TABLE_ENDINGS, write_table
 from ._base.types import Photos
+from .cluster.classifying import classify_on_ray
 from .errors import InputError
 from .model import Model, inform_of_training, marked_as_trained
 from .photos import as_photos, check_labels
@@ -37,6 +39,8 @@ def classify(
     flag_unlike: bool = False,
     out: None = None,
     retry: bool = False,
+    engine: str = "local",
+    address: str | None = None,
     progress: Progress = True,
 ) -> pd.DataFrame: ...
 
@@ -53,6 +57,8 @@ def classify(
     flag_unlike: bool = False,
     out: str | os.PathLike[str],
     retry: bool = False,
+    engine: str = "local",
+    address: str | None = None,
     progress: Progress = True,
 ) -> pd.DataFrame | Run: ...
 
@@ -68,6 +74,8 @@ def classify(
     flag_unlike: bool = False,
     out: str | os.PathLike[str] | None = None,
     retry: bool = False,
+    engine: str = "local",
+    address: str | None = None,
     progress: Progress = True,
 ) -> pd.DataFrame | Run:
     """Predict class probabilities for photos.
@@ -100,6 +108,13 @@ def classify(
         folder of a run (see Notes).
     retry : bool, default False
         Whether a run that goes on tries photos again that could not be read before.
+    engine : {"local", "ray"}, default "local"
+        Where a run is computed: ``"local"``, on this machine; ``"ray"``, by Ray on the processes or
+        machines of a cluster (extra ``cluster``). Photos and ``out``, which must be the
+        folder of a run, must then lie where all machines see them under the same path.
+    address : str, optional
+        Of the Ray cluster, such as ``"auto"`` on one of its machines. Default: Ray is started on
+        this machine's cores for as long as the run takes.
     progress : bool or callable, default True
         A callable is called as ``progress(done, total, what)``.
 
@@ -149,6 +164,8 @@ def classify(
     if batch_size is not None:
         check_number("batch_size", batch_size, 1, whole=True)
         batch_size = int(batch_size)  # R's numbers come as 8.0
+    check_choice("engine", engine, ENGINES)
+    _check_engine(engine, address, out)
     if out is not None:
         check_predictions_out(out)
     model = as_model(model)
@@ -157,19 +174,18 @@ def classify(
             "The model keeps no features of its training photos to compare with; leave "
             f"{words.arg('flag_unlike')} out."
         )
-    target = target_for(model, device, precision)
     if out is not None and not is_table_file(out):
-        return classify_into(
-            out,
-            photos,
-            model,
-            target,
-            batch_size=batch_size,
-            cache=cache,
-            flag_unlike=flag_unlike,
-            retry=retry,
-            progress=progress,
-        )
+        settings: dict[str, Any] = {
+            "batch_size": batch_size,
+            "cache": cache,
+            "flag_unlike": flag_unlike,
+            "retry": retry,
+            "progress": progress,
+        }
+        if engine == "ray":
+            return classify_on_ray(out, photos, model, device, precision, address, settings)
+        return classify_into(out, photos, model, target_for(model, device, precision), **settings)
+    target = target_for(model, device, precision)
     table = as_photos(photos)
     if table.empty:
         raise InputError("There are no photos: the table has no rows.")
@@ -199,6 +215,19 @@ def check_predictions_out(out: str | os.PathLike[str]) -> None:
         check_out_file(out)
     else:
         check_out_folder(out)
+
+
+def _check_engine(engine: str, address: str | None, out: str | os.PathLike[str] | None) -> None:
+    """Refuse what a cluster is asked for without one, and what it does not write."""
+    if engine == "local" and address is not None:
+        raise InputError(
+            f"{words.arg('address')} is that of a Ray cluster; give {words.arg('engine', 'ray')} too."
+        )
+    if engine == "ray" and (out is None or is_table_file(out)):
+        raise InputError(
+            f"{words.arg('engine', 'ray')} writes runs: give {words.arg('out')} the folder of one, on a file "
+            "system that all machines of the cluster see."
+        )
 
 
 def is_table_file(out: str | os.PathLike[str]) -> bool:

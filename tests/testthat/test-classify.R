@@ -103,6 +103,24 @@ test_that("a run is a folder that goes on, and goes wherever predictions go", {
                "other settings", class = "lucas_error")
 })
 
+test_that("a run on Ray is the run on one machine", {
+  skip_without_core()
+  has_ray <- reticulate::py_module_available("ray")
+  if (!has_ray && !identical(Sys.getenv("LUCAS_FORCE_TESTS"), "true")) skip("Ray is not installed")
+  skip_on_cran()
+  out <- tempfile("run ")
+  run <- lucas_classify(demo_folder(), demo_model(), out = out, engine = "ray", verbose = FALSE)
+  ordered <- function(x) {
+    x <- as.data.frame(x)
+    x <- x[order(x$path), ]
+    row.names(x) <- NULL
+    x
+  }
+  expect_equal(ordered(run), ordered(lucas_classify(demo_folder(), demo_model(), verbose = FALSE)))
+  expect_error(lucas_classify(demo_folder(), demo_model(), engine = "ray"),
+               'engine = "ray" writes runs|engine = .ray. writes runs', class = "lucas_error")
+})
+
 test_that("predictions are written to a file on the way", {
   skip_without_core()
   file <- tempfile(fileext = ".csv")

@@ -20,8 +20,8 @@ test_that("our own package is only ever installed from a path", {
     last <- pip_commands("/a path/to/checkout", offline = offline, system = "Linux")[[2]]
     expect_equal(last[length(last)], paste0("/a path/to/checkout", if (offline) "[offline]"))
   }
-  last <- pip_commands("/a/src", app = TRUE, heic = TRUE, system = "Linux")[[2]]
-  expect_equal(last[length(last)], "/a/src[offline,app,heic]")
+  last <- pip_commands("/a/src", app = TRUE, heic = TRUE, cluster = TRUE, system = "Linux")[[2]]
+  expect_equal(last[length(last)], "/a/src[offline,app,heic,cluster]")
   last <- pip_commands("/a/src", offline = FALSE, remote = TRUE, system = "Linux")[[2]]
   expect_equal(last[length(last)], "/a/src[remote]")
   expect_error(pip_commands("/a/src", heic = NA, system = "Linux"), "heic must be TRUE or FALSE")

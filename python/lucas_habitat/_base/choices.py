@@ -6,6 +6,7 @@ __all__ = [
     "CLASS_BALANCES",
     "CREDITS",
     "DECODERS",
+    "ENGINES",
     "GAINS_BY",
     "HEADS",
     "LANGUAGES",
@@ -20,6 +21,8 @@ __all__ = [
 
 #: Arithmetic of a frozen backbone.
 PRECISIONS = ("auto", "float32", "bfloat16")
+#: What computes a run: this machine, or a Ray cluster.
+ENGINES = ("local", "ray")
 #: What a backbone's RGB values are scaled to: 0 to 1, -1 to 1, or its own mean and deviation.
 SCALINGS = ("unit", "symmetric", "own")
 RESIZES = ("antialias", "nearest")

@@ -7,7 +7,7 @@ from functools import partial
 
 import lucas_habitat as lh
 
-from .._base.choices import RECIPES
+from .._base.choices import ENGINES, RECIPES
 from .options import (
     TABLE,
     Command,
@@ -70,6 +70,8 @@ def _classify_options(parser: ArgumentParser) -> None:
         help=f"{TABLE} to write, or the folder of a run: in parts, and it goes on when run again",
     )
     add("--retry", action="store_true", help="try photos again that a run could not read")
+    add("--engine", choices=ENGINES, help="what computes a run: this machine, or a Ray cluster")
+    add("--address", help="of the Ray cluster, such as auto; else one is started on this machine")
     add("--split", choices=("train", "test"), default=None, help="only these rows of a split table")
     add("--batch-size", type=int, help="photos at a time; else what suits the device")
     add("--flag-unlike", action="store_true", help="mark photos unlike the training photos")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # unimportable, before openvino itself is imported, it leaves OpenVINO with a stand-in that sends nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-__all__ = ["Runner", "Target", "choose_target", "cores", "make_runner"]
+__all__ = ["Runner", "Target", "choose_target", "cores", "make_runner", "use_cores"]
 
 
 class Runner(Protocol):
@@ -146,8 +146,16 @@ def _computes_bfloat16(engine: str, device: str) -> bool:
     return supported
 
 
+def use_cores(n: int) -> None:
+    """Have this process use so many cores, because others on this machine use the rest."""
+    global _share
+    _share = n
+
+
 def cores() -> int:
     """Cores this process may use: fewer than the machine has, on a cluster."""
+    if _share is not None:
+        return _share
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # Windows, macOS
@@ -179,6 +187,7 @@ class _Beside:
         return np.concatenate([run(photos) for run in self._runners], axis=1)
 
 
+_share: int | None = None
 _lock = threading.Lock()
 _last: tuple[tuple[str, Target], Runner] | None = None
 

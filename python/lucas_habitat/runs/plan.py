@@ -32,10 +32,12 @@ class Finished(NamedTuple):
     row: npt.NDArray[np.int32]
 
     @classmethod
-    def read(cls, folder: Path) -> Finished:
-        """That of the parts in a folder; a part that cannot be read is set aside."""
+    def read(cls, folder: Path, before: int | None = None) -> Finished:
+        """That of the parts in a folder, or those before a number; one that cannot be read is set aside."""
         columns: list[tuple[Any, ...]] = []
         for file in part_files(folder):
+            if before is not None and part_number(file) >= before:
+                continue
             try:
                 table = pq.read_table(file, columns=["path", STAMP, "status"]).to_pandas()
             except (pa.ArrowInvalid, OSError) as error:
@@ -117,8 +119,11 @@ def plan_run(listing: Listing, finished: Finished, retry: bool) -> Plan:
     return Plan(is_new, rows.reset_index(drop=True), int((~listing.is_repeated).sum()), n_gone)
 
 
-def new_photos(listing: Listing, is_new: npt.NDArray[np.bool_]) -> Iterator[pd.DataFrame]:
-    """The photos that no part has, PART_ROWS at a time, so that parts are the same however often it stops."""
+def new_photos(
+    listing: Listing, is_new: npt.NDArray[np.bool_], rows_each: int | None = None
+) -> Iterator[pd.DataFrame]:
+    """The photos that no part has, so many at a time (those of a part), however often the run stops."""
+    rows_each = rows_each or PART_ROWS
     waiting, n, start = list[pd.DataFrame](), 0, 0
     for number in range(len(listing.files)):
         length = pq.read_metadata(listing.files[number]).num_rows
@@ -128,10 +133,10 @@ def new_photos(listing: Listing, is_new: npt.NDArray[np.bool_]) -> Iterator[pd.D
             continue
         waiting.append(listing.block(number)[chosen])
         n += len(waiting[-1])
-        while n >= PART_ROWS:
+        while n >= rows_each:
             rows = pd.concat(waiting, ignore_index=True)
-            yield rows.iloc[:PART_ROWS].reset_index(drop=True)
-            waiting, n = [rows.iloc[PART_ROWS:]], n - PART_ROWS
+            yield rows.iloc[:rows_each].reset_index(drop=True)
+            waiting, n = [rows.iloc[rows_each:]], n - rows_each
     if n:
         yield pd.concat(waiting, ignore_index=True)
 

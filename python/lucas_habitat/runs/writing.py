@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ from ..errors import InputError, PhotoError, inform, warn
 from ..model import HabitatModel
 from ..predicting import Block, iter_predictions
 from ..sources import read_bytes
+from .jobs import close_job, first_of_open_job
 from .listing import LISTING, Listing, list_into
 from .parts import fitted, part_file, part_number, part_table, replace_rows, write_part
 from .plan import Finished, Plan, by_part, listed_rows, new_photos, plan_run
@@ -63,21 +64,32 @@ def classify_into(
     flag_unlike: bool,
     retry: bool,
     progress: Progress,
+    new_photos_elsewhere: Callable[[Path, Listing], None] | None = None,
 ) -> Run:
-    """Classify photos into the folder of a run, or go on with it; see `classify`."""
+    """Classify photos into the folder of a run, or go on with it; see `classify`.
+
+    What is given as ``new_photos_elsewhere`` classifies, on other machines, the photos that no part has.
+    """
     folder = full_path(out)
     manifest = _manifest(model, target, flag_unlike)
     with _only_us(folder):
         manifest = _begin(folder, manifest)
         listing = list_into(folder, photos, model)
+        if not new_photos_elsewhere:
+            close_job(folder)
         plan = plan_run(listing, Finished.read(folder), retry)
         _say_what_is_kept(folder, manifest, plan)
+        has_open_job = first_of_open_job(folder) is not None
+        if not plan.n_to_do and not has_open_job and manifest["finished"]:
+            return open_run(folder)
+        write_json({**manifest, "finished": None}, folder / MANIFEST)
+        if new_photos_elsewhere:
+            new_photos_elsewhere(folder, listing)
+            plan = plan_run(listing, Finished.read(folder), retry)
         if plan.n_to_do:
-            write_json({**manifest, "finished": None}, folder / MANIFEST)
             settings: dict[str, Any] = {"batch_size": batch_size, "cache": cache}
             _classify(folder, listing, plan, model, target, flag_unlike, settings, progress)
-        if plan.n_to_do or not manifest["finished"]:
-            _end(folder, manifest)
+        _end(folder, manifest)
     return open_run(folder)
 
 

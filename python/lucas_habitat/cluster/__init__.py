@@ -1,0 +1,1 @@
+"""Runs computed by Ray on several processes or machines."""
