@@ -357,6 +357,7 @@ def test_where_the_temporary_folder_is_full_too_the_users_cache_folder_is_taken(
 
 
 ENDINGS = {
+    "OUT": ".csv",
     "FILE": ".csv",
     "FILE.json": ".json",
     "FILE.html": ".html",
