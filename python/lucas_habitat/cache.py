@@ -20,9 +20,9 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from .errors import InputError, warn
+from ._base.files import ABANDONED, existing, flush_folder, megabytes, save_tensors
+from .errors import InputError, inform, warn
 from .images.heic import heic_version, is_heic, named_heic
 from .sources import is_remote, known_stamp, name_of, on_disk, shown, split_member
 
@@ -50,8 +50,18 @@ _MERGED_BYTES = 64_000_000
 _MERGED = "merged"
 #: So often a folder is listed anew if files go while they are read.
 _TRIES = 3
-#: Seconds after which nobody writes a temporary file any more; a write takes some of them at most.
-_ABANDONED = 3600
+#: Rows are written so often, and files of a folder looked for, where another process computes the same.
+_SHARED_SEGMENT = 32
+#: Files written after which small ones are merged, so that a long run leaves few.
+_MERGE_EVERY = 64
+#: How the names of files end by which a process tells that it uses a folder.
+_IN_USE = ".run"
+#: Seconds after which a process that told nothing of itself computes no more.
+_SILENT = 600
+#: Seconds after which rows of the same network that no run used may make room for others.
+_UNUSED = 7 * 86_400
+#: Bytes of the disk that stay free for what else is written, and at most this share of it.
+_RESERVE, _RESERVE_SHARE = 1e9, 0.05
 # A file younger than this may change again within the resolution of its own times.
 _SETTLED_NS = 3_000_000_000
 
@@ -112,22 +122,26 @@ class _Rows:
     keeps a file that is mapped, its rows stand twice; it is not merged again, only deleted once it can be.
     """
 
-    def __init__(self, folder: Path, width: int, dtype: str) -> None:
+    def __init__(self, folder: Path, width: int, dtype: str, room: _Room) -> None:
         self._folder, self.width, self._dtype = folder, width, np.dtype(dtype)
+        self._room, self._segment = room, _SEGMENT
         self._new: dict[bytes, npt.NDArray[Any]] = {}
+        self._used: set[Path] = set()
         self._writable = True
-        self.wrote = False
-        self._index = self._read_index()
+        self._n_written = 0
+        self._listed: int | None = None
+        self._indexes = self._read_all()
 
     def find(self, keys: Keys) -> _Lookup:
         """Rows for keys of shape (n, 16)."""
         lookup = _Lookup(
             np.zeros(len(keys), dtype=bool), np.zeros((len(keys), self.width), self._dtype)
         )
-        if not self._look_up(keys, lookup, self._index):
+        if not all([self._look_up(keys, lookup, index) for index in self._indexes]):
             # Another process merged or deleted files; where merged, the rows are in a new one.
-            self._index = self._read_index()
-            self._look_up(keys, lookup, self._index)
+            self._indexes = self._read_all()
+            for index in self._indexes:
+                self._look_up(keys, lookup, index)
         for i in np.flatnonzero(~lookup.is_stored):
             new = self._new.get(keys[i].tobytes())
             if new is not None:
@@ -135,26 +149,47 @@ class _Rows:
         return lookup
 
     def touch(self) -> None:
-        """Mark as used, so that the limit takes away others first."""
-        for file in self._index.files:
+        """Mark what was used, so that the limit takes away others first."""
+        for file in self._used:
             with contextlib.suppress(OSError):
                 os.utime(file)
 
     def add(self, key: bytes, row: npt.NDArray[Any]) -> None:
         """Remember a row; `flush` writes it."""
         self._new[key] = row
-        if len(self._new) >= _SEGMENT:
+        if len(self._new) >= self._segment:
             self.flush()
+
+    def share(self, is_shared: bool) -> None:
+        """Write more often while another process computes the same."""
+        self._segment = _SHARED_SEGMENT if is_shared else _SEGMENT
+
+    def refresh(self) -> None:
+        """Take in the files that came since, of other processes and of this one."""
+        try:
+            listed = self._folder.stat().st_mtime_ns
+        except OSError:
+            return
+        if listed == self._listed:
+            return
+        names = {file for index in self._indexes for file in index.files}
+        new = [file for file in sorted(self._folder.glob("*.safetensors")) if file not in names]
+        index, is_complete = self._read(new)
+        self._listed = listed
+        self._indexes = _few((*self._indexes, index)) if is_complete else self._read_all()
 
     def flush(self) -> None:
         """Write what is new. A full or read-only disk costs the cache, never the run."""
-        if not self._new or not self._writable:
+        if not self._new:
+            return
+        if not self._writable or not self._room.take(len(self._new) * self.row_bytes):
+            self._new = {}
             return
         keys = np.frombuffer(b"".join(self._new), np.uint8).reshape(-1, 16)
         rows = np.stack(list(self._new.values())).astype(self._dtype, copy=False)
         try:
-            self._write(keys, rows)
-            self.wrote = True
+            self._used.add(self._write(keys, rows))
+            self._n_written += 1
         except (OSError, SafetensorError) as error:
             self._writable = False
             warn(
@@ -162,6 +197,18 @@ class _Rows:
                 f"again. {CACHE_FOLDER} names another folder."
             )
         self._new = {}
+        if self._n_written % _MERGE_EVERY == 0:
+            self.merge()
+
+    @property
+    def wrote(self) -> bool:
+        """Whether a file was added."""
+        return self._n_written > 0
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row and its key take."""
+        return 16 + self.width * self._dtype.itemsize
 
     def merge(self) -> None:
         """Put small files together, a bounded number of bytes; another process that does so goes first."""
@@ -171,7 +218,7 @@ class _Rows:
             FileLock(self._folder / ".merge.lock", timeout=0),
         ):
             self._delete_leftovers()
-            done = set(self._index.merged)
+            done = {name for index in self._indexes for name in index.merged}
             budget = _MERGED_BYTES
             while files := self._alike(budget, done):
                 budget -= sum(file.stat().st_size for file in files)
@@ -179,28 +226,36 @@ class _Rows:
                 # Some may not be deleted; merging them again would never end.
                 done.update(file.stem for file in files)
 
-    def _read_index(self) -> _Index:
+    def _read_all(self) -> tuple[_Index, ...]:
         """The index of the files that are there now."""
         for _ in range(_TRIES):
-            files, keys, merged, is_complete = [], [], set[str](), True
-            for file in sorted(self._folder.glob("*.safetensors")):
-                try:
-                    with safe_open(file, "np") as segment:
-                        if segment.get_slice("rows").get_shape()[1:] == [self.width]:
-                            keys.append(segment.get_tensor("keys").view("<u8"))
-                            files.append(file)
-                            merged.update(_merged_into(segment))
-                except FileNotFoundError:  # merged meanwhile, into a file that is not in this list
-                    is_complete = False
-                except (OSError, SafetensorError):
-                    pass  # a damaged file only costs the time to compute its rows again
+            with contextlib.suppress(OSError):
+                self._listed = self._folder.stat().st_mtime_ns
+            index, is_complete = self._read(sorted(self._folder.glob("*.safetensors")))
             if is_complete:
                 break
+        return (index,)
+
+    def _read(self, chosen: Iterable[Path]) -> tuple[_Index, bool]:
+        """The index of some files, and whether all of them were there still."""
+        files, keys, merged, is_complete = [], [], set[str](), True
+        for file in chosen:
+            try:
+                with safe_open(file, "np") as segment:
+                    if segment.get_slice("rows").get_shape()[1:] == [self.width]:
+                        keys.append(segment.get_tensor("keys").view("<u8"))
+                        files.append(file)
+                        merged.update(_merged_into(segment))
+            except FileNotFoundError:  # merged meanwhile, into a file that is not in this list
+                is_complete = False
+            except (OSError, SafetensorError):
+                pass  # a damaged file only costs the time to compute its rows again
         stored = np.concatenate(keys) if keys else np.empty((0, 2), "<u8")
         # Sorted by the first half; the second tells whether it is really the one.
         order = np.argsort(stored[:, 0], kind="stable")
         starts = np.cumsum([0, *map(len, keys)])
-        return _Index(files, starts, stored[order], order, merged & {f.stem for f in files})
+        merged &= {file.stem for file in files}
+        return _Index(files, starts, stored[order], order, merged), is_complete
 
     def _look_up(self, keys: Keys, lookup: _Lookup, index: _Index) -> bool:
         """Fill in rows that files hold; False if a file of the index could not be read."""
@@ -222,26 +277,29 @@ class _Rows:
             else:
                 lookup.rows[hits[is_here]] = rows
                 lookup.is_stored[hits[is_here]] = True
+                self._used.add(index.files[number])
         return is_complete
 
     def _delete_leftovers(self) -> None:
         """Delete files that were merged into others, and what killed processes were writing."""
-        for name in self._index.merged:
+        for index in self._indexes:
+            for name in index.merged:
+                with contextlib.suppress(OSError):
+                    (self._folder / f"{name}.safetensors").unlink()
+        for file in (*self._folder.glob(".*.tmp"), *self._folder.glob(f".*{_IN_USE}")):
             with contextlib.suppress(OSError):
-                (self._folder / f"{name}.safetensors").unlink()
-        for file in self._folder.glob(".*.tmp"):
-            with contextlib.suppress(OSError):
-                if time.time() - file.stat().st_mtime > _ABANDONED:
+                if time.time() - file.stat().st_mtime > ABANDONED:
                     file.unlink()
 
     def _alike(self, budget: int, done: set[str]) -> list[Path]:
         """Files of about one size, enough of them to be merged; the smallest such size first."""
-        row = 16 + self.width * self._dtype.itemsize
         sizes: dict[int, list[tuple[int, Path]]] = {}
         for file in self._folder.glob("*.safetensors"):
             size = file.stat().st_size
             if size < _MERGED_BYTES and file.stem not in done:
-                sizes.setdefault(int(math.log(max(size / row, 1), _FAN)), []).append((size, file))
+                sizes.setdefault(int(math.log(max(size / self.row_bytes, 1), _FAN)), []).append(
+                    (size, file)
+                )
         for _, files in sorted(sizes.items()):
             chosen, total = [], 0
             for size, file in sorted(files):
@@ -273,24 +331,45 @@ class _Rows:
             stored = np.concatenate(keys)
             _, first = np.unique(stored.view("<u8"), axis=0, return_index=True)
             names = merged.union(file.stem for file in read)
-            self._write(stored[first], np.concatenate(rows)[first], names)
+            new = self._write(stored[first], np.concatenate(rows)[first], names)
+            if not self._used.isdisjoint(read):
+                self._used.add(new)
         for file in read:
             with contextlib.suppress(OSError):  # mapped by another process on Windows
                 file.unlink()
 
-    def _write(self, keys: Keys, rows: npt.NDArray[Any], merged: Iterable[str] = ()) -> None:
-        """Add a file, whole or not at all; it tells which files its rows were merged from."""
+    def _write(self, keys: Keys, rows: npt.NDArray[Any], merged: Iterable[str] = ()) -> Path:
+        """Add a file, whole or not at all; it tells which files its rows were merged from.
+
+        It is on the disk before it has its name: half a file with its names in order would be rows of zeros.
+        """
         name = uuid.uuid4().hex
         tmp = self._folder / f".{name}.tmp"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             tensors = {"keys": keys, "rows": np.ascontiguousarray(rows)}
-            save_file(tensors, tmp, {_MERGED: " ".join(sorted(merged))})
-            os.replace(tmp, self._folder / f"{name}.safetensors")
+            save_tensors(tensors, tmp, {_MERGED: " ".join(sorted(merged))})
+            file = self._folder / f"{name}.safetensors"
+            os.replace(tmp, file)
+            flush_folder(self._folder)
+            return file
         except BaseException:
             with contextlib.suppress(OSError):
                 tmp.unlink()
             raise
+
+
+def _few(indexes: tuple[_Index, ...]) -> tuple[_Index, ...]:
+    """The same rows in few indexes, each sorted anew as often as the logarithm of all rows."""
+    while len(indexes) > 1 and 2 * len(indexes[-1].keys) >= len(indexes[-2].keys):
+        a, b = indexes[-2:]
+        n = a.starts[-1]
+        keys, places = np.concatenate([a.keys, b.keys]), np.concatenate([a.places, b.places + n])
+        order = np.argsort(keys[:, 0], kind="stable")
+        starts = np.concatenate([a.starts[:-1], b.starts + n])
+        both = _Index(a.files + b.files, starts, keys[order], places[order], a.merged | b.merged)
+        indexes = (*indexes[:-2], both)
+    return indexes
 
 
 def _merged_into(segment: Any) -> list[str]:
@@ -326,9 +405,31 @@ class FeatureCache:
         text = json.dumps({"format": _FORMAT, **spec}, sort_keys=True)
         root = cache_folder()
         folder = root / "features" / hashlib.sha256(text.encode()).hexdigest()[:24]
-        self._features = _Rows(folder, num_features, "<f4")
-        self._files = _Rows(root / "files", 16, "u1")
-        self._spec, self._folder, self._limit = spec, folder, _limit()
+        self._room = _Room(_limit(), folder)
+        self._features = _Rows(folder, num_features, "<f4", self._room)
+        self._files = _Rows(root / "files", 16, "u1", self._room)
+        self._spec, self._folder = spec, folder
+        self._mark = folder / f".{uuid.uuid4().hex}{_IN_USE}"
+
+    def expect(self, total: int) -> None:
+        """Say before a run of so many photos where the cache cannot keep them all."""
+        self._room.expect(total, self._features.row_bytes + self._files.row_bytes)
+
+    def refresh(self) -> bool:
+        """Take in what others wrote meanwhile; whether another process computes the same now."""
+        self._mark_as_used()
+        others = [m for m in self._folder.glob(f".*{_IN_USE}") if m != self._mark]
+        is_shared = any(_age(mark) < _SILENT for mark in others)
+        for rows in (self._features, self._files):
+            rows.share(is_shared)
+            rows.refresh()
+        return is_shared
+
+    def _mark_as_used(self) -> None:
+        """Tell other processes that this one computes, so that they take nothing away."""
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._mark.touch()
 
     def find(self, paths: Sequence[str]) -> _Found:
         """Features of files that were read before and have not changed since.
@@ -385,15 +486,16 @@ class FeatureCache:
     def close(self) -> None:
         """Write what is new, and keep the whole cache below its limit."""
         for rows in (self._features, self._files):
-            rows.touch()
             rows.flush()
             if rows.wrote:
                 rows.merge()
+            rows.touch()
+        with contextlib.suppress(OSError):
+            self._mark.unlink(missing_ok=True)
         if self._features.wrote:
             with contextlib.suppress(OSError):
                 text = json.dumps(self._spec, sort_keys=True, indent=1)
                 (self._folder / "spec.json").write_text(text, encoding="utf-8")
-            _keep_below(self._limit)
 
 
 def file_key(path: str) -> bytes | None:
@@ -467,18 +569,98 @@ def _files(parts: Sequence[str] = _ALL) -> list[_File]:
     return files
 
 
-def _keep_below(limit: float) -> None:
-    """Delete what was not used for longest."""
-    files = sorted(_files(_LIMITED))
-    total = sum(file.size for file in files)
-    if total <= limit:
-        return
-    for file in files:
-        if total <= 0.9 * limit:  # some room, or every run would delete a little
-            break
-        with contextlib.suppress(OSError):  # in use by another process on Windows
-            file.path.unlink()
-            total -= file.size
+def _age(file: Path) -> float:
+    """Seconds since a file was changed; endless for one that is gone."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return math.inf
+
+
+class _Room:
+    """What the cache may still take, asked for before anything is written.
+
+    Where it is full, files make room that were not used for longest. Never those of this run's network,
+    as long as a run of the last week used them, nor those of a network that another process runs now:
+    a cache that is smaller than a run keeps what the run computed first.
+    """
+
+    def __init__(self, limit: float, own: Path) -> None:
+        self._limit, self._own = limit, own
+        self._left = -math.inf
+        self._is_told = not limit  # who wants no cache need not hear that it is full
+
+    def expect(self, total: int, row_bytes: int) -> None:
+        """Say where so many rows are more than the cache may ever hold, or the disk."""
+        needed = total * row_bytes
+        own = sum(file.size for file in _files() if file.path.parent == self._own)
+        free = own + self._free()
+        most = min(self._limit, free)
+        if needed <= most or self._is_told:
+            return
+        self._is_told = True
+        reason = (
+            f"the {megabytes(self._limit)} that it may take"
+            if self._limit <= free
+            else f"the {megabytes(max(free, 0))} that are free on its disk"
+        )
+        least = math.ceil(1.1 * needed / 1e8) / 10
+        inform(
+            f"The features of {total} photos take {megabytes(needed)} in the cache, more than {reason}: "
+            f"at most {int(max(most, 0) // row_bytes)} photos' are kept, and a further run computes the "
+            f"others again. {CACHE_SIZE}={least:g} allows all, {CACHE_FOLDER} names another disk."
+        )
+
+    def take(self, size: int) -> bool:
+        """Whether so many bytes may be written."""
+        if size > self._left:
+            self._left = self._make_room(size)
+        if size > self._left or size > self._free():
+            if not self._is_told:
+                self._is_told = True
+                inform(
+                    f"The cache in {cache_folder()} is full: features of further photos are not kept, and "
+                    f"the next run computes them again. It may take {megabytes(self._limit)}; "
+                    f"{CACHE_SIZE} sets it in GB, {CACHE_FOLDER} names another disk."
+                )
+            return False
+        self._left -= size
+        return True
+
+    def _free(self) -> float:
+        """Bytes of the disk that the cache may take."""
+        try:
+            disk = shutil.disk_usage(existing(self._own))
+        except OSError:
+            return math.inf
+        return disk.free - min(_RESERVE, _RESERVE_SHARE * disk.total)
+
+    def _make_room(self, size: int) -> float:
+        """Delete what was not used for longest, if there is need to; give the bytes that are left."""
+        files = sorted(_files(_LIMITED))
+        total = sum(file.size for file in files)
+        if total + size > self._limit:
+            in_use = {file.path.parent for file in files if self._is_mark(file)}
+            for file in files:
+                if total + size <= 0.9 * self._limit:  # or every write would delete a little
+                    break
+                if self._may_go(file, in_use):
+                    with contextlib.suppress(OSError):  # in use by another process on Windows
+                        file.path.unlink()
+                        total -= file.size
+        # Counted anew now and then, because other processes write too.
+        return min(self._limit - total, max(size, 0.05 * self._limit))
+
+    @staticmethod
+    def _is_mark(file: _File) -> bool:
+        return file.path.suffix == _IN_USE and time.time() - file.used < ABANDONED
+
+    def _may_go(self, file: _File, in_use: set[Path]) -> bool:
+        age = time.time() - file.used
+        folder = file.path.parent
+        if folder == self._own or folder == cache_folder() / "files":
+            return age > _UNUSED
+        return folder not in in_use and (age > ABANDONED or folder.parent.name == "features")
 
 
 def cache_info() -> pd.DataFrame:

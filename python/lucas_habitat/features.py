@@ -168,6 +168,8 @@ def iter_features(
     store = (
         FeatureCache(_spec(backbone, preprocessing, target), _width(backbone)) if cache else None
     )
+    if store:
+        store.expect(total)
     work = partial(_compute, backbone, preprocessing, target, store, contents)
     # A handful of photos is shared among the cores too.
     most = batch_size or min(target.batch_size, max(1, -(-total // cores())))
@@ -242,6 +244,7 @@ def _jobs(
     while block := list(islice(remaining, _BLOCK)):
         places = np.arange(len(block))
         if store:
+            store.refresh()
             stored = store.find(block)
             is_cached = stored.is_stored
             if is_cached.any():
@@ -250,8 +253,12 @@ def _jobs(
                 features = Features(stored.rows[is_cached], ["ok"] * n, [""] * n, contents)
                 yield partial(_done, _Part(start + places[is_cached], features))
             places = places[~is_cached]
-        for first in range(0, len(places), most):
-            few = places[first : first + most]
+        is_shuffled = False
+        while len(places):
+            if store and store.refresh() and not is_shuffled:
+                # Each process goes its own way, and takes from the cache what another did meanwhile.
+                places, is_shuffled = np.random.default_rng().permutation(places), True
+            few, places = places[:most], places[most:]
             photos = [block[i] for i in few.tolist()]
             yield partial(work, start + few, [ahead.begin(path) for path in photos], photos)
         start += len(block)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from lucas_habitat import cache as module
-from lucas_habitat import cache_info, clear_cache
+from lucas_habitat import cache_info, clear_cache, features
 from lucas_habitat.cache import FeatureCache, content_key, file_key
 from lucas_habitat.cli import main
 from lucas_habitat.engines import Target, make_runner
 from lucas_habitat.engines import openvino_engine as engine
-from lucas_habitat.errors import InputError
+from lucas_habitat.errors import InputError, LucasMessage
 from lucas_habitat.features import extract_features
 from lucas_habitat.images.decode import Preprocessing
 from lucas_habitat.networks.backbones import load_backbone
@@ -336,7 +336,7 @@ def test_files_that_windows_holds_stay_and_do_no_harm(cache, monkeypatch):
 
 def test_where_no_file_can_be_deleted_each_is_merged_once(cache, monkeypatch):
     """A folder may let nobody delete what others made; then a call must still end."""
-    unlink, save_file, names = module.Path.unlink, module.save_file, []
+    unlink, save_tensors, names = module.Path.unlink, module.save_tensors, []
 
     def stubborn(path, missing_ok=False):
         if path.suffix == ".safetensors":
@@ -346,12 +346,12 @@ def test_where_no_file_can_be_deleted_each_is_merged_once(cache, monkeypatch):
     def counted(tensors, path, metadata):
         names.append(path)
         assert len(names) < 1000, "merged without end"
-        save_file(tensors, path, metadata)
+        save_tensors(tensors, path, metadata)
 
     calls = module._FAN**2
     with monkeypatch.context() as patch:
         patch.setattr(module.Path, "unlink", stubborn)
-        patch.setattr(module, "save_file", counted)
+        patch.setattr(module, "save_tensors", counted)
         for i in range(calls):
             fill(1, start=i)
     # Each call's file, and one of every eight of a size.
@@ -462,3 +462,160 @@ def test_a_cache_of_the_version_before_is_read(cache):
             folder / f"{start:032x}.safetensors",
         )
     assert numbers(ask(10))
+
+
+# A cache that is smaller than the run
+
+
+def rows_kept(n, spec=SPEC, width=1000):
+    keys = np.frombuffer(b"".join(map(key, range(n))), np.uint8).reshape(-1, 16)
+    return FeatureCache(spec, width)._features.find(keys).is_stored
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_a_run_larger_than_the_cache_keeps_what_it_computed_first(cache, monkeypatch):
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE_GB", "0.005")
+    fill(2560, width=1000)  # 10 MB
+    first = rows_kept(2560)
+    assert first[:1024].all()
+    assert not first[1536:].any()
+    assert cache_info().attrs["megabytes"] <= 5
+    # Run again, it finds them, and takes none of them away.
+    fill(2560, width=1000)
+    assert rows_kept(2560)[first].all()
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+def test_other_features_make_room_but_not_those_of_a_run_that_goes_on(cache, monkeypatch):
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE_GB", "0.005")
+    other = {**SPEC, "precision": "q"}
+    fill(1024, width=1000)
+    running = FeatureCache(SPEC, 1000)
+    running.refresh()
+    fill(1024, width=1000, spec=other)
+    assert rows_kept(1024).all()
+    assert not rows_kept(1024, other).any()
+    running.close()
+    fill(1024, width=1000, spec=other)
+    assert rows_kept(1024, other).all()
+    assert not rows_kept(1024).all()
+
+
+def test_a_run_too_large_is_told_before_with_numbers(cache, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk(4000, 3900))
+    with pytest.warns(LucasMessage) as told:
+        FeatureCache(SPEC, 1280).expect(5_400_000)
+    (message,) = map(str, (w.message for w in told))
+    assert message.startswith(
+        "The features of 5400000 photos take 27.9 GB in the cache, more than the "
+    )
+    assert "20.0 GB that it may take: at most 3869969 photos' are kept" in message
+    assert "LUCAS_HABITAT_CACHE_GB=30.7 allows all" in message
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE_GB", "30.7")
+    FeatureCache(SPEC, 1280).expect(5_400_000)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk(4000, 6))
+    with pytest.warns(LucasMessage, match=r"more than the 5\.0 GB that are free on its disk"):
+        FeatureCache(SPEC, 1280).expect(5_400_000)
+
+
+def test_a_cache_of_no_size_keeps_nothing_and_says_nothing(cache, monkeypatch):
+    monkeypatch.setenv("LUCAS_HABITAT_CACHE_GB", "0")
+    store = FeatureCache(SPEC, 8)
+    store.expect(10**9)
+    fill(600)
+    assert not rows_kept(600, width=8).any()
+
+
+def disk(total, free):
+    from collections import namedtuple
+
+    return namedtuple("Usage", "total free")(total * 10**9, free * 10**9)
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_others(cache, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk(500, 0.9))
+    with pytest.warns(LucasMessage, match="features of further photos are not kept"):
+        fill(600)
+    assert not rows_kept(600, width=8).any()
+
+
+# Two processes
+
+
+def test_what_another_process_writes_meanwhile_is_taken(cache, tmp_path, old_enough):
+    reader = FeatureCache(SPEC, 8)
+    reader.refresh()
+    path = settled(tmp_path / "a.jpg")
+    writer = FeatureCache(SPEC, 8)
+    for i in range(40):
+        writer.add(key(i), np.full(8, i, np.float32), file_key(path) if i == 3 else None)
+    writer.close()
+    assert reader.get(key(3)) is None
+    reader.refresh()
+    assert reader.get(key(3))[0] == 3
+    assert reader.find([path]).rows[0, 0] == 3
+
+
+def test_processes_know_of_each_other_while_they_run(cache):
+    one, two = FeatureCache(SPEC, 8), FeatureCache(SPEC, 8)
+    assert not one.refresh()
+    assert two.refresh()
+    assert one.refresh()
+    two.close()
+    assert not one.refresh()
+    one.close()
+    assert not list(cache.rglob("*.run"))
+
+
+def test_rows_stay_known_however_many_files_come_one_by_one(cache):
+    reader = FeatureCache(SPEC, 8)
+    writer = FeatureCache(SPEC, 8)
+    for start in range(0, 300, 3):
+        for i in range(start, start + 3):
+            writer.add(key(i), np.full(8, i, np.float32))
+        writer._features.flush()
+        reader.refresh()
+        assert len(reader._features._indexes) <= 8
+    keys = np.frombuffer(b"".join(map(key, range(300))), np.uint8).reshape(-1, 16)
+    assert numbers(reader._features.find(keys))
+
+
+def test_two_runs_at_once_share_the_work(cache, photo_folder, monkeypatch):
+    """One run begins in the middle of the other; nothing is computed by both but what both had begun."""
+    paths = [str(p) for p in sorted(photo_folder.glob("*/*.jpg"))]
+    backbone, target = load_backbone("efficientnet_lite0"), Target("openvino", "cpu", "float32")
+    computed, make = [], features.make_runner
+
+    def counted(*given):
+        run = make(*given)
+        return lambda photos: computed.append(len(photos)) or run(photos)
+
+    monkeypatch.setattr(features, "make_runner", counted)
+    monkeypatch.setattr(module, "_SHARED_SEGMENT", 1)
+    monkeypatch.setattr(features, "cores", lambda: 1)
+    given = (backbone, Preprocessing(), target)
+    first = features.iter_features(paths, *given, total=48, batch_size=2, progress=False)
+    second = features.iter_features(paths[::-1], *given, total=48, batch_size=2, progress=False)
+    for turns in (zip(first, second, strict=False), first, second):
+        for _ in turns:
+            pass
+    assert 48 <= sum(computed) <= 48 + 16
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_segments_have_the_mode_that_the_umask_says(cache):
+    before = os.umask(0o027)
+    try:
+        fill(3)
+    finally:
+        os.umask(before)
+    (file,) = segments(cache)[0]
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_segment_is_on_the_disk_before_it_has_its_name(cache, monkeypatch):
+    events, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda n: (events.append("flush"), fsync(n))[1])
+    monkeypatch.setattr(os, "replace", lambda a, b: (events.append("name"), replace(a, b))[1])
+    fill(3)
+    assert events == (["flush", "name", "flush"] if os.name != "nt" else ["flush", "name"])
