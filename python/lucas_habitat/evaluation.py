@@ -14,6 +14,7 @@ from ._base import words
 from ._base.bootstrap import Interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import classes_of
+from ._base.probabilities import Split, split_off
 from ._base.tables import as_table, require_columns
 from ._base.tree import Levels, Tree, tree_of
 from ._base.types import Floats, Table
@@ -379,10 +380,13 @@ def evaluate(
     check_number("n_boot", n_boot, 0, whole=True)
     seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
-    table = as_table(predictions)
-    tree = None if levels is None else _tree(table, levels, reference)
-    answers = table if tree is None else answers_judged(table, tree, reference)
-    compared = compared_rows(answers, reference, words.call("evaluate"))
+    tree, read = None, _read(predictions, reference, weights, is_whole=levels is not None)
+    table = answers = read.table
+    if levels is not None:
+        tree = _tree(table, levels, reference)
+        answers = answers_judged(table, tree, reference)
+        read = split_off(answers)
+    compared = compared_rows(answers, reference, words.call("evaluate"), read.p.columns)
     row_weights = weights_of(compared.rows, weights)
     sample = sample_of(compared, row_weights, land_shares(class_shares, compared))
     values, errors = measures(sample.total), standard_errors(sample)
@@ -406,7 +410,7 @@ def evaluate(
         kappa_interval=_ends(spans.kappa),
         kappa_se=float(errors.kappa),
         **summary(sample.total)._asdict(),
-        **certainty(compared, land_weights)._asdict(),
+        **certainty(compared, read.p, land_weights)._asdict(),
         confusion=_matrix(_counts(compared), compared),
         proportions=_matrix(sample.total / sample.total.sum(), compared),
         per_class=per_class,
@@ -429,6 +433,17 @@ def evaluate(
         mean_distance=distance.mean,
         error_distance=distance.of_errors,
     )
+
+
+def _read(predictions: Table, reference: str, weights: str | None, *, is_whole: bool) -> Split:
+    """What is needed of predictions; where levels are told, all at once with their probabilities."""
+    if is_whole:
+        table = as_table(predictions)
+        return split_off(table)._replace(table=table)
+    named = {"predicted", reference} | ({weights} if weights else set())
+    read = split_off(predictions, [*named, "predicted_level", "point_id", "n_photos", "split"])
+    # What lacks a column is told of all that are there.
+    return read if named <= set(read.columns) else split_off(predictions)
 
 
 def _tree(table: pd.DataFrame, levels: Levels, reference: str) -> Tree:

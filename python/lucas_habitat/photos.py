@@ -19,6 +19,7 @@ from ._base.files import full_path
 from ._base.places import grid_positions, is_lucas_id
 from ._base.runs import is_run
 from ._base.tables import TABLE_ENDINGS, iter_table, read_table, require_columns, tidy_types
+from ._base.texts import by_value, stripped
 from ._base.types import Photos
 from .errors import InputError, inform, some, warn
 from .images.heic import ENDINGS as HEIC_ENDINGS
@@ -143,7 +144,7 @@ def as_photos(photos: Photos) -> pd.DataFrame:
     """
     if not isinstance(photos, pd.DataFrame) or "path" not in photos:
         return list_photos(photos)
-    return _complete(tidy_types(photos))
+    return _complete(photos)
 
 
 def iter_photos(source: Photos, *, rows: int) -> Iterator[pd.DataFrame]:
@@ -433,8 +434,7 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
         if column not in table:
             table[column] = pd.Series(None, index=table.index, dtype="str")
     for column in ("path", "direction", "habitat", "split"):
-        text = table[column].astype("str").str.strip()
-        table[column] = text.where(table[column].notna() & (text != "")).astype("str")
+        table[column] = stripped(table[column])
     table["split"] = _normalised(table["split"], SPLIT_WORDS, "split", "train or test")
     table["direction"] = _normalised(
         table["direction"], DIRECTION_WORDS, "direction", "P, N, E, S, W, C or their words"
@@ -453,7 +453,7 @@ def _normalised(
     column: pd.Series, spellings: dict[str, str], name: str, expected: str
 ) -> pd.Series:
     """A column's values in their standard spelling; a warning tells of those that have none."""
-    values = column.str.lower().map(spellings).astype("str")
+    values = by_value(column, lambda value: spellings.get(value.lower()))
     unknown = column[column.notna() & values.isna()]
     if len(unknown):
         warn(

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._base.cards import CalibrationCard, CandidateCard, LearnedVoteCard, PointCalibrationCard
+from ._base.sums import rows_summed_by
 from ._base.types import Floats
 from .errors import InputError, LucasError
 
@@ -110,8 +111,7 @@ def pooled(
         Logarithms; rows of points without a photo are NaN.
     """
     even = evened(p, shares)
-    sums = np.zeros((n_points, p.shape[1]))
-    np.add.at(sums, point, np.log(even) if pool == "product" else even)
+    sums = rows_summed_by(point, np.log(even) if pool == "product" else even, n_points)
     n = np.bincount(point, minlength=n_points)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums / n if pool == "product" else np.log(sums / n)

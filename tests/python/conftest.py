@@ -1,5 +1,6 @@
 """What all tests share: no network, a cache of their own, small photos, a small model."""
 
+import json
 import os
 import socket
 import time
@@ -57,6 +58,26 @@ def shared():
     folder = Path(os.environ.get("LUCAS_SHARED", Path(__file__).parents[3] / "shared"))
     if not folder.is_dir():
         pytest.skip(f"LUCAS_SHARED ({folder}) is not here")
+    return folder
+
+
+def write_run(folder, table, rows=7):
+    """The folder of a run with these predictions, in parts of so few rows."""
+    folder.mkdir()
+    classes = [str(c) for c in table["predicted"].cat.categories]
+    statuses = {"ok": len(table)}
+    manifest = {
+        "format": "lucas-habitat run",
+        "format_version": 1,
+        "model": {"name": "made", "sha256": "0" * 64, "classes": classes},
+        "settings": {"engine": "openvino", "precision": "float32"},
+        "statuses": statuses,
+        "finished": "2026-01-01T00:00:00+00:00",
+    }
+    (folder / "_run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for number, first in enumerate(range(0, len(table), rows)):
+        part = table.iloc[first : first + rows].assign(stamp="1-1", content="0")
+        part.to_parquet(folder / f"part-{number:06d}.parquet", index=False)
     return folder
 
 

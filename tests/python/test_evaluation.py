@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import growth
+from conftest import growth, write_run
 from scipy import optimize, stats
 from sklearn import metrics
 
@@ -26,6 +26,7 @@ CASES = json.loads(
 DESIGN = json.loads(
     (Path(__file__).parents[1] / "cases" / "evaluation_design.json").read_text(encoding="utf-8")
 )
+LAND_OF_THREE = {"a": 0.7, "b": 0.2, "c": 0.1}
 PER_CLASS = ["producers_accuracy", "users_accuracy", "f1"]
 
 
@@ -272,7 +273,7 @@ def test_memory_does_not_grow_with_the_square_of_the_classes():
     assert peak < 150e6
 
 
-@pytest.mark.parametrize("share", [None, {"a": 0.7, "b": 0.2, "c": 0.1}])
+@pytest.mark.parametrize("share", [None, LAND_OF_THREE])
 def test_the_order_of_rows_does_not_reach_into_the_last_digit(share):
     rng = np.random.default_rng(5)
     table = random_photos(400, ["a", "b", "c"], 1).assign(w=rng.gamma(2, 1, 400))
@@ -296,6 +297,42 @@ def test_many_unlike_points_have_the_interval_that_a_bootstrap_would_give(monkey
         monkeypatch.undo()
         assert result.kappa_interval != wanted.kappa_interval
         assert result.kappa_interval == pytest.approx(wanted.kappa_interval, abs=1e-3)
+
+
+def with_probabilities(table, seed=1):
+    """Predictions of a model that knows the classes of the table; some photos could not be read."""
+    rng, classes = np.random.default_rng(seed), sorted(table["habitat"].dropna().unique())
+    p = rng.dirichlet(np.ones(len(classes)), len(table))
+    is_lost = rng.random(len(table)) < 0.1
+    p[is_lost] = np.nan
+    codes = np.where(is_lost, -1, np.nan_to_num(p).argmax(axis=1))
+    guess = pd.Categorical.from_codes(codes, classes)
+    named = {f"p_{c}": p[:, i] for i, c in enumerate(classes)}
+    return table.assign(path=[f"{i}.jpg" for i in range(len(table))], predicted=guess, **named)
+
+
+def test_a_run_is_evaluated_as_its_table_is(tmp_path):
+    table = with_probabilities(random_photos(300, ["a", "b", "c"], 1))
+    table["point_id"] = [None if i % 7 == 0 else f"{i // 5}" for i in range(300)]
+    table.loc[::11, "habitat"] = None
+    table["w"] = np.random.default_rng(2).gamma(2, 1, 300)
+    run = write_run(tmp_path / "run", table)
+    for arguments in ({}, {"weights": "w"}, {"class_shares": LAND_OF_THREE}):
+        assert evaluate(run, **arguments).as_dict() == evaluate(table, **arguments).as_dict()
+    with pytest.raises(InputError, match="needs the column lc9; got habitat, predicted"):
+        evaluate(run, reference="lc9")
+
+
+def test_a_run_is_not_held_whole(tmp_path):
+    table = with_probabilities(random_photos(20_000, [f"c{i:02d}" for i in range(76)], 1))
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    tracemalloc.start()
+    result = evaluate(run, n_boot=50)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.as_dict() == evaluate(table, n_boot=50).as_dict()
+    # The probabilities alone are 12 MB.
+    assert peak < 10e6
 
 
 def test_a_column_of_ids_is_no_reference():

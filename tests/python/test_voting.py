@@ -1,13 +1,16 @@
 """Votes: who votes, who wins, how ties and zeros fall, and what is said when nobody can vote."""
 
 import json
+import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import growth
+from conftest import growth, write_run
 
+from lucas_habitat._base import probabilities
 from lucas_habitat._base.choices import VOTE_METHODS
 from lucas_habitat._base.tables import write_table
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
@@ -251,6 +254,90 @@ def test_time_grows_with_the_predictions_and_no_faster():
     table = photos(p, list("abcd"), point_id=ids, habitat=["a"] * 200_000)
     assert growth(vote, table.head(25_000), table) < 16
     assert len(vote(table)) == 40_000
+
+
+# --- the order of rows, and runs ---------------------------------------------------------------
+
+
+def carrying(table, seed=1):
+    """The same photos with labels, places and a correction, as predictions have them."""
+    rng, n = np.random.default_rng(seed), len(table)
+    k = len(table["predicted"].cat.categories)
+    return table.assign(
+        habitat=pd.Series(rng.choice(["c0", "c1", None], n), dtype="str"),
+        nuts0=pd.Series(rng.choice(["FR", "DE"], n), dtype="str"),
+        x=rng.uniform(4e6, 5e6, n),
+        obs_dist=np.where(rng.random(n) < 0.2, np.nan, rng.random(n)),
+        unlike=rng.random(n) < 0.3,
+        calibrated=rng.random(n) < 0.9,
+        vote_calibration=pd.Series([learned_text(k)] * n, dtype="str"),
+    )
+
+
+def voted(predictions, method="majority"):
+    """Points, and what was said of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        points = vote(predictions, method)
+    return points, [str(w.message) for w in caught]
+
+
+@pytest.mark.parametrize("method", VOTE_METHODS)
+def test_the_order_of_photos_does_not_reach_into_the_last_digit(method):
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.ones(4), 400)
+    table = photos(p, [f"c{i}" for i in range(4)], point_id=[str(i // 8) for i in range(400)])
+    table["direction"] = rng.choice(["P", "N", "E", None], 400)
+    table = carrying(table).assign(calibrated=True)
+    wanted = voted(table, method)[0].set_index("point_id").sort_index()
+    for _ in range(5):
+        points = voted(table.iloc[rng.permutation(400)], method)[0]
+        points = points.set_index("point_id").sort_index()
+        pd.testing.assert_frame_equal(points, wanted, check_exact=True)
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+@pytest.mark.parametrize("method", ["majority", "product"])
+def test_a_run_votes_as_its_table_does(method, in_file, tmp_path, monkeypatch):
+    table = carrying(random_photos(200, ["c0", "c1", "c2"], 1))
+    # Photos of a point lie far apart.
+    table = table.sample(frac=1, random_state=1, ignore_index=True)
+    run = write_run(tmp_path / "run", table)
+    if in_file:
+        monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
+    wanted, said = voted(table, method)
+    for cells in (4_000_000, 30):
+        monkeypatch.setattr(probabilities, "CELLS", cells)
+        points, also_said = voted(run, method)
+        pd.testing.assert_frame_equal(points, wanted, check_exact=True)
+        assert also_said == said
+    assert any("no readable photo" in text for text in said)
+
+
+def test_a_run_is_not_held_whole(tmp_path, monkeypatch):
+    n, classes = 20_000, [f"c{i:02d}" for i in range(76)]
+    p = np.random.default_rng(1).dirichlet(np.ones(76), n)
+    table = photos(p, classes, path=[f"{i}.jpg" for i in range(n)])
+    table = table.assign(point_id=[f"{i // 200:08d}" for i in range(n)])
+    wanted, run = vote(table), write_run(tmp_path / "run", table, rows=1_000)
+    del p, table
+    monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
+    monkeypatch.setattr(probabilities, "CELLS", 100_000)
+    tracemalloc.start()
+    points = vote(run)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    pd.testing.assert_frame_equal(points, wanted, check_exact=True)
+    # The probabilities alone are 12 MB.
+    assert peak < 8e6
+
+
+def test_impossible_probabilities_are_named_in_the_order_of_the_table(monkeypatch):
+    table = photos([[0.5, 0.5]] * 40, point_id=[str(39 - i) for i in range(40)])
+    table.loc[[7, 30], "p_cropland"] = -0.1
+    monkeypatch.setattr(probabilities, "CELLS", 4)
+    with pytest.raises(InputError, match=r"for 7\.jpg, 30\.jpg"):
+        vote(table)
 
 
 # --- who votes --------------------------------------------------------------------------------

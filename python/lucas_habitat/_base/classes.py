@@ -66,15 +66,19 @@ def classes_of(table: pd.DataFrame) -> list[str]:
     the label of a column is looked for among those that occur in ``predicted`` and ``habitat``,
     and a class that occurs in neither is called by its column's name.
     """
-    columns = probability_columns(table)
-    predicted = table.get("predicted")
-    if isinstance(predicted, pd.Series) and isinstance(predicted.dtype, pd.CategoricalDtype):
+    return labels_of(probability_columns(table), table.get("predicted"), table.get("habitat"))
+
+
+def labels_of(
+    columns: list[str], predicted: pd.Series | None, habitat: pd.Series | None
+) -> list[str]:
+    """The same of a table's columns of probabilities, predictions and labels."""
+    if predicted is not None and isinstance(predicted.dtype, pd.CategoricalDtype):
         labels = [str(c) for c in predicted.cat.categories]
         if not columns or column_names(labels) == columns:
             return labels
-    occurring = {
-        str(v) for c in ("predicted", "habitat") if c in table for v in table[c].dropna().unique()
-    }
+    values = [column.dropna().unique() for column in (predicted, habitat) if column is not None]
+    occurring = {str(value) for of_column in values for value in of_column}
     if not columns:
         return sorted(occurring)
     by_column = {column_names([label])[0]: label for label in sorted(occurring)}
@@ -92,7 +96,14 @@ def is_calibrated(table: pd.DataFrame) -> bool:
 
 def calibrated_rows(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Mark the rows whose probabilities are said to be calibrated."""
-    return table["calibrated"].astype("str").str.lower().isin(["true"]).to_numpy(dtype=bool)
+    return is_true(table["calibrated"])
+
+
+def is_true(column: pd.Series) -> npt.NDArray[np.bool_]:
+    """Mark the values that mean truth: CSV files and R hand it over as text, in their own spelling."""
+    if column.dtype == np.bool_:
+        return column.to_numpy()
+    return (column.astype("str").str.lower() == "true").to_numpy(dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)

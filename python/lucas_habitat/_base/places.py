@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from . import words
+from .texts import by_value, bytes_of
 from .types import Floats
 
 if TYPE_CHECKING:
@@ -62,15 +63,25 @@ class Metres(NamedTuple):
 
 def point_ids(column: pd.Series) -> pd.Series:
     """Point ids as text; numbers become whole numbers, LUCAS ids get their 8 digits back."""
+    if _has_eight_digits(column):
+        return column
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-        column = column.map(lambda v: None if pd.isna(v) else f"{v:.0f}" if v % 1 == 0 else str(v))
-    text = column.map(lambda v: None if pd.isna(v) or not str(v).strip() else str(v).strip())
-    text = text.astype("str")
+        column = by_value(column, lambda v: f"{v:.0f}" if v % 1 == 0 else str(v))
+    text = by_value(column, lambda v: str(v).strip() or None)
+    different = text.drop_duplicates()
     # Tables that were opened in a spreadsheet have lost the zero of points west of 1000 km.
-    padded = text.str.zfill(8)
-    if text.str.fullmatch("[0-9]{7,8}").all() and is_lucas_id(padded).all():
-        return padded
+    if different.str.fullmatch("[0-9]{7,8}").all() and is_lucas_id(different.str.zfill(8)).all():
+        return text.str.zfill(8)
     return text
+
+
+def _has_eight_digits(column: pd.Series) -> bool:
+    """Whether every value is text of 8 digits: nothing is then to be put right."""
+    found = bytes_of(column)
+    if found is None or (found.lengths != 8).any():
+        return False
+    digits = found.data[found.starts[0] : found.starts[-1] + 8]
+    return bool(((digits >= ord("0")) & (digits <= ord("9"))).all())
 
 
 def is_grid_place(east: float, north: float) -> bool:

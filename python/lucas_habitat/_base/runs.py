@@ -23,6 +23,7 @@ __all__ = [
     "count_statuses",
     "describe_run",
     "is_run",
+    "iter_parts",
     "iter_run",
     "open_run",
     "part_files",
@@ -157,7 +158,12 @@ def run_columns(run: str | os.PathLike[str]) -> list[str]:
     return _chosen(_names(_parts(run)[0]), None)
 
 
-def read_run(run: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_run(
+    run: str | os.PathLike[str],
+    columns: Sequence[str] | None = None,
+    *,
+    categories: Sequence[str] = (),
+) -> pd.DataFrame:
     """The table of a run.
 
     Parameters
@@ -165,6 +171,8 @@ def read_run(run: str | os.PathLike[str], columns: Sequence[str] | None = None) 
     run : Run or path
     columns : sequence of str, optional
         Those to read, where the run has them; default: all.
+    categories : sequence of str
+        Columns of text with few different values, to be read as categories.
 
     Warns
     -----
@@ -176,16 +184,24 @@ def read_run(run: str | os.PathLike[str], columns: Sequence[str] | None = None) 
     files = _parts(run)
     _warn_unfinished(run)
     names = _chosen(_names(files[0]), columns)
-    table = pa.concat_tables([_read(file, names) for file in files], promote_options="default")
-    return _as_frame(table, run)
+    parts = [_read(file, names, list(categories)) for file in files]
+    table = pa.concat_tables(parts, promote_options="default")
+    return _as_frame(table.unify_dictionaries(), run)
 
 
 def iter_run(
     run: str | os.PathLike[str], columns: Sequence[str] | None = None
 ) -> Iterator[pd.DataFrame]:
     """The tables of a run's parts, in their order, a few thousand rows each; see `read_run`."""
-    files = _parts(run)
     _warn_unfinished(run)
+    yield from iter_parts(run, columns)
+
+
+def iter_parts(
+    run: str | os.PathLike[str], columns: Sequence[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """The same of a run that was read before, and warned of if it is not finished."""
+    files = _parts(run)
     names = _chosen(_names(files[0]), columns)
     for file in files:
         yield _as_frame(_read(file, names), run)
@@ -225,11 +241,13 @@ def _chosen(there: Sequence[str], columns: Sequence[str] | None) -> list[str]:
     return [name for name in there if name in set(columns)]
 
 
-def _read(file: Path, names: list[str]) -> pa.Table:
+def _read(file: Path, names: list[str], categories: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with _reading(file):
-        return pq.read_table(file, columns=names, page_checksum_verification=True)
+        return pq.read_table(
+            file, columns=names, read_dictionary=categories, page_checksum_verification=True
+        )
 
 
 @contextmanager

@@ -197,7 +197,7 @@ def _with_plain_index(table: pd.DataFrame) -> pd.DataFrame:
 
 def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
     """Give the columns every table shares their types; other columns are left alone."""
-    table = table.copy()
+    table = table.copy(deep=False)
     if "year" in table:
         table["year"] = _years(table["year"])
     for column in _NUMBERS:
@@ -209,6 +209,8 @@ def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series, name: str) -> pd.Series:
+    if column.dtype == np.float64:
+        return column
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     texts = column[numbers.isna() & column.notna()].astype("str").str.strip()
     texts = texts[texts != ""]
@@ -222,7 +224,9 @@ def _numbers(column: pd.Series, name: str) -> pd.Series:
 
 def _years(column: pd.Series) -> pd.Series:
     years = pd.to_numeric(column, errors="coerce")
-    is_bad = years.isna() & column.notna() & (column.astype("str").str.strip() != "")
+    is_bad = years.isna() & column.notna()
+    if is_bad.any():
+        is_bad &= column.astype("str").str.strip() != ""
     is_bad |= years.notna() & ((years != years.round()) | (years.abs() > 9999))
     if is_bad.any():
         raise InputError(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number
-from .._base.classes import classes_of, column_names
+from .._base.classes import column_names, labels_of, probability_columns
 from .._base.sums import runs_of
 from .._base.tables import as_frame, positive_weights, require_columns
 from .._base.types import Floats, Table
@@ -44,6 +44,8 @@ class Compared(NamedTuple):
     """The rows that have both classes, and what was left out."""
 
     rows: pd.DataFrame
+    #: Where rows stood in the table.
+    place: npt.NDArray[np.intp]
     #: The numbers of the classes of rows.
     truth: npt.NDArray[np.intp]
     guess: npt.NDArray[np.intp]
@@ -59,8 +61,13 @@ class Compared(NamedTuple):
         return pd.Series(np.array(self.classes, dtype=object)[self.truth], index=self.rows.index)
 
 
-def compared_rows(table: pd.DataFrame, reference: str, what: str) -> Compared:
-    """Find the rows that can be compared, and all classes that occur."""
+def compared_rows(
+    table: pd.DataFrame, reference: str, what: str, columns: list[str] | None = None
+) -> Compared:
+    """Find the rows that can be compared, and all classes that occur.
+
+    ``columns`` are those of the probabilities, where the table itself has them no more.
+    """
     require_columns(
         table,
         ["predicted", reference],
@@ -82,13 +89,15 @@ def compared_rows(table: pd.DataFrame, reference: str, what: str) -> Compared:
         )
     check_n_classes(table, reference)
     # Labels that a CSV has turned into column names are looked up in the reference, too.
-    classes = classes_of(table.assign(habitat=table[reference]))
+    columns = probability_columns(table) if columns is None else columns
+    classes = labels_of(columns, table["predicted"], table[reference])
     rows = table if has_both.all() else table[has_both]
     coded = [_coded(rows[column]) for column in (reference, "predicted")]
     unknown = sorted({label for each in coded for label in each.labels} - set(classes))
     truth, guess = (each.numbers(classes + unknown) for each in coded)
     return Compared(
         rows=rows,
+        place=np.flatnonzero(has_both),
         truth=truth,
         guess=guess,
         classes=classes + unknown,

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from .._base.classes import column_names, probability_columns
+from .._base.classes import column_names
+from .._base.probabilities import Probabilities
 from .._base.sums import runs_of, summed_by, total_of
 from .._base.types import Floats
 from .compared import Compared, points_of
@@ -17,8 +17,6 @@ __all__ = ["N_BINS", "Certainty", "certainty"]
 
 #: Bins of equal width of the probability of the predicted class.
 N_BINS = 10
-# Rows whose probabilities are held at a time.
-_ROWS = 65_536
 
 
 class Certainty(NamedTuple):
@@ -40,21 +38,22 @@ class _Scores(NamedTuple):
     square: Floats
 
 
-def certainty(compared: Compared, weights: Floats | None) -> Certainty:
+def certainty(
+    compared: Compared, probabilities: Probabilities, weights: Floats | None
+) -> Certainty:
     """Scores of the probabilities of the rows that have them."""
-    columns = probability_columns(compared.rows)
+    columns = probabilities.columns
     # The model's classes come first, in the order of their columns.
     if not columns or column_names(compared.classes[: len(columns)]) != columns:
         return Certainty(np.nan, np.nan, np.nan, np.nan)
-    scores = _scores(compared, columns)
+    scores = _scores(compared, probabilities)
     has_all = scores.has_all
     if not has_all.any():
         return Certainty(np.nan, np.nan, np.nan, np.nan)
     weight = np.ones(len(scores.sure)) if weights is None else weights[has_all]
     is_right = (compared.truth == compared.guess)[has_all]
-    point = points_of(compared.rows[["point_id"]] if "point_id" in compared.rows else compared.rows)
     gap, expected = _calibration(
-        scores.sure, is_right.astype(np.float64), weight, pd.factorize(point[has_all])[0]
+        scores.sure, is_right.astype(np.float64), weight, points_of(compared.rows)[has_all]
     )
     if len(compared.classes) == 1:
         return Certainty(0.0, 0.0, gap, expected)
@@ -66,19 +65,18 @@ def certainty(compared: Compared, weights: Floats | None) -> Certainty:
     )
 
 
-def _scores(compared: Compared, columns: list[str]) -> _Scores:
-    """Scores of rows, so many at a time that a table of many classes is not held twice."""
-    table, n = compared.rows[columns], len(compared.rows)
-    has_all = np.zeros(n, dtype=np.bool_)
-    parts = []
-    for first in range(0, n, _ROWS):
-        rows = slice(first, first + _ROWS)
-        p = table.iloc[rows].to_numpy(dtype=np.float64, na_value=np.nan)
+def _scores(compared: Compared, probabilities: Probabilities) -> _Scores:
+    """Scores of rows, so many at a time that the probabilities of all are never held."""
+    has_all = np.zeros(len(compared.rows), dtype=np.bool_)
+    parts, first = [], 0
+    for p in probabilities.in_order(compared.place):
+        rows = slice(first, first + len(p))
         total = p.sum(axis=1)
         has_all[rows] = is_there = np.isfinite(p).all(axis=1) & (total > 0)
         p = p[is_there] / total[is_there, None]
         truth, guess = compared.truth[rows][is_there], compared.guess[rows][is_there]
         parts.append((_of(p, guess), *_losses(p, truth)))
+        first = rows.stop
     return _Scores(has_all, *(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 

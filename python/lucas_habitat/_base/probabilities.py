@@ -1,0 +1,165 @@
+"""The probabilities of many rows, some at a time: of a table in memory, or of a run in its folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import InputError
+from .classes import labels_of, probability_columns
+from .runs import is_run, iter_parts, read_run, run_columns
+from .tables import as_table, tidy_types
+from .types import Floats, Table
+
+__all__ = ["Probabilities", "Split", "edges_of", "split_off"]
+
+_Rows = npt.NDArray[np.intp]
+
+#: Probabilities held at a time.
+CELLS = 4_000_000
+# Bytes above which the sorted probabilities of a run are kept in a file.
+_IN_MEMORY = 256 * 2**20
+# Columns of text with few different values: each of them is read once.
+_REPEATED = ("direction", "habitat", "split", "lc1", "nuts0", "vote_calibration", "status")
+
+
+class Split(NamedTuple):
+    """A table of predictions without its probabilities, and these."""
+
+    table: pd.DataFrame
+    #: Of the whole table.
+    columns: list[str]
+    p: Probabilities
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels of the classes, in the order of their columns."""
+        return labels_of(self.p.columns, self.table.get("predicted"), self.table.get("habitat"))
+
+
+class Probabilities:
+    """The columns p_<class> of a table's rows."""
+
+    def __init__(self, source: pd.DataFrame | Path, columns: list[str], n: int) -> None:
+        """Of a table or the folder of a run, these columns, which have n rows."""
+        self.source = source
+        self.columns = columns
+        self.n = n
+
+    def blocks(self, order: _Rows, edges: _Rows) -> Iterator[Floats]:
+        """The probabilities of rows in some order, those from one edge to the next at a time."""
+        if isinstance(self.source, pd.DataFrame):
+            table = self.source[self.columns]
+            for first, last in pairwise(edges):
+                yield _numbers(table.iloc[order[first:last]])
+        else:
+            with tempfile.TemporaryDirectory(prefix="lucas-habitat-") as folder:
+                yield from self._sorted_blocks(order, edges, Path(folder) / "probabilities")
+
+    def in_order(self, rows: _Rows) -> Iterator[Floats]:
+        """The probabilities of rows in their own order, as many at a time as come together."""
+        if isinstance(self.source, pd.DataFrame):
+            step = max(CELLS // max(len(self.columns), 1), 1)
+            yield from self.blocks(rows, np.append(np.arange(0, len(rows), step), len(rows)))
+            return
+        is_asked = np.zeros(self.n, dtype=bool)
+        is_asked[rows] = True
+        for first, p in self._parts():
+            yield p[is_asked[first : first + len(p)]]
+
+    def _sorted_blocks(self, order: _Rows, edges: _Rows, file: Path) -> Iterator[Floats]:
+        """The same of a run, whose rows are first put in that order, in a file if they are many."""
+        shape = (len(order), len(self.columns))
+        is_small = 8 * shape[0] * shape[1] <= _IN_MEMORY
+        values = np.empty(shape) if is_small else None
+        if values is None:
+            with file.open("wb") as empty:
+                empty.truncate(8 * shape[0] * shape[1])
+        place = np.full(self.n, -1, dtype=np.intp)
+        place[order] = np.arange(len(order))
+        for first, p in self._parts():
+            places = place[first : first + len(p)]
+            # Mapped anew for each part, because what is mapped counts as memory until it is let go.
+            target = np.memmap(file, np.float64, "r+", shape=shape) if values is None else values
+            target[places[places >= 0]] = p[places >= 0]
+            del target
+        for first, last in pairwise(edges):
+            if values is not None:
+                yield values[first:last]
+            elif last > first:
+                part = (int(last - first), shape[1])
+                yield np.fromfile(
+                    file, np.float64, part[0] * part[1], offset=8 * int(first) * part[1]
+                ).reshape(part)
+
+    def _parts(self) -> Iterator[tuple[int, Floats]]:
+        """The probabilities of a run's parts, and the number of each one's first row."""
+        assert isinstance(self.source, Path)
+        first = 0
+        for part in iter_parts(self.source, self.columns):
+            if first >= self.n:
+                # Written since the run's other columns were read.
+                break
+            yield first, _numbers(part[self.columns])[: self.n - first]
+            first += len(part)
+        if first < self.n:
+            raise InputError(f"The run {self.source} was changed while it was read. Try again.")
+
+
+def _numbers(columns: pd.DataFrame) -> Floats:
+    """Columns as an array whose rows lie together, so that they are added up in the same order always."""
+    return np.ascontiguousarray(columns.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def split_off(given: Table, columns: Sequence[str] | None = None) -> Split:
+    """A table's rows without probabilities; a run's are read when they are asked for.
+
+    Parameters
+    ----------
+    given : pandas.DataFrame or path
+    columns : sequence of str, optional
+        Those that are needed, where the table has them; default: all.
+    """
+    if isinstance(given, str | os.PathLike) and is_run(given):
+        return _split_run(Path(given), columns)
+    table = as_table(given)
+    p_columns = probability_columns(table)
+    others = [c for c in table if (columns is None or c in columns) and c not in p_columns]
+    p = Probabilities(table, p_columns, len(table))
+    return Split(table[others], list(table.columns), p)
+
+
+def _split_run(run: Path, columns: Sequence[str] | None) -> Split:
+    names = run_columns(run)
+    wanted = [c for c in names if not c.startswith("p_") and (columns is None or c in columns)]
+    table = tidy_types(read_run(run, wanted, categories=_REPEATED))
+    # Which columns are probabilities, the classes of `predicted` say.
+    head = table.head(0).reindex(columns=names)
+    head = head.assign(predicted=table["predicted"].head(0)) if "predicted" in table else head
+    return Split(table, names, Probabilities(run, probability_columns(head), len(table)))
+
+
+def edges_of(starts: _Rows, n: int, width: int) -> _Rows:
+    """Where blocks of whole runs of rows begin, and the end: about as many rows as are held at a time.
+
+    Parameters
+    ----------
+    starts : array
+        Where each run of rows that belong together begins.
+    n : int
+        Rows in all.
+    width : int
+        Columns of a row.
+    """
+    step = max(CELLS // max(width, 1), 1)
+    wanted = np.arange(0, n, step)
+    edges = np.unique(starts[np.searchsorted(starts, wanted, side="right") - 1]) if n else starts
+    return np.append(edges, n).astype(np.intp)
