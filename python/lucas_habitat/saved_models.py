@@ -7,15 +7,20 @@ import json
 import os
 import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
-from ._base.cards import Card
+from ._base.cards import Card, check_card, read_card
+from ._base.checks import check_choice
+from ._base.choices import PRECISIONS
+from ._base.classes import column_names
 from ._base.files import (
     ABANDONED,
     check_out_folder,
@@ -28,7 +33,7 @@ from ._base.files import (
     write_json,
     writing,
 )
-from ._base.tables import EXACT
+from ._base.tables import EXACT, require_columns
 from ._base.tree import FINEST, levels_of
 from ._base.version import __version__
 from .engines import Target
@@ -36,6 +41,7 @@ from .errors import InputError, LucasError, ModelError, inform
 from .images.decode import preprocessing_from
 from .model import FORMAT, FORMAT_VERSION, HabitatModel, Model, describe_model
 from .networks.arrays import Arrays, check_head
+from .networks.files import check_finite, read_rows, read_tensors
 from .networks.stored import StoredBackbone
 from .point_calibration import check_calibration
 
@@ -52,6 +58,10 @@ _PHOTOS = "training_photos.csv"
 _HISTORY = "history.csv"
 
 _FILES = (_WEIGHTS, _FEATURES, _PHOTOS, _HISTORY)
+
+#: Bytes that a file may have, so that a folder from elsewhere takes neither all memory nor a day to hash:
+#: networks several times as large as any of timm's, features of 20,000 photos, five million photos.
+_MOST_BYTES = {_WEIGHTS: 16 << 30, _FEATURES: 4 << 30, _PHOTOS: 1 << 30, _HISTORY: 1 << 26}
 
 
 def save_model(
@@ -227,29 +237,39 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
     folder = _recovered(Path(folder).expanduser())
     card = _read_card(folder)
     for name, sha256 in card["files"].items():
-        if name not in _FILES:
-            raise ModelError(f"The model {folder} lists an unknown file {name!r}.")
-        if not (folder / name).is_file():
+        path = folder / name
+        if not path.is_file():
             raise ModelError(f"The model {folder} is incomplete: {name} is missing.")
-        if file_sha256(folder / name) != sha256:
+        if path.stat().st_size > _MOST_BYTES[name]:
+            raise ModelError(
+                f"The model {folder} cannot be used: {name} has {path.stat().st_size:,} bytes; at most "
+                f"{_MOST_BYTES[name]:,} are read."
+            )
+        with _reading(path):
+            is_whole = file_sha256(path) == sha256
+        if not is_whole:
             raise ModelError(
                 f"The model {folder} is damaged: {name} is not what the card describes. Copy the "
                 "whole folder again from where it came."
             )
+    return _read_folder(folder, card)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of what goes wrong with a model's file which one it is.
+
+    Anything can: libraries raise errors of their own, and Python's for numbers that are too large.
+    """
     try:
-        return _read_folder(folder, card)
+        yield
     except ModelError:
         raise
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-        RuntimeError,
-        LucasError,
-    ) as error:
-        raise ModelError(f"The model {folder} cannot be used: {words.marked(error)}") from error
+    except Exception as error:
+        reason = words.marked(error) or type(error).__name__
+        raise ModelError(
+            f"The model {path.parent} cannot be used: {reason} ({path.name})"
+        ) from error
 
 
 def as_model(model: Model) -> HabitatModel:
@@ -279,8 +299,8 @@ def _read_card(folder: Path) -> Card:
             f"{folder} {reason}. Models are made by {words.call('train')} and {words.call('save_model')}."
         )
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        card = read_card(path)
+    except (ValueError, OSError, MemoryError) as error:
         raise ModelError(f"The card {path} is damaged: {error}") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise ModelError(f"{path} is not the card of a lucas-habitat model.")
@@ -293,47 +313,90 @@ def _read_card(folder: Path) -> Card:
     files = card.get("files")
     if not isinstance(files, dict) or set(files) != set(_FILES):
         raise ModelError(f"The card {path} does not list the model's files.")
+    with _reading(path):
+        check_card(card)
     return cast(Card, card)
 
 
 def _read_folder(folder: Path, card: Card) -> HabitatModel:
     """The model in a folder, by its card."""
-    from safetensors import safe_open
+    with _reading(folder / _WEIGHTS):
+        texts, tensors = read_tensors(folder / _WEIGHTS)
+        classes = json.loads(texts["classes"])
+        if classes != card["classes"]:
+            raise ModelError(
+                f"The model {folder} was trained for the classes {', '.join(classes)}, but its card "
+                f"lists {', '.join(map(str, card['classes']))}. Restore the card."
+            )
+        parts = _parts(tensors)
+        backbone = StoredBackbone(card["backbone"], parts["backbone"])
+        widths = [part.spec["num_features"] for part in backbone.parts]
+        check_head(parts["head"], widths, len(classes))
+        check_finite(tensors, "The weight")
+    with _reading(folder / _PHOTOS):
+        photos = _read_photos(folder / _PHOTOS)
+    with _reading(folder / _FEATURES):
+        features = read_rows(folder / _FEATURES, card["backbone"]["num_features"])
+        if len(features) != photos["has_features"].sum():
+            raise LucasError(f"It has {len(features)} rows, and {_PHOTOS} names others.")
+    with _reading(folder / _HISTORY):
+        history = pd.read_csv(folder / _HISTORY, **EXACT)
+    with _reading(folder / _CARD):
+        return _model(card, backbone, parts["head"], photos, features, history)
 
-    with safe_open(folder / _WEIGHTS, framework="numpy") as file:
-        classes = json.loads(file.metadata()["classes"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if classes != card["classes"]:
-        raise ModelError(
-            f"The model {folder} was trained for the classes {', '.join(classes)}, but its card "
-            f"lists {', '.join(map(str, card['classes']))}. Restore the card."
-        )
+
+def _parts(tensors: Arrays) -> dict[str, Arrays]:
+    """The weights of head and backbone."""
     parts: dict[str, Arrays] = {"head": {}, "backbone": {}}
     for name, tensor in tensors.items():
         part, _, key = name.partition(".")
         parts[part][key] = tensor
-    backbone = StoredBackbone(card["backbone"], parts["backbone"])
-    widths = [part.spec["num_features"] for part in backbone.parts]
-    check_head(parts["head"], widths, len(classes))
-    if card["calibration"]:
-        check_calibration(card["calibration"], len(classes))
-    levels = card.get("levels")
+    return parts
+
+
+def _read_photos(path: Path) -> pd.DataFrame:
+    """The table of training photos."""
     photos = pd.read_csv(
-        folder / _PHOTOS,
-        dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"},
+        path, dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"}
+    )
+    require_columns(
+        photos,
+        ["photo", "point_id", "year", "direction", "habitat", "has_features"],
+        path.name,
+        words.call("save_model"),
     )
     photos["year"] = photos["year"].astype("Int64")
+    if photos["has_features"].dtype != bool:
+        raise LucasError("The column has_features must be True or False.")
+    return photos
+
+
+def _model(
+    card: Card,
+    backbone: StoredBackbone,
+    head: Arrays,
+    photos: pd.DataFrame,
+    features: npt.NDArray[np.float16],
+    history: pd.DataFrame,
+) -> HabitatModel:
+    """The model that a card describes, of what its files hold."""
+    classes, levels = card["classes"], card.get("levels")
+    column_names(classes)
+    if card["calibration"]:
+        check_calibration(card["calibration"], len(classes))
+    check_choice("engine", card["engine"], ("openvino", "torch"))
+    check_choice("precision", card["precision"], PRECISIONS)
     model = HabitatModel(
         classes=classes,
         backbone=backbone,
-        head_weights=parts["head"],
+        head_weights=head,
         preprocessing=preprocessing_from(card["preprocessing"]),
         target=Target(card["engine"], card["device"], card["precision"]),
-        history=pd.read_csv(folder / _HISTORY, **EXACT),
+        history=history,
         training=card["training"],
         calibration=card["calibration"],
         training_photos=photos,
-        training_features=np.load(folder / _FEATURES, allow_pickle=False),
+        training_features=features,
         created=card["created"],
         versions=card["versions"],
         # Models of before levels were kept have none on their card.

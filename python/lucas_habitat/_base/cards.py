@@ -5,7 +5,23 @@ Cards of earlier versions may lack what was added since; `saved_models` says wha
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    NotRequired,
+    TypedDict,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 __all__ = [
     "BackboneSpec",
@@ -18,6 +34,8 @@ __all__ = [
     "PointCalibrationCard",
     "RegularisationCard",
     "TrainingSummary",
+    "check_card",
+    "read_card",
 ]
 
 
@@ -143,3 +161,135 @@ class Card(TypedDict):
     metrics: dict[str, float | None]  # of the last epoch
     versions: dict[str, str]
     files: NotRequired[dict[str, str]]  # sha256 by name, of a saved model
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+#: Bytes of a card. What stacks five views of 700 classes takes so many; others take kilobytes.
+MAX_BYTES = 100_000_000
+
+
+def read_card(path: Path) -> Any:
+    """What a card holds, not checked yet.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or longer than any card.
+    """
+    n_bytes = path.stat().st_size
+    if n_bytes > MAX_BYTES:
+        raise ValueError(f"it has {n_bytes:,} bytes; at most {MAX_BYTES:,} are read")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def check_card(card: object) -> None:
+    """Raise a ValueError that names the first value of a card that cannot be there."""
+    _check(card, Card)
+    known = cast(Card, card)
+    for i, spec in enumerate([known["backbone"], *known["backbone"].get("parts", ())]):
+        name = "backbone" if i == 0 else f"backbone.parts[{i - 1}]"
+        _check_range(spec["size"], f"{name}.size", 32, 1024)
+        _check_range(spec["num_features"], f"{name}.num_features", 1, 1_000_000)
+        if len(spec["mean"]) != 3 or len(spec["std"]) != 3 or min(spec["std"]) <= 0:
+            raise ValueError(f"{name}.mean and std must be three numbers each, std more than 0")
+    if known["preprocessing"].get("size") != known["backbone"]["size"]:
+        raise ValueError("preprocessing.size must be backbone.size")
+    if len(set(known["classes"])) != len(known["classes"]) or len(known["classes"]) < 2:
+        raise ValueError("classes must be several, each once")
+    for name in ("n_photos", "n_points", "n_refused", "seed"):
+        _check_range(known["training"][name], f"training.{name}", 0, _MOST)  # type: ignore[literal-required]
+    _check_range(known["training"]["dropout"] or 0, "training.dropout", 0, 1)
+
+
+def _check_range(value: float, name: str, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}; it is {_shown(value)}")
+
+
+#: Whole numbers of a card are counts, years, sizes and seeds.
+_MOST = 2**53
+
+_KINDS: dict[object, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+
+def _check(values: object, kind: Any, name: str = "") -> None:
+    """Raise a ValueError that names the first value that is not of its kind.
+
+    Keys that a kind does not name are left alone: a later version may have written them.
+
+    Parameters
+    ----------
+    values
+        What JSON gave.
+    kind
+        A class above, or what stands there as the type of a value.
+    name : str
+        Where the value stands on the card, such as ``training.epochs``.
+    """
+    origin = get_origin(kind)
+    if is_typeddict(kind):
+        _check_keys(_as(dict, values, name), kind, name)
+    elif origin in (Union, UnionType):
+        kinds = get_args(kind)
+        if values is not None or NoneType not in kinds:
+            (only,) = [k for k in kinds if k is not NoneType]
+            _check(values, only, name)
+    elif origin is list:
+        (of_each,) = get_args(kind)
+        for i, value in enumerate(_as(list, values, name)):
+            _check(value, of_each, f"{name}[{i}]")
+    elif origin is dict:
+        for key, value in _as(dict, values, name).items():
+            _check(value, get_args(kind)[1], f"{name}.{key}")
+    elif kind in _KINDS and not _is(values, kind):
+        raise ValueError(f"{name} must be {_KINDS[kind]}; it is {_shown(values)}")
+
+
+def _check_keys(values: Mapping[str, object], kind: Any, name: str) -> None:
+    """Check what a class says of its keys, and that none that it requires is missing."""
+    prefix = f"{name}." if name else ""
+    for key, of_key in _hints(kind).items():
+        is_required = get_origin(of_key) is not NotRequired
+        if key in values:
+            _check(values[key], of_key if is_required else get_args(of_key)[0], prefix + key)
+        elif is_required:
+            raise ValueError(f"{prefix}{key} is missing")
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _as(kind: type, values: object, name: str) -> Any:
+    if not isinstance(values, kind):
+        what = "a list" if kind is list else "a group of names and values"
+        raise ValueError(f"{name or 'the card'} must be {what}; it is {_shown(values)}")
+    return values
+
+
+def _is(value: object, kind: object) -> bool:
+    if kind not in (int, float):
+        return isinstance(value, cast(type, kind))
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return abs(value) <= _MOST
+    # A whole number may have come through R as 20.0.
+    return math.isfinite(value) and (kind is float or value.is_integer())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) > _MOST:
+        return "a number of more than 15 digits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -6,7 +6,6 @@ finest. A node is a label at a level, and everything that is asked of a tree is 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import pandas as pd
 
 from ..errors import InputError, ModelError, some
 from . import words
+from .cards import read_card
 from .classes import column_names
 from .lc1 import LC1_LEVELS, group_of, known_codes
 from .tables import as_frame, require_columns
@@ -168,10 +168,10 @@ def levels_of(levels: Levels, what: str) -> pd.DataFrame:
 def _levels_on_card(path: Path) -> pd.DataFrame | None:
     """The levels of a saved model."""
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = read_card(path)
         levels = card.get("levels")
         return None if levels is None else pd.DataFrame({**levels, FINEST: card["classes"]})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ModelError(f"The card {path} is damaged: {error}") from error
 
 
