@@ -67,7 +67,8 @@ lucas_prediction_sets <- function(points, labelled, coverage = 0.9, per_class = 
 #'
 #' `lucas_labelling_saved()`: a data.frame, one row an accuracy: `accuracy`, `threshold` (`NA` with
 #' `per_class` and where none is high enough), `accuracy_labelled` (of the labelled points with that
-#' confidence), `accuracy_low`, `n_sure`, `n_by_hand` (the other points) and `share_saved`.
+#' confidence), `accuracy_low`, `n_sure`, `n_by_hand` (the other points) and `share_saved`. Where no point is
+#' sure, a message says why.
 #' @section What is taken for granted:
 #' The surest 10, 20, ... 100 % of the labelled points are tried, from the surest on, by Clopper and
 #' Pearson's one-sided bound; the risk `1 - level` is shared among those that are many enough to pass at

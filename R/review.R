@@ -8,7 +8,8 @@
 #' @param n The longest that the list may be.
 #' @return A data.frame of the rows with a reason, in the order in which to look: `priority` (from 1),
 #'   `n_reasons`, `why` (in plain words), then the table's columns. More reasons come first, then lower
-#'   confidence. Photos that could not be read are not listed.
+#'   confidence. Photos that could not be read are not listed. Printed, it shows the reasons;
+#'   `as.data.frame()` has all columns.
 #' @details
 #' The reasons: the class is unsure (its probability is below 0.5, another class is at least half as
 #' likely, or the set of [lucas_prediction_sets()] holds several classes); the row has a label, which is
@@ -27,7 +28,7 @@
 #' }
 #' @export
 lucas_review_list <- function(predictions, n = 50) {
-  with_habitat(call_core("review_list", captured()))
+  as_list_to_print(with_habitat(call_core("review_list", captured())))
 }
 
 #' Labels that are doubted by a model that never saw them
@@ -42,10 +43,11 @@ lucas_review_list <- function(predictions, n = 50) {
 #' @param n How many rows to list, doubted or not. `NULL`: all doubted ones.
 #' @return A data.frame in the order in which to look, the least likely labels first: `priority` (from 1),
 #'   `is_doubted`, `label_probability`, `why` (in plain words), then the table's columns. Photos also get
-#'   `sha256` and `time`, so that the list is a review table: written by [write.csv()] with
-#'   `row.names = FALSE, na = ""`, with `habitat` put right (or emptied, where the photo is to be left as
-#'   it was), [lucas_train()] takes it as `corrections`, and [lucas_app()] adds to it. `split` is empty
-#'   where [lucas_cross_validate()] said `test`.
+#'   `sha256`, `time` and `label` (the label as it was), so that the list is a review table: written by
+#'   [write.csv()] with `row.names = FALSE, na = ""`, with `habitat` put right, [lucas_train()] takes it as
+#'   `corrections`, and [lucas_app()] adds to it. A row that is left as it is counts for nothing, unless
+#'   something stands in `time`: so a label is confirmed. `split` is empty where [lucas_cross_validate()]
+#'   said `test`. Printed, it shows the reasons; `as.data.frame()` has all columns.
 #' @details
 #' A label is doubted where it is not the likeliest class, and another class is at least as likely as on
 #' the mean of the rows that are labelled so (the off-diagonal of the confident joint): it counts how sure
@@ -64,5 +66,26 @@ lucas_review_list <- function(predictions, n = 50) {
 #' }
 #' @export
 lucas_doubted_labels <- function(predictions, n = NULL) {
-  with_habitat(call_core("doubted_labels", captured()))
+  as_list_to_print(with_habitat(call_core("doubted_labels", captured())))
+}
+
+as_list_to_print <- function(table) structure(table, class = c("lucas_list", "data.frame"))
+
+#' @param x A list of what to look at.
+#' @param ... Not used.
+#' @rdname lucas_review_list
+#' @export
+print.lucas_list <- function(x, ...) {
+  # Its many columns would hide what tells where to look, and why.
+  shown <- c("priority", "why", if (is.null(x$path)) c("point_id", "year") else "path")
+  table <- as.data.frame(x)
+  if (ncol(table) <= 8L || is.null(table$why)) {
+    print(table, ...)
+    return(invisible(x))
+  }
+  table <- table[intersect(shown, names(table))]
+  if (!is.null(table$path)) table$path <- sub("^.+(.{40})$", "...\\1", table$path)
+  print(table, row.names = FALSE, right = FALSE)
+  cat("[", nrow(x), " rows, ", ncol(x), " columns: ", paste(names(x), collapse = ", "), "]\n", sep = "")
+  invisible(x)
 }

@@ -23,7 +23,8 @@
 #'   class.
 #' @param corrections A review table that [lucas_app()] wrote, or `NULL`: labels of photos in `photos`
 #'   are replaced, by the photos' content, other photos are added; `model$card$training$corrections`
-#'   counts both. Nothing is taken from corrected photos of points whose `split` is `"test"` or that
+#'   counts both. A list of [lucas_doubted_labels()] does, too: rows that a person changed, or filled in the
+#'   `time` of, count. Nothing is taken from corrected photos of points whose `split` is `"test"` or that
 #'   `validation` holds. To know them, give the whole split table as `photos`.
 #' @param recipe `"pilot"`, `"recommended"` or `"finetune"`: what the next seven arguments are where
 #'   they are `NULL`. `"pilot"` and `"finetune"` mean Xception, a dense head, a dropout of 0.2, batches

@@ -204,15 +204,9 @@ def abstain(
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     given, judged = _both(points, labelled, words.call("abstain"))
     chosen = _choices(given, judged, accuracy, per_class, level)
-    lacking = [c for c, choice in chosen.items() if not choice.is_reached]
-    if lacking:
-        least = int(np.ceil(np.log(1 - level) / np.log(accuracy)))
-        whose = f"of {some(lacking)} " if per_class else ""
-        warn(
-            f"No confidence {whose}is shown to be right in {accuracy:.3g} of cases, so no such point is "
-            f"sure. It takes {least} labelled points of such confidence without a single error, "
-            "more where some are wrong."
-        )
+    reason = _why_unreached(chosen, judged, accuracy, per_class, level)
+    if reason:
+        warn(reason)
     table = given.table.assign(
         threshold=_by_prediction(given, {c: choice.threshold for c, choice in chosen.items()}),
         accuracy_low=_by_prediction(given, {c: choice.low for c, choice in chosen.items()}),
@@ -368,7 +362,7 @@ def labelling_saved(
         with ``per_class`` and where none is high enough), ``accuracy_labelled`` (of the labelled
         points with that confidence), ``accuracy_low`` (what it is at least, one-sided; with
         ``per_class`` of the class with the lowest), ``n_sure``, ``n_by_hand`` (the other points) and
-        ``share_saved``.
+        ``share_saved``. Where no point is sure, a message says why.
     """
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     if accuracies is None:
@@ -381,6 +375,9 @@ def labelling_saved(
     rows = []
     for accuracy in asked:
         chosen = _choices(given, judged, accuracy, per_class, level)
+        reason = _why_unreached(chosen, judged, accuracy, per_class, level)
+        if reason:
+            inform(reason)
         reached = [choice for choice in chosen.values() if choice.is_reached]
         limits = {c: choice.threshold for c, choice in chosen.items()}
         is_sure = _is_above(given, limits)
@@ -576,6 +573,31 @@ def _choices(
             (label, judged.predictions.codes == k) for k, label in enumerate(given.classes)
         )
     }
+
+
+def _why_unreached(
+    chosen: dict[str, _Choice], judged: _Judged, accuracy: float, per_class: bool, level: float
+) -> str:
+    """Why points of some predicted classes, or all, are not sure; empty where all have a threshold."""
+    lacking = [c for c, choice in chosen.items() if not choice.is_reached]
+    if not lacking:
+        return ""
+    n, whose = len(judged.truth), ""
+    if per_class:
+        codes = judged.predictions.codes
+        n = max(int((codes == k).sum()) for k, c in enumerate(chosen) if c in lacking)
+        whose = f"of {some(lacking)} "
+    return (
+        f"No confidence {whose}is shown to be right in {accuracy:.3g} of cases, so no such point is "
+        f"sure. It takes {_least(level, accuracy)} labelled points of such confidence without a single "
+        f"error, more where some are wrong; there are {n}"
+        f"{' at most of a class' if per_class and len(lacking) > 1 else ''}, of any confidence."
+    )
+
+
+def _least(level: float, accuracy: float) -> int:
+    """How many labelled points without an error show an accuracy."""
+    return int(np.ceil(np.log(1 - level) / np.log(accuracy)))
 
 
 def _choice(

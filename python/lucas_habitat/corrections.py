@@ -21,12 +21,20 @@ from ._base import words
 from ._base.files import file_sha256, full_path, write_atomically
 from ._base.tables import read_table, require_columns, write_table
 from ._base.tree import level_columns
-from .errors import InputError
+from .errors import InputError, inform
 from .photos import COLUMNS, list_photos
 
-__all__ = ["add_corrections", "apply_corrections", "content_hashes", "read_corrections"]
+__all__ = [
+    "LISTED",
+    "add_corrections",
+    "apply_corrections",
+    "content_hashes",
+    "read_corrections",
+]
 
 _TABLE = (*COLUMNS, "predicted", "confidence", "sha256", "time")
+#: The label that a row was listed with, where people were asked to look at it.
+LISTED = "label"
 _WAIT = 20  # seconds; a writer needs milliseconds
 
 
@@ -140,8 +148,9 @@ def apply_corrections(
         With labels replaced and rows added; what stands above them (``habitat_level1``, ...) is what
         does for other photos of the class.
     counts : dict
-        ``replaced`` (another label than before), ``confirmed`` (the same), ``added``, and
-        ``left_out`` (of test or validation points).
+        ``replaced`` (another label than before), ``confirmed`` (the same), ``added``,
+        ``left_out`` (of test or validation points), and ``unedited``: rows of `doubted_labels` that
+        nobody changed or confirmed, and that count for nothing.
 
     Raises
     ------
@@ -149,6 +158,13 @@ def apply_corrections(
         If there is no such review table.
     """
     corrected = read_corrections(corrections)
+    is_unedited = _is_unedited(corrected)
+    n_unedited, corrected = int(is_unedited.sum()), corrected[~is_unedited]
+    if n_unedited:
+        inform(
+            f"{n_unedited} of {len(is_unedited)} rows of {corrections} are as they were listed, and "
+            "count for nothing. To confirm a label, fill in its time."
+        )
     tests = photos[photos["split"] == "test"]
     if held_out is not None:
         tests = pd.concat([tests, held_out])
@@ -183,7 +199,16 @@ def apply_corrections(
         "confirmed": confirmed,
         "added": len(added),
         "left_out": left_out,
+        "unedited": n_unedited,
     }
+
+
+def _is_unedited(corrected: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows of a review table are as `doubted_labels` listed them."""
+    if LISTED not in corrected:
+        return pd.Series(False, index=corrected.index)
+    has_time = corrected["time"].fillna("").str.strip() != ""
+    return (corrected["habitat"] == corrected[LISTED].astype("str")).fillna(False) & ~has_time
 
 
 def _under_their_labels(

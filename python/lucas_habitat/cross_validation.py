@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +20,8 @@ from ._base.progress import Progress
 from ._base.types import Floats, Photos
 from .blocks import Apart, check_apart, folds_of, place_of_points, placed, training_of
 from .classifier import classify
-from .errors import InputError, SplitError, inform, some, warn
+from .errors import InputError, RefusedWarning, SplitError, inform, some, warn
+from .images.heic import count_without_heic, warn_of_heic
 from .model import HabitatModel
 from .photos import as_photos, landscape, leave_out_closeups
 from .point_calibration import COLUMN as VOTE_CALIBRATION
@@ -30,6 +34,8 @@ __all__ = [
     "cross_validate",
     "folds_to_test",
     "photos_to_fold",
+    "refusals_untold",
+    "tell_refused",
     "together",
     "train_without",
 ]
@@ -91,7 +97,7 @@ def cross_validate(
     -----
     LucasWarning
         If photos have no class, or not the position, country or year that is needed, and are left out;
-        or a fold's model was trained without a class.
+        photos were refused, told once for all folds; or a fold's model was trained without a class.
 
     Raises
     ------
@@ -116,19 +122,22 @@ def cross_validate(
     leave_out_closeups(table, bool(arguments.get("closeups", False)))  # tells of them, once
     parts = []
     left_out = []
-    for fold in folds_to_test(table, apart, int(folds), seed):
-        left_out.append(fold.n_left_out)
-        model = train_without(fold, table, arguments)
-        parts.append(
-            classify_fold(fold, table, model, device=device, cache=cache, progress=progress)
-        )
+    with refusals_untold():
+        for fold in folds_to_test(table, apart, int(folds), seed):
+            left_out.append(fold.n_left_out)
+            model = train_without(fold, table, arguments)
+            parts.append(
+                classify_fold(fold, table, model, device=device, cache=cache, progress=progress)
+            )
     if any(left_out):
         inform(
             f"On the average of folds {np.mean(left_out):.0f} of {len(table)} photos are neither tested "
             "nor trained on, because they are near test points, of the same, or tied to one by "
             "near-duplicates."
         )
-    return together(parts)
+    predictions = together(parts)
+    tell_refused(predictions)
+    return predictions
 
 
 class Fold(NamedTuple):
@@ -203,6 +212,27 @@ def classify_fold(
         progress=progress,
     )
     return part.assign(habitat=labels.array).set_axis(held_out.index)
+
+
+@contextmanager
+def refusals_untold() -> Iterator[None]:
+    """Let no fold tell of photos that could not be read: every other would do so again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RefusedWarning)
+        yield
+
+
+def tell_refused(predictions: pd.DataFrame) -> None:
+    """Warn of photos that could not be read, once for all folds."""
+    refused = predictions[predictions["status"] != "ok"]
+    warn_of_heic(count_without_heic(refused["error"]))
+    if len(refused):
+        names = refused["path"].map(os.path.basename) + " (" + refused["status"] + ")"
+        warn(
+            f"{len(refused)} of {len(predictions)} photos were refused, for training and tests: "
+            f"{some(names)}.",
+            RefusedWarning,
+        )
 
 
 def _labelled(photos: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "PhotoError",
+    "RefusedWarning",
     "SplitError",
     "WeightsError",
 ]
@@ -94,6 +95,10 @@ class LucasWarning(_InWords, UserWarning):
     """Something a user should know before trusting the numbers."""
 
 
+class RefusedWarning(LucasWarning):
+    """Photos that could not be read; what runs over the same photos several times tells of them once."""
+
+
 class LucasMessage(_InWords, UserWarning):
     """What was done by default and could be done otherwise; nothing is wrong."""
 
@@ -106,9 +111,9 @@ def _outside() -> int:
     return level
 
 
-def warn(message: str) -> None:
+def warn(message: str, kind: type[LucasWarning] = LucasWarning) -> None:
     """Issue a `LucasWarning` that points at the caller of the public function."""
-    warnings.warn(LucasWarning(message), stacklevel=_outside())
+    warnings.warn(kind(message), stacklevel=_outside())
 
 
 def inform(message: str) -> None:

@@ -20,7 +20,7 @@ from .networks.backbones import load_backbone
 from .photos import as_photos, groups_of
 from .sources import base_name
 
-__all__ = ["near_duplicates"]
+__all__ = ["near_duplicates", "near_training"]
 
 Array = npt.NDArray[np.float32]
 
@@ -126,26 +126,74 @@ def _pairs(features: Array, points: npt.NDArray[np.intp]) -> _Pairs:
     length = np.linalg.norm(features, axis=1, keepdims=True)
     directions = features / np.maximum(length, 1e-12)
     n = len(points)
-    k = min(_NEIGHBOUR, max(n // _ONE_IN, _LEAST), n - 1)
-    if k < 1:
-        nothing = np.zeros(0, dtype=np.intp)
-        return _Pairs(nothing, nothing, np.zeros(0, dtype=np.float32))
-    nearest, distances = [], []
-    for start in range(0, n, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        distance = 1 - directions[rows] @ directions.T
-        # Left out here, because a point may have any number of photos: also each photo itself.
-        distance[points[rows, None] == points[None]] = np.inf
-        chosen = np.argpartition(distance, k - 1, axis=1)[:, :k]
-        nearest.append(chosen.copy())  # a view would keep all columns
-        distances.append(np.take_along_axis(distance, chosen, axis=1))
-    of_rows = np.concatenate(distances)
-    usual = np.where(np.isfinite(of_rows), of_rows, 0).max(axis=1)
+    nearest, usual = _nearest(directions, points, np.arange(n))
+    k = nearest.other.shape[1]
     one = np.repeat(np.arange(n), k)
-    other, distance = np.concatenate(nearest).ravel(), of_rows.ravel()
-    limit = np.maximum(_SHARE * np.sqrt(usual[one] * usual[other]), _SAME)
-    is_near = distance <= limit
+    other, distance = nearest.other.ravel(), nearest.distance.ravel()
+    is_near = distance <= _limit(usual[one], usual[other])
     return _Pairs(one[is_near], other[is_near], np.maximum(distance[is_near], 0))
+
+
+class _Nearest(NamedTuple):
+    """The nearest photos of other points, a row each, and how far they are."""
+
+    other: npt.NDArray[np.intp]
+    distance: Array
+
+
+def _nearest(
+    directions: Array, points: npt.NDArray[np.intp], rows: npt.NDArray[np.intp]
+) -> tuple[_Nearest, Array]:
+    """The nearest photos of some rows, and how far the last of them usually is from each."""
+    n = len(points)
+    k = max(0, min(_NEIGHBOUR, max(n // _ONE_IN, _LEAST), n - 1))
+    other = np.zeros((len(rows), k), dtype=np.intp)
+    distances = np.zeros((len(rows), k), dtype=np.float32)
+    for start in range(0, len(rows) if k else 0, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        distance = 1 - directions[rows[block]] @ directions.T
+        # Left out here, because a point may have any number of photos: also each photo itself.
+        distance[points[rows[block], None] == points[None]] = np.inf
+        other[block] = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        distances[block] = np.take_along_axis(distance, other[block], axis=1)
+    usual = np.where(np.isfinite(distances), distances, 0).max(axis=1, initial=0)
+    return _Nearest(other, distances), usual
+
+
+def _limit(one: Array, other: Array) -> Array:
+    """How near photos must be to be near-duplicates, by what is usual around both."""
+    limit: Array = np.maximum(_SHARE * np.sqrt(one * other), _SAME)
+    return limit
+
+
+def near_training(
+    features: Array,
+    points: npt.NDArray[np.intp],
+    training: npt.NDArray[np.intp],
+    held_out: npt.NDArray[np.intp],
+) -> npt.NDArray[np.bool_]:
+    """Which held-out rows of features are near-duplicates of a row that is trained on.
+
+    As `near_duplicates` has it, among the nearest of each held-out photo: only these, and what is near
+    enough to them, are compared with all others.
+    """
+    rows = np.concatenate([training, held_out])
+    directions, points = features[rows], points[rows]
+    # In place: of many photos a copy of all features is a lot of memory.
+    directions /= np.maximum(np.sqrt(np.einsum("ij,ij->i", directions, directions)), 1e-12)[:, None]
+    nearest, usual = _nearest(directions, points, np.arange(len(training), len(rows)))
+    is_training = np.arange(len(rows)) < len(training)
+    # What is usual around a training photo is seldom twice, and hardly ever six times, what it is here.
+    is_candidate = is_training[nearest.other] & (
+        nearest.distance <= np.maximum(_SHARE * 2.5 * usual[:, None], _SAME)
+    )
+    candidates, places = np.unique(nearest.other[is_candidate], return_inverse=True)
+    around = _nearest(directions, points, candidates)[1]
+    mine = np.nonzero(is_candidate)[0]
+    is_near = nearest.distance[is_candidate] <= _limit(usual[mine], around[places])
+    has_any = np.zeros(len(held_out), dtype=bool)
+    has_any[mine[is_near]] = True
+    return has_any
 
 
 def _with_groups(table: pd.DataFrame, rows: npt.NDArray[np.intp], pairs: _Pairs) -> pd.DataFrame:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ._base import words
 from ._base.bootstrap import alike, draws, percentile_interval
 from ._base.classes import column_names
 from ._base.types import Floats
@@ -92,6 +93,21 @@ class RecipeComparison:
     n_boot: int
     computer: str
     notes: list[str] = field(default_factory=list)
+    # Why recipes could not be tested, in the words of all languages.
+    _reasons: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def in_words(self, words_of: Callable[[str], str]) -> RecipeComparison:
+        """The same, its reasons in another language's words."""
+        told = {
+            words.in_python(note): words_of(note)
+            for note in (_untested(name, reason) for name, reason in self._reasons.items())
+        }
+        reasons = [words_of(self._reasons.get(name, "")) for name in self.table["recipe"]]
+        return replace(
+            self,
+            table=self.table.assign(error=reasons),
+            notes=[told.get(note, note) for note in self.notes],
+        )
 
     @property
     def reference(self) -> str:
@@ -219,6 +235,7 @@ class Recipe(NamedTuple):
     #: What the models of all folds said, a table a repeat; empty where it failed.
     predictions: list[pd.DataFrame]
     costs: dict[str, float]
+    #: Why it failed, in the words of all languages; empty where it did not.
     error: str
 
 
@@ -247,7 +264,7 @@ def compared_recipes(
             row |= _own_measures(table, n_boot, level, trial.seed)
         if table is not None and table is not reference and reference is not None:
             row |= _differences(reference, table, n_boot, level, trial.seed)
-        rows.append({**row, **recipe.costs, "error": recipe.error})
+        rows.append({**row, **recipe.costs, "error": words.in_python(recipe.error)})
     columns = ["recipe", *(m + e for m in MEASURES for e in _ENDS + _DIFFERENCES), *COSTS, "error"]
     some_table = next(table for table in tables.values() if table is not None)
     n_points = some_table["point_id"].nunique()
@@ -259,6 +276,7 @@ def compared_recipes(
         n_boot=int(n_boot),
         notes=_notes(recipes, trial, n_points, n_without_point, int((~is_shared).sum())),
         n_points=n_points,
+        _reasons={name: recipe.error for name, recipe in recipes.items() if recipe.error},
         **trial._asdict(),
     )
 
@@ -359,6 +377,10 @@ def mean_interval(
     return float(interval.low), float(interval.high)
 
 
+def _untested(name: str, reason: str) -> str:
+    return f"{name} could not be tested: {reason}"
+
+
 def _notes(
     recipes: Mapping[str, Recipe],
     trial: Trial,
@@ -367,7 +389,7 @@ def _notes(
     n_unread: int,
 ) -> list[str]:
     """What to know before quoting the numbers."""
-    notes = [f"{name} could not be tested: {r.error}" for name, r in recipes.items() if r.error]
+    notes = [words.in_python(_untested(n, r.error)) for n, r in recipes.items() if r.error]
     first, *others = recipes
     if recipes[first].error and len([name for name in others if not recipes[name].error]) > 1:
         notes.append(

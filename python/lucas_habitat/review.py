@@ -13,12 +13,19 @@ from ._base.checks import check_number
 from ._base.classes import Predictions, read_predictions
 from ._base.tables import require_columns
 from ._base.types import Floats, Table
-from .corrections import content_hashes
+from .corrections import LISTED, content_hashes
 from .errors import InputError, inform
 from .photos import as_photos
 from .voting import commonest, point_numbers
 
 __all__ = ["doubted_labels", "review_list"]
+
+#: Of a list that is printed: what tells where to look, and why. Its many columns would hide it.
+_SHOWN = ("priority", "why", "path", "point_id", "year")
+#: Lists of no more columns are printed whole.
+_FEW = 8
+#: The end of a path that is printed.
+_END = 40
 
 #: Below this probability, or where a second class is at least half as likely, a row is unsure.
 UNSURE = 0.5
@@ -26,6 +33,35 @@ UNSURE = 0.5
 TORN = 0.7
 #: A predicted class of a smaller share of the rows is rare.
 RARE = 0.05
+
+
+class _Listed(pd.DataFrame):
+    """A table of what to look at that prints the reasons, whatever else it holds."""
+
+    @property
+    def _constructor(self) -> type[_Listed]:
+        return _Listed
+
+    def __repr__(self) -> str:
+        if "why" not in self.columns:
+            return super().__repr__()
+        shown = self._shown()
+        if "path" in shown:
+            shown["path"] = ["..." + p[-_END:] if len(p) > _END else p for p in shown["path"]]
+        few = None if len(self) <= pd.get_option("display.max_rows") else 10
+        text = shown.to_string(index=False, max_rows=few, max_colwidth=None)
+        return f"{text}\n[{len(self)} rows, {len(self.columns)} columns: {', '.join(self.columns)}]"
+
+    def _repr_html_(self) -> str | None:
+        html: str | None = self._shown()._repr_html_()  # type: ignore[operator]
+        return html
+
+    def _shown(self) -> pd.DataFrame:
+        """The columns that are printed."""
+        is_few = len(self.columns) <= _FEW or "why" not in self.columns
+        unit = ("point_id", "year") if "path" in self.columns else ()
+        columns = [c for c in _SHOWN if c in self.columns and c not in unit]
+        return pd.DataFrame(self if is_few else self[columns])
 
 
 def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
@@ -44,7 +80,7 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     pandas.DataFrame
         Rows with a reason, in the order in which to look: ``priority`` (from 1), ``n_reasons``,
         ``why`` (in plain words), then the table's columns. More reasons come first, then lower
-        confidence. Photos that could not be read are not listed.
+        confidence. Photos that could not be read are not listed. Printed, it shows the reasons.
 
     Notes
     -----
@@ -88,7 +124,7 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
         )
     table = table.head(int(n)).reset_index(drop=True)
     table.insert(0, "priority", np.arange(1, len(table) + 1))
-    return table
+    return _Listed(table)
 
 
 def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
@@ -112,10 +148,11 @@ def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
     pandas.DataFrame
         Rows in the order in which to look, the least likely labels first: ``priority`` (from 1),
         ``is_doubted``, ``label_probability``, ``why`` (in plain words), then the table's columns. Photos
-        also get ``sha256`` and ``time``, so that the list is a review table: written as CSV, with
-        ``habitat`` put right (or emptied, where the photo is to be left as it was), `train` takes it as
-        ``corrections``, and `run_app` adds to it. ``split`` is empty where `cross_validate` said
-        ``test``.
+        also get ``sha256``, ``time`` and ``label`` (the label as it was), so that the list is a review
+        table: written as CSV, with ``habitat`` put right, `train` takes it as ``corrections``, and `run_app`
+        adds to it. A row that is left as it is counts for nothing, unless something stands in ``time``: so a
+        label is confirmed. ``split`` is empty where `cross_validate` said ``test``. Printed, it shows the
+        reasons.
 
     Raises
     ------
@@ -169,8 +206,8 @@ def doubts_table(predictions: Table | Predictions, what: str, n: int | None = No
         "label_probability": doubts.of_label[order],
         "why": pd.array(texts[order], dtype="str"),
     }
-    return pd.concat(
-        [pd.DataFrame(first), table.drop(columns=list(first), errors="ignore")], axis=1
+    return _Listed(
+        pd.concat([pd.DataFrame(first), table.drop(columns=list(first), errors="ignore")], axis=1)
     )
 
 
@@ -181,7 +218,8 @@ def _as_review_table(table: pd.DataFrame) -> pd.DataFrame:
     # These are training photos, each of which was a test photo once.
     if "fold" in table:
         table = table.assign(split=pd.Series(None, index=table.index, dtype="str"))
-    return table.assign(sha256=content_hashes(table["path"]), time="")
+    listed = {LISTED: table["habitat"].astype("str")}
+    return table.assign(sha256=content_hashes(table["path"]), time="", **listed)
 
 
 def _is_held_out(rows: Predictions) -> npt.NDArray[np.bool_]:

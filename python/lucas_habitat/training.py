@@ -23,10 +23,11 @@ from ._base.types import Photos
 from .calibration import fit_with_points
 from .corrections import apply_corrections
 from .engines import choose_target
-from .errors import CalibrationError, InputError, inform, some, warn
+from .errors import CalibrationError, InputError, RefusedWarning, inform, some, warn
 from .features import Features, extract_features
 from .images.decode import Preprocessing, decode_photo
 from .images.heic import count_without_heic, warn_of_heic
+from .look_alikes import near_training
 from .model import HabitatModel, has_equal_shares, logits_of
 from .networks.backbones import load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
@@ -97,7 +98,8 @@ def train(
         Instead, the share of points to hold out of ``photos``, drawn within each class.
     corrections : path, optional
         A review table that `run_app` wrote: labels of photos in ``photos`` are replaced, by the
-        photos' content, other photos are added; ``model.training["corrections"]`` counts both.
+        photos' content, other photos are added; ``model.training["corrections"]`` counts both. A list of
+        `doubted_labels` does, too: rows that a person changed, or filled in the ``time`` of, count.
         Nothing is taken from corrected photos of points whose ``split`` is ``"test"`` or that
         ``validation`` holds. To know them, give the whole split table as ``photos``.
     recipe : {"pilot", "recommended", "finetune"}, default "pilot"
@@ -138,7 +140,8 @@ def train(
     Warns
     -----
     LucasWarning
-        If photos were refused; they are counted by reason in ``model.training["refused"]``.
+        If photos were refused; they are counted by reason in ``model.training["refused"]``. If photos
+        of ``validation`` are near-duplicates of training photos (see `near_duplicates`).
 
     Raises
     ------
@@ -179,6 +182,8 @@ def train(
     # Fine-tuning needs this pass too, to find what cannot be read before hours are spent.
     features = extract_features(paths, backbone, how, target, cache=cache, progress=progress)
     rows = _readable_rows(table, len(sides.training), features, classes)
+    if validation is not None:
+        _warn_of_look_alikes(table, features.values, rows)
     if isinstance(settings, LogisticSettings):
         fitted = fit_regressions(features.values, rows, backbone, settings, progress)
     elif settings.freeze_backbone:
@@ -222,6 +227,12 @@ def arch_of(recipe: str, arch: str | None) -> str:
     return str(RECIPES[recipe]["arch"]) if arch is None else arch
 
 
+def defaults_of(recipe: str, head: str | None) -> dict[str, Any]:
+    """What a recipe sets; the pilot's where dense layers stand in for its logistic regression."""
+    values = RECIPES[recipe]
+    return RECIPES["pilot"] | values | {"head": head} if head == "dense" else dict(values)
+
+
 def _check_settings(
     recipe: str,
     head: str | None,
@@ -245,12 +256,11 @@ def _check_settings(
         "learning_rate": learning_rate,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    values: dict[str, Any] = RECIPES[recipe] | given
+    values: dict[str, Any] = defaults_of(recipe, head) | given
     check_choice("head", values["head"], HEADS)
     if values["head"] == "logistic":
         _check_logistic(given)
         return LogisticSettings(recipe, class_balance, check_seed(seed))
-    values = RECIPES["pilot"] | values  # where another head of a recipe was asked for
     del values["arch"], values["head"]
     check_number("dropout", values["dropout"], 0, 1, open_high=True)
     check_number("epochs", values["epochs"], 1, whole=True)
@@ -411,8 +421,25 @@ def _readable_rows(
     if unread:
         raise InputError(f"No photo of the class {some(unread)} could be read: {some(refused)}.")
     if refused:
-        warn(f"{len(refused)} of {len(photos)} photos were refused: {some(refused)}.")
+        warn(
+            f"{len(refused)} of {len(photos)} photos were refused: {some(refused)}.", RefusedWarning
+        )
     return rows
+
+
+def _warn_of_look_alikes(
+    photos: pd.DataFrame, features: npt.NDArray[np.float32], rows: LabelledRows
+) -> None:
+    """Warn of validation photos that show what training photos of other points show."""
+    is_near = near_training(features, rows.points, rows.fit, rows.validate)
+    if is_near.any():
+        names = photos["path"].iloc[rows.validate[is_near]].map(os.path.basename)
+        warn(
+            f"{len(names)} of {len(is_near)} validation photos are near-duplicates of training photos of "
+            f"other points: {some(names)}. Validation and calibration take the model for better than it is; "
+            f"{words.call('near_duplicates')} lists them, and {words.call('split_photos')} keeps them on "
+            "one side."
+        )
 
 
 def _load_photos(paths: list[str], how: Preprocessing, rows: npt.NDArray[np.intp]) -> torch.Tensor:

@@ -229,11 +229,29 @@ def test_thresholds_of_classes():
     with pytest.warns(LucasWarning, match="No confidence of cropland"):
         found = abstain(both, both, per_class=True)
     assert found["is_sure"].tolist() == [True] * 200 + [False] * 200
-    saved = labelling_saved(both, both, per_class=True)
+    with pytest.warns(
+        LucasMessage, match="No confidence of cropland is shown to be right in 0.9 of"
+    ):
+        saved = labelling_saved(both, both, per_class=True)
     assert saved["accuracy"].tolist() == [0.9, 0.95, 0.99]
     assert saved["share_saved"].tolist() == [0.5, 0.5, 0.0]
     assert saved["accuracy_labelled"].tolist()[:2] == [1.0, 1.0]
     assert describe_sure(found)[1] == "200 points are for a person"
+
+
+def test_why_nothing_is_saved_is_told():
+    table = sure_points(0).head(40)
+    with pytest.warns(LucasMessage) as caught:
+        saved = labelling_saved(table, table, [0.8, 0.95, 0.99])
+    assert (saved["share_saved"] == 0).tolist() == [False, True, True]
+    told = [str(w.message) for w in caught]
+    assert len(told) == 2
+    assert (
+        "right in 0.95 of cases, so no such point is sure. It takes 59 labelled points" in told[0]
+    )
+    assert "right in 0.99 of cases" in told[1]
+    assert "It takes 299 labelled points" in told[1]
+    assert told[1].endswith("there are 40, of any confidence.")
 
 
 def test_from_files_and_the_shell(tmp_path, capsys):

@@ -117,7 +117,7 @@ def test_known_photos_are_relabelled_by_content_and_new_ones_added(tmp_path, tab
     add_corrections(reviews, predictions_of([right]), "woody")
     add_corrections(reviews, predictions_of(new_photos), "artificial")
     found, counts = apply_corrections(table, reviews)
-    assert counts == {"replaced": 1, "confirmed": 1, "added": 2, "left_out": 0}
+    assert counts == {"replaced": 1, "confirmed": 1, "added": 2, "left_out": 0, "unedited": 0}
     assert len(found) == len(table) + 2
     changed = found["habitat"].iloc[: len(table)] != table["habitat"]
     assert found.loc[changed[changed].index, "path"].tolist() == [wrong]
@@ -139,7 +139,7 @@ def test_what_is_kept_for_testing_stays_out(tmp_path, table, new_photos):
     )
     add_corrections(reviews, predictions_of(new_photos[1:], split="test"), "grassland")
     found, counts = apply_corrections(table, reviews)
-    assert counts == {"replaced": 0, "confirmed": 0, "added": 0, "left_out": 3}
+    assert counts == {"replaced": 0, "confirmed": 0, "added": 0, "left_out": 3, "unedited": 0}
     pd.testing.assert_frame_equal(found, table)
     # Validation photos given apart are as safe.
     training = table[table["split"] == "train"].assign(split=None)
@@ -177,7 +177,7 @@ def test_a_row_without_its_hash_stands_for_its_own_photo_only(tmp_path, table, n
     (tmp_path / rows["path"].iloc[2]).unlink()
     rows.assign(sha256=None).to_csv(reviews, index=False)
     found, counts = apply_corrections(table, reviews)
-    assert counts == {"replaced": 1, "confirmed": 0, "added": 2, "left_out": 0}
+    assert counts == {"replaced": 1, "confirmed": 0, "added": 2, "left_out": 0, "unedited": 0}
     changed = found["habitat"].iloc[: len(table)] != table["habitat"]
     assert found.loc[changed[changed].index, "path"].tolist() == [wrong]
 

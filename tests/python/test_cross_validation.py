@@ -1,6 +1,7 @@
 """Cross-validation: no model saw the points it is tested on, and its predictions go on as they are."""
 
 import functools
+import warnings
 
 import pytest
 from conftest import write_photos
@@ -58,6 +59,22 @@ def test_every_photo_is_classified_by_a_model_that_never_saw_its_point(photos, t
     assert lh.vote(torn)["fold"].isna().all()
     assert not any("training split" in note for note in lh.evaluate(points, n_boot=0).notes)
     assert lh.error_by_distance(points)["n"].sum() == 24
+
+
+def test_photos_that_cannot_be_read_are_told_once(photos, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    holding = photos.copy()
+    holding.loc[[0, 13], "path"] = str(broken)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        predictions = lh.cross_validate(holding, folds=3, **QUICK)
+    assert (predictions["status"] == "not a photo").sum() == 2
+    (told,) = [w for w in caught if "refused" in str(w.message)]
+    assert issubclass(told.category, LucasWarning)
+    assert str(told.message).startswith(
+        f"2 of {len(photos)} photos were refused, for training and tests: broken.jpg (not a photo)"
+    )
 
 
 # So few points that a fold can lose a class to the buffer, which is told.

@@ -19,7 +19,7 @@ from lucas_habitat import (
     vote,
 )
 from lucas_habitat.cli import main
-from lucas_habitat.corrections import add_corrections, read_corrections
+from lucas_habitat.corrections import add_corrections, apply_corrections, read_corrections
 from lucas_habitat.errors import InputError, LucasMessage
 
 CASE = json.loads((Path(__file__).parents[1] / "cases" / "doubted_labels.json").read_text("utf-8"))
@@ -110,15 +110,54 @@ def test_the_list_is_a_review_table_that_training_takes(spoiled, predictions, tm
     doubted.loc[2, "habitat"] = ""  # and leaves open
     doubted.to_csv(reviews, index=False)
     assert len(read_corrections(reviews)) == 4
-    model = train(spoiled[0], corrections=reviews, epochs=1, **LITE0)
+    with pytest.warns(LucasMessage, match="2 of 4 rows of .*doubted.csv are as they were listed"):
+        model = train(spoiled[0], corrections=reviews, epochs=1, **LITE0)
     assert model.training["corrections"] == {
-        "replaced": 2, "confirmed": 2, "added": 0, "left_out": 0,
+        "replaced": 2, "confirmed": 0, "added": 0, "left_out": 0, "unedited": 2,
     }  # fmt: skip
     assert model.training["photos_per_class"]["woody"] == 12
     # The page adds to the same table.
     add_corrections(reviews, doubted.iloc[[2]], predictions.loc[left_open, "habitat"].iloc[0])
     again = train(spoiled[0], corrections=reviews, epochs=1, **LITE0).training["corrections"]
-    assert again["replaced"] + again["confirmed"] == 5
+    assert (again["replaced"], again["confirmed"], again["unedited"]) == (2, 1, 2)
+    # What a person looked at and found right is confirmed by its time, and is no more unedited.
+    doubted.loc[3, "time"] = "looked at"
+    doubted.to_csv(reviews, index=False)
+    _, counts = apply_corrections(spoiled[0], reviews)
+    assert (counts["replaced"], counts["confirmed"], counts["unedited"]) == (2, 1, 1)
+
+
+def test_a_list_that_nobody_edited_adds_nothing_to_other_photos(spoiled, predictions, tmp_path):
+    reviews = tmp_path / "doubted.csv"
+    doubted_labels(predictions, n=5).to_csv(reviews, index=False)
+    others = spoiled[0][~spoiled[0]["path"].isin(pd.read_csv(reviews)["path"])]
+    photos, counts = apply_corrections(others.reset_index(drop=True), reviews)
+    assert len(photos) == len(others)
+    assert counts == {"replaced": 0, "confirmed": 0, "added": 0, "left_out": 0, "unedited": 5}
+
+
+def test_printed_the_list_shows_the_reasons(predictions):
+    doubted = doubted_labels(predictions, n=5)
+    assert isinstance(doubted, pd.DataFrame)
+    for text in (
+        repr(doubted),
+        repr(doubted.head(2)),
+        doubted._repr_html_(),
+        repr(review_list(by_hand())),
+    ):
+        assert "why" in text
+    assert len(doubted.columns) > 15
+    lines = repr(doubted).splitlines()
+    assert lines[0].split() == ["priority", "why", "path"]
+    for row, line in zip(doubted.itertuples(), lines[1:6], strict=True):
+        assert row.why in line
+        assert Path(row.path).name in line
+    assert lines[-1].startswith("[5 rows, ")
+    assert "confidence" in lines[-1]
+    # What a user chose is shown as it is, and points by their name.
+    assert "label_probability" in repr(doubted[["priority", "label_probability", "why"]])
+    points = doubted_labels(vote(predictions), n=2)
+    assert repr(points).splitlines()[0].split()[:3] == ["priority", "why", "point_id"]
 
 
 def test_photos_of_a_test_set_stay_test_photos():

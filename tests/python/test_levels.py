@@ -401,6 +401,17 @@ def test_no_level_may_be_sure_enough():
     assert found["predicted_level"].isna().all()
 
 
+def test_answers_of_which_there_are_none_cannot_be_evaluated(tmp_path):
+    with pytest.warns(lh.errors.LucasWarning, match="No level is shown"):
+        answers = lh.predict_level(points("others"), points("labelled").head(20))
+    write_table(answers, tmp_path / "answers.csv")
+    for table in (answers, tmp_path / "answers.csv"):
+        with pytest.raises(
+            InputError, match=r"predict_level\(\) answered none of these .*lower accuracy="
+        ):
+            lh.evaluate(table, levels="lc1")
+
+
 def test_unread_points_get_no_answer():
     table = points("others")
     table.loc[0, [f"p_{c}" for c in CASES["levels"]["class"]]] = np.nan

@@ -1,6 +1,7 @@
 """Near-duplicates: copies are found, other photos are not, and splits keep them on one side."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,43 @@ def test_copies_are_found_and_other_photos_are_not(folder, tmp_path):
     assert list(groups[groups == table["path"]]) == list(originals["path"])
     assert table["duplicate_distance"].notna().equals(groups.notna())
     assert list(table["path"]) == [*photos["path"], *(str(c) for c in copies)]
+
+
+# Ellipses and bars teach nothing.
+@pytest.mark.filterwarnings("ignore:The model is not calibrated")
+def test_copies_among_validation_photos_given_by_hand_are_told(folder, tmp_path):
+    photos = lh.list_photos(folder)
+    copy = tmp_path / "another point_north_2018.jpg"
+    Image.open(photos["path"].iloc[3]).save(copy, quality=80)
+    is_held_out = photos.index.isin(range(10, 14))  # of both classes
+    training, held_out = photos[~is_held_out], photos[is_held_out].copy()
+    held_out.loc[held_out.index[-1], ["path", "point_id"]] = [str(copy), "another"]
+    with pytest.warns(
+        LucasWarning, match=r"1 of 4 validation photos are near-duplicates .*: another"
+    ):
+        lh.train(training, validation=held_out, epochs=1, **QUICK)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        lh.train(training, validation=photos[is_held_out], epochs=1, **QUICK)
+    assert not any("near-duplicates" in str(w.message) for w in caught)
+
+
+def test_of_held_out_photos_the_same_are_near_duplicates_as_of_all():
+    rng = np.random.default_rng(4)
+    features = rng.gamma(1.0, size=(600, 40)).astype(np.float32)
+    # Copies of ever less likeness, of which some are near enough and some not.
+    for i in range(60):
+        noise = rng.normal(0, 0.02 * i, 40)
+        features[i] = np.maximum(features[200 + i] + noise, 0)
+    features[60:70] = features[70:80]  # within the held-out photos: no concern of training
+    points = np.arange(600)
+    held_out, training = points[:100], points[100:]
+    pairs = look_alikes._pairs(features, points)
+    across = (pairs.one < 100) != (pairs.other < 100)
+    expected = set(np.minimum(pairs.one, pairs.other)[across].tolist())
+    is_near = look_alikes.near_training(features, points, training, held_out)
+    assert set(np.flatnonzero(is_near).tolist()) == expected
+    assert 10 < len(expected) < 60
 
 
 def test_photos_of_one_point_are_not_compared(folder):

@@ -3,7 +3,10 @@
 import functools
 import json
 import re
+import subprocess
+import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +15,13 @@ from conftest import write_photos
 from pictures_support import HARD, cut_off, made
 
 import lucas_habitat as lh
+from lucas_habitat._base import words
+from lucas_habitat._base.choices import RECIPES
+from lucas_habitat.bridge.to_r import value_to_r
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
 from lucas_habitat.recipe_comparison import Recipe, Trial, compared_recipes, mean_interval
 from lucas_habitat.studies import recipes as study
-from lucas_habitat.studies.recipe_arguments import check_recipes
+from lucas_habitat.studies.recipe_arguments import check_recipes, recorded_recipe
 
 LITE = {"arch": "efficientnet_lite0", "epochs": 2}
 TWO = {"two epochs": LITE, "four": LITE | {"epochs": 4}}
@@ -229,7 +235,7 @@ def test_closeups_are_not_tested_on(photos):
 def test_photos_that_cannot_be_read_are_left_out_for_all(photos, tmp_path):
     table = photos.copy()
     table.loc[3, "path"] = str(tmp_path / "gone.jpg")
-    with pytest.warns(LucasWarning, match="1 of 16 photos were refused"):
+    with pytest.warns(LucasWarning, match="1 of 32 photos were refused"):
         found = lh.compare_recipes(table, TWO, **QUICK)
     assert found.n == 31
     assert "1 photos that could not be read are left out for all" in found.notes
@@ -264,13 +270,16 @@ def test_recipes_are_given_by_name_as_text_as_tables_or_in_a_file(tmp_path):
         (["pilot"], "at least two, the first of which"),
         ("pilot", "at least two"),
         ({}, "got none"),
-        (["pilot", "best"], "recipes must be one of 'pilot', "),
+        (["pilot", "best"], r"There is no recipe 'best'; there are pilot, .*NAME:arch="),
         (["pilot", "pilot"], "pilot stands twice"),
         (["pilot", "x:arch"], "not understood at 'arch'"),
         ({"a": {}, "b": {"seed": 2}}, "The recipe b has seed; it takes these arguments of train"),
         ({"a": {}, "b": 3}, "The recipe b must be named arguments of train"),
         ({"a": {}, "b": {"weights": "gone.pth"}}, "needs the weights gone.pth"),
-        ({"a": {}, "b": "best"}, "recipe of b must be one of"),
+        (
+            {"a": {}, "b": "best"},
+            "There is no recipe 'best', which b is to be a variant of; there are",
+        ),
         ("gone.toml", "There is no file"),
         (3, "recipes cannot be 3"),
     ],
@@ -278,6 +287,63 @@ def test_recipes_are_given_by_name_as_text_as_tables_or_in_a_file(tmp_path):
 def test_recipes_that_cannot_be_are_refused(recipes, match):
     with pytest.raises(InputError, match=match):
         check_recipes(recipes)
+
+
+def test_a_misspelt_recipe_is_refused_in_the_shell_before_photos_are_looked_for():
+    # In a process of its own: here torch is loaded.
+    script = (
+        "import sys; from lucas_habitat.cli import main; "
+        "code = main(['compare-recipes', 'nowhere', '--recipes', 'pilot', 'recomended']); "
+        "sys.exit('torch loaded' if 'torch' in sys.modules else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 1
+    assert "no recipe 'recomended'; is 'recommended' meant?" in done.stderr
+    assert "NAME:arch=efficientnet_lite0,credit=keep" in done.stderr
+    assert "torch loaded" not in done.stderr
+
+
+def test_what_stands_for_a_recipe_is_whole_where_dense_layers_are_put_on_the_recommended_one():
+    recorded = recorded_recipe({"recipe": "recommended", "head": "dense"})
+    pilots = {k: v for k, v in RECIPES["pilot"].items() if k != "arch"}
+    assert {k: recorded[k] for k in pilots} == pilots
+    assert recorded["arch"] == RECIPES["recommended"]["arch"]
+    assert recorded_recipe({"recipe": "recommended"})["epochs"] is None
+
+
+def test_photos_that_cannot_be_read_are_told_once(photos, tmp_path):
+    broken = [tmp_path / name for name in ("one.jpg", "two.jpg")]
+    for file in broken:
+        file.write_bytes(b"no photo")
+    # One of each fold: a fold's model trains without the one, and the next without the other.
+    places = [photos.index[photos["habitat"] == h][0] for h in ("woody", "cropland")]
+    holding = photos.copy()
+    holding.loc[places, "path"] = [str(file) for file in broken]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        lh.compare_recipes(holding, TWO, **QUICK | {"repeats": 2})
+    told = [str(w.message) for w in caught if "refused" in str(w.message)]
+    assert len(told) == 1
+    assert "2 of 32 photos were refused, for training and tests: " in told[0]
+    assert "one.jpg (not a photo)" in told[0]
+
+
+def test_reasons_are_told_in_the_words_of_each_language(photos):
+    recipes = {"broken": {"dropout": 2.0}, **TWO}
+    with pytest.warns(LucasWarning, match="The recipe broken could not be tested"):
+        found = lh.compare_recipes(photos, recipes, **QUICK)
+    marked = f"{words.call('train')} and {words.arg('cache', True)}"
+    found = replace(
+        found,
+        _reasons={"broken": marked},
+        notes=[words.in_python(f"broken could not be tested: {marked}"), "another"],
+    )
+    in_r = found.in_words(words.in_r)
+    assert in_r.table["error"].iloc[0] == "lucas_train() and cache = TRUE"
+    assert in_r.notes == ["broken could not be tested: lucas_train() and cache = TRUE", "another"]
+    assert value_to_r(found)["notes"] == in_r.notes
 
 
 def test_arguments_out_of_range_are_refused_before_anything_is_trained(photos, trained):

@@ -48,6 +48,21 @@ test_that("sure points are those worked out by hand", {
   expect_s3_class(lucas_plot_labelling(saved, as = "ggplot"), "ggplot")
 })
 
+test_that("a list of what to look at is printed with its reasons, and has all columns", {
+  skip_without_core()
+  predictions <- as.data.frame(do.call(cbind, lapply(case_file("doubted_labels.json")$predictions, unlist)))
+  predictions[c("p_a", "p_b")] <- lapply(predictions[c("p_a", "p_b")], as.numeric)
+  doubted <- suppressMessages(lucas_doubted_labels(predictions, n = 3))
+  expect_s3_class(doubted, "data.frame")
+  expect_gt(ncol(doubted), 8)
+  printed <- utils::capture.output(print(doubted))
+  expect_match(printed[1], "^ *priority +why +path *$")
+  expect_match(printed[2], doubted$why[1], fixed = TRUE)
+  expect_match(printed[5], "^\\[3 rows, .*label_probability")
+  expect_identical(class(as.data.frame(doubted)), "data.frame")
+  expect_match(utils::capture.output(print(doubted[c("why", "label_probability")]))[1], "label_probability")
+})
+
 test_that("doubted labels are those worked out by hand", {
   skip_without_core()
   given <- case_file("doubted_labels.json")

@@ -27,6 +27,18 @@ test_that("recipes are compared, one row each, and a failure is a row with its r
   expect_identical(found$reference, "few")
 })
 
+test_that("why a recipe could not be tested is told in R's words", {
+  skip_without_core()
+  refused <- list(arch = "efficientnet_lite0", head = "logistic", epochs = 2)
+  found <- suppressWarnings(suppressMessages(lucas_compare_recipes(
+    demo_folder(), list(few = few, refused = refused), folds = 2, repeats = 1, n_boot = 0,
+    verbose = FALSE
+  )))
+  for (text in c(found$table$error[2], grep("refused", found$notes, value = TRUE))) {
+    expect_match(text, "head = 'dense'", fixed = TRUE)
+  }
+})
+
 test_that("recipes are drawn, in base graphics and as a ggplot", {
   skip_without_core()
   found <- suppressWarnings(compared())

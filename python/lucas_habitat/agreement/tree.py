@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .._base import words
 from .._base.classes import probability_columns
 from .._base.tree import FINEST, Tree
 from .._base.types import Floats
+from ..errors import InputError
 from .compared import ClassShares, named_shares
 
 __all__ = ["Distance", "answers_judged", "distances", "summed_shares", "tables_by_level"]
@@ -27,6 +29,12 @@ def answers_judged(table: pd.DataFrame, tree: Tree, reference: str) -> pd.DataFr
     """Answers at several levels, each with its reference at the same level; others as they are."""
     if "predicted_level" not in table:
         return table
+    if table["predicted"].isna().all():
+        raise InputError(
+            f"{words.call('predict_level')} answered none of these {len(table)} rows at any level: no level "
+            "was shown to be right as often as was asked, so there is nothing to evaluate. Ask it for a "
+            f"lower {words.option('accuracy')}, or give it more labelled points."
+        )
     truth = table[reference].astype("str")
     for level in tree.names[:-1]:
         is_here = table["predicted_level"] == level

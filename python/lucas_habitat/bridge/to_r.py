@@ -248,6 +248,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 
 def _recipe_comparison(comparison: RecipeComparison) -> dict[str, Any]:
     """A comparison of recipes as numbers, a table, and what it says of itself."""
+    comparison = comparison.in_words(words.in_r)
     plain = comparison.as_dict()
     del plain["recipes"]
     return {

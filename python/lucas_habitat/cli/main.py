@@ -101,9 +101,13 @@ def _show_warning(
     *_: Any,
     **__: Any,
 ) -> None:
-    kind = {"LucasMessage": "note", "LucasWarning": "warning"}.get(
-        category.__name__, category.__name__
-    )
+    from ..errors import LucasMessage, LucasWarning
+
+    kind = category.__name__
+    if issubclass(category, LucasWarning):
+        kind = "warning"
+    elif issubclass(category, LucasMessage):
+        kind = "note"
     print(f"{kind}: {in_its_words(words.marked(message))}", file=sys.stderr)
 
 

@@ -150,16 +150,20 @@ def _compare_recipes_options(parser: ArgumentParser) -> None:
 
 def _compare_recipes(options: Namespace) -> int:
     from .._base.files import check_out_folder
+    from ..studies.recipe_arguments import check_names
+
+    if "recipes" in options:
+        if len(options.recipes) == 1:
+            (options.recipes,) = options.recipes  # it may be a file
+        # Before torch and matplotlib are loaded, which takes seconds.
+        check_names(options.recipes)
     from ..pictures.canvas import check_size
 
     check_size("double", options.plot)
     if "out" in options:
         check_out_folder(options.out)
-    given_recipes = given(options, lh.compare_recipes)
-    if len(given_recipes.get("recipes", ())) == 1:
-        (given_recipes["recipes"],) = given_recipes["recipes"]  # it may be a file
-    comparison = lh.compare_recipes(read_photos(options), **given_recipes)
-    print(comparison)
+    comparison = lh.compare_recipes(read_photos(options), **given(options, lh.compare_recipes))
+    print(comparison.in_words(words_of(options)))
     if options.plot:
         lh.plot_recipes(comparison, out=options.plot)
         print(f"picture written to {options.plot}")

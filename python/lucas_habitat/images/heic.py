@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from PIL import Image
 
 from .._base import words
-from ..errors import PhotoError, warn
+from ..errors import PhotoError, RefusedWarning, warn
 
 __all__ = [
     "ENDINGS",
@@ -92,7 +92,7 @@ def _pixels(data: bytes, image: Image.Image) -> int:
 def warn_of_heic(n: int) -> None:
     """Warn once of all photos that could not be read for want of pillow-heif."""
     if n:
-        warn(f"{n} photos cannot be read. {_NO_HEIC}.")
+        warn(f"{n} photos cannot be read. {_NO_HEIC}.", RefusedWarning)
 
 
 def count_without_heic(errors: Iterable[str]) -> int:

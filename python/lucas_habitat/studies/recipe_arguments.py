@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 import os
@@ -11,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from .._base import words
-from .._base.checks import check_choice
 from .._base.choices import RECIPES
 from .._base.files import file_sha256, full_path
 from ..errors import InputError, some
-from ..training import train
 
-__all__ = ["Recipes", "check_recipes", "recorded_recipe"]
+__all__ = ["Recipes", "check_names", "check_recipes", "recorded_recipe"]
 
 #: What recipes may be given as.
 Recipes = Iterable[str] | Mapping[str, Mapping[str, Any]] | str | os.PathLike[str]
@@ -25,6 +24,11 @@ Recipes = Iterable[str] | Mapping[str, Mapping[str, Any]] | str | os.PathLike[st
 #: Arguments of train() that are the comparison's, or that would not be the same for all.
 _NOT_OF_A_RECIPE = ("photos", "validation", "corrections", "seed", "device", "cache", "progress")
 _ENDINGS = (".json", ".toml")
+
+
+def check_names(recipes: Recipes) -> None:
+    """Refuse recipes that there are not, without loading what trains."""
+    _named(recipes)
 
 
 def check_recipes(recipes: Recipes | None) -> dict[str, dict[str, Any]]:
@@ -40,13 +44,15 @@ def check_recipes(recipes: Recipes | None) -> dict[str, dict[str, Any]]:
 
 def recorded_recipe(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """All that a recipe's models depend on, in plain values, so that a changed default is noticed."""
+    from ..training import defaults_of, train
+
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(train).parameters.items()
         if name not in _NOT_OF_A_RECIPE
     }
     values = {**defaults, **arguments}
-    base = RECIPES[values["recipe"]]
+    base = defaults_of(values["recipe"], values["head"])
     values |= {k: v for k, v in base.items() if values.get(k) is None}
     if values["weights"] not in (None, "imagenet"):
         values["weights"] = file_sha256(full_path(values["weights"]))
@@ -100,8 +106,27 @@ def _one(recipe: object) -> tuple[str, dict[str, Any]]:
             )
         given[key.strip().replace("-", "_")] = _value(value.strip())
     if not colon:
-        check_choice("recipes", name, tuple(RECIPES))
+        _check_recipe(name)
     return name.strip(), given
+
+
+def _check_recipe(recipe: object, name: object = None) -> None:
+    """Refuse what is no recipe of ours, and say how one of the user's own is written."""
+    if recipe in RECIPES:
+        return
+    near = difflib.get_close_matches(str(recipe), RECIPES, n=1)
+    whose = "" if name in (None, recipe) else f", which {name} is to be a variant of"
+    raise InputError(
+        f"There is no recipe {words.value(recipe)}{whose}"
+        + (f"; is {words.value(near[0])} meant? There are " if near else "; there are ")
+        + f"{', '.join(RECIPES)}. One of your own has a name and arguments of {words.call('train')}: "
+        + words.either(
+            '"NAME:arch=efficientnet_lite0,credit=keep", or {"NAME": {"arch": "efficientnet_lite0"}}',
+            '"NAME:arch=efficientnet_lite0,credit=keep", or list(NAME = list(arch = "efficientnet_lite0"))',
+            "NAME:arch=efficientnet_lite0,credit=keep",
+        )
+        + "."
+    )
 
 
 def _value(text: str) -> Any:
@@ -152,6 +177,8 @@ def _arguments(name: str, given: Any) -> dict[str, Any]:
             f"The recipe {name} must be named arguments of {words.call('train')}; got "
             f"{words.value(given)}."
         )
+    from ..training import train
+
     # One that bears the name of a recipe of ours is meant to be a variant of it.
     arguments = {"recipe": name, **given} if name in RECIPES else dict(given)
     possible = [n for n in inspect.signature(train).parameters if n not in _NOT_OF_A_RECIPE]
@@ -161,7 +188,7 @@ def _arguments(name: str, given: Any) -> dict[str, Any]:
             f"The recipe {name} has {some(strange)}; it takes these arguments of "
             f"{words.call('train')}: {', '.join(sorted(possible))}."
         )
-    check_choice(f"recipe of {name}", arguments.get("recipe", "pilot"), tuple(RECIPES))
+    _check_recipe(arguments.get("recipe", "pilot"), name)
     weights = arguments.get("weights")
     if weights not in (None, "imagenet") and not full_path(weights).is_file():
         raise InputError(f"The recipe {name} needs the weights {weights}, which are not there.")

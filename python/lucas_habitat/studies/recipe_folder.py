@@ -28,7 +28,7 @@ MEASURED = ("milliseconds", "megabytes")
 class FoldResult(NamedTuple):
     """What a model said of the photos of its fold, and how long it was trained."""
 
-    #: ``row`` (of the photo among all), ``predicted`` and ``p_<class>``.
+    #: ``row`` (of the photo among all), ``predicted``, ``status``, ``error`` and ``p_<class>``.
     predictions: pd.DataFrame
     seconds: float
 

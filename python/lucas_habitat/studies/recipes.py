@@ -25,7 +25,15 @@ from .._base.types import Photos
 from .._base.version import __version__
 from ..blocks import Apart, check_apart
 from ..classifier import classify
-from ..cross_validation import Fold, classify_fold, folds_to_test, photos_to_fold, train_without
+from ..cross_validation import (
+    Fold,
+    classify_fold,
+    folds_to_test,
+    photos_to_fold,
+    refusals_untold,
+    tell_refused,
+    train_without,
+)
 from ..engines import choose_target, cores
 from ..errors import InputError, LucasMessage, LucasWarning, inform, some, warn
 from ..model import HabitatModel
@@ -276,14 +284,17 @@ def _tested_recipes(
                     report(study.progress, len(folds), work.title) as advance,
                 ):
                     done = []
-                    for fold in folds:
-                        done.append(_result_of(work, fold))
-                        advance(1)
+                    with refusals_untold():
+                        for fold in folds:
+                            done.append(_result_of(work, fold))
+                            advance(1)
+                    tested = _predictions(study, done)
+                    tell_refused(tested)
             except Exception as error:  # of a network that is the user's choice, it may be any
-                errors[name] = str(error) or type(error).__name__
-                warn(f"The recipe {name} could not be tested: {words.marked(error)}")
+                errors[name] = words.marked(error) or type(error).__name__
+                warn(f"The recipe {name} could not be tested: {errors[name]}")
                 continue
-            predictions[name].append(_predictions(study, done))
+            predictions[name].append(tested[landscape(study.photos)].reset_index(drop=True))
             # The very first computes features, too.
             seconds[name] += [result.seconds for result in done][repeat == 1 :]
     return {
@@ -365,7 +376,14 @@ def _costs(model: HabitatModel, photos: pd.DataFrame, device: str) -> dict[str, 
 
 def _compact(part: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     """What a fold's predictions are kept as: rows, classes, and the probabilities of all classes."""
-    table = pd.DataFrame({"row": part.index, "predicted": part["predicted"].astype("str").array})
+    table = pd.DataFrame(
+        {
+            "row": part.index,
+            "predicted": part["predicted"].astype("str").array,
+            "status": part["status"].array,
+            "error": part["error"].array,
+        }
+    )
     is_read = part["predicted"].notna().to_numpy()
     for column in column_names(classes):
         # A class that the fold's model does not know is impossible to it.
@@ -374,7 +392,7 @@ def _compact(part: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
 
 
 def _predictions(study: _Study, results: list[FoldResult]) -> pd.DataFrame:
-    """The predictions of one repeat in the photos' order, close-ups left out."""
+    """The predictions of one repeat in the photos' order."""
     table = pd.concat([result.predictions for result in results]).sort_values("row")
     table = table.set_index("row", drop=False)
     table["predicted"] = pd.Categorical(table["predicted"], categories=study.classes)
@@ -386,7 +404,7 @@ def _predictions(study: _Study, results: list[FoldResult]) -> pd.DataFrame:
             "habitat": photos["habitat"],
         }
     )
-    return known.join(table)[landscape(photos)].reset_index(drop=True)
+    return known.join(table)
 
 
 @contextmanager
