@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export RETICULATE_PYTHON = $(CURDIR)/$(BIN)/python
 R_PACKAGES := $(shell cat tools/r-packages.txt)
 
-.PHONY: demo test test-slow bench trust lint test-python test-r check-r dist clean r-packages browser
+.PHONY: demo test test-slow bench trust supply audit lint test-python test-r check-r dist clean r-packages browser
 
 demo: $(VENV)/.demo
 	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -33,6 +33,14 @@ bench: $(VENV)/.demo
 # The simulations behind docs/trust.md: less than half an hour on two cores.
 trust: $(VENV)/.demo
 	$(BIN)/python benchmarks/trust/run.py
+
+# What the package rests on: a lock with hashes, licences, and an SBOM.
+supply: $(VENV)/.dev
+	$(BIN)/python tools/supply.py lock licences sbom
+
+# Known holes of what the lock names; fails too where a package could not be asked for.
+audit: $(VENV)/.dev
+	$(BIN)/pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
