@@ -457,7 +457,9 @@ def _calibration(
     """What puts the probabilities right by the validation photos, if there are any that can."""
     if not len(rows.validate):
         return None
-    logits = logits_of(model, features[rows.validate])
+    # A few at a time: the features of all of them would be held twice.
+    parts = np.array_split(rows.validate, -(-len(rows.validate) // 1000))
+    logits = np.concatenate([logits_of(model, features[part]) for part in parts])
     try:
         return fit_with_points(
             logits,

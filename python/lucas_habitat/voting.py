@@ -215,13 +215,13 @@ def _count(
     )
     order = np.argsort(point, kind="stable")
     edges = edges_of(runs_of(point[order]), len(order), k)
+    summed = photos[["direction", *means]]
     doubts = _Doubts([], [])
     blocks = probabilities.blocks(photos[_PLACE].to_numpy()[order], edges)
     for first, last, p in zip(edges[:-1], edges[1:], blocks, strict=True):
         rows = order[first:last]
         points = slice(point[rows[0]], point[rows[-1]] + 1)
-        part = photos.iloc[rows]
-        block = _sorted_photos(part, p, point[rows] - points.start, text[rows])
+        block = _sorted_photos(summed.iloc[rows], p, point[rows] - points.start, text[rows])
         doubts.add(block, rows)
         counted.means[:, points] = block.photos[means].groupby(block.point).mean().to_numpy().T
         _count_block(block, list(corrections.values()), method, counted, points)

@@ -16,7 +16,17 @@ import pytest
 from conftest import colour_photo, write_photos
 from filelock import FileLock
 
-from lucas_habitat import Run, classify, evaluate, list_photos, save_model, vote
+from lucas_habitat import (
+    Run,
+    classify,
+    covariates,
+    evaluate,
+    list_photos,
+    reliability,
+    review_list,
+    save_model,
+    vote,
+)
 from lucas_habitat._base.runs import iter_run, open_run, part_files, read_run
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
@@ -374,3 +384,15 @@ read = features.read_bytes
 features.read_bytes = lambda path: time.sleep(0.05) or read(path)
 sys.exit(main(["classify", sys.argv[1], "--model", sys.argv[2], "--out", sys.argv[3], "--no-cache"]))
 """
+
+
+@pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasWarning")
+def test_what_reads_predictions_reads_runs(run, tmp_path):
+    table = read_run(run)
+    for read in (
+        lambda given: review_list(given, n=5),
+        lambda given: reliability(given),
+        lambda given: covariates(vote(given)),
+    ):
+        pd.testing.assert_frame_equal(read(run), read(table), check_exact=True)
+        pd.testing.assert_frame_equal(read(str(run.folder)), read(table), check_exact=True)

@@ -271,12 +271,13 @@ def test_training_leaves_torchs_settings_as_they_were(parts):
             torch.set_flush_denormal(False)
 
 
-def test_fitting_a_head_does_not_copy_the_features():
+@pytest.mark.parametrize("n_validated", [0, 10_000])
+def test_fitting_a_head_does_not_copy_the_features(n_validated, monkeypatch):
     n = 20_000
+    monkeypatch.setattr(fitting, "_VALIDATED", 1_000)
     features = np.zeros((n, 256), np.float32)
-    rows = fitting.LabelledRows(
-        np.arange(n), np.arange(0), np.arange(n) % 2, np.arange(n), ["a", "b"]
-    )
+    fit, validate = np.arange(n - n_validated), np.arange(n - n_validated, n)
+    rows = fitting.LabelledRows(fit, validate, np.arange(n) % 2, np.arange(n), ["a", "b"])
     settings = fitting.TrainingSettings("pilot", True, 0.2, 1, 1000, 1e-3, "none", 1)
     fitting.fit_head(features, rows, None, settings, False)  # what torch imports then is imported
     tracemalloc.start()
@@ -285,6 +286,25 @@ def test_fitting_a_head_does_not_copy_the_features():
         assert tracemalloc.get_traced_memory()[1] < features.nbytes / 4
     finally:
         tracemalloc.stop()
+
+
+def test_validating_some_at_a_time_changes_no_number(monkeypatch):
+    rng = np.random.default_rng(1)
+    features = rng.random((3_000, 64), dtype=np.float32)
+    rows = fitting.LabelledRows(
+        np.arange(1_000),
+        np.arange(1_000, 3_000),
+        rng.integers(0, 3, 3_000),
+        np.arange(3_000),
+        list("abc"),
+    )
+    settings = fitting.TrainingSettings("pilot", True, 0.2, 2, 32, 1e-3, "none", 1)
+    wanted = fitting.fit_head(features, rows, None, settings, False)
+    monkeypatch.setattr(fitting, "_VALIDATED", 512)
+    result = fitting.fit_head(features, rows, None, settings, False)
+    pd.testing.assert_frame_equal(result.history, wanted.history, rtol=1e-6)
+    for name, values in wanted.head.items():
+        assert (result.head[name] == values).all()
 
 
 @pytest.mark.parametrize("is_weighted", [False, True])

@@ -98,6 +98,9 @@ test_that("a run is a folder that goes on, and goes wherever predictions go", {
   expect_identical(levels(as.data.frame(run)$predicted), demo_model()$classes)
   expect_equal(suppressWarnings(lucas_vote(run)), suppressWarnings(lucas_vote(whole)))
   expect_equal(suppressWarnings(lucas_vote(out)), suppressWarnings(lucas_vote(whole)))
+  accuracy <- function(x) suppressMessages(lucas_evaluate(x, n_boot = 50))
+  expect_equal(accuracy(run), accuracy(whole))
+  expect_equal(accuracy(out), accuracy(whole))
   expect_message(lucas_classify(demo_folder(), demo_model(), out = out, verbose = FALSE), "is finished")
   expect_error(lucas_classify(demo_folder(), demo_model(), out = out, flag_unlike = TRUE, verbose = FALSE),
                "other settings", class = "lucas_error")

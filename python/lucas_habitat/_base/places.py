@@ -77,11 +77,14 @@ def point_ids(column: pd.Series) -> pd.Series:
 
 def _has_eight_digits(column: pd.Series) -> bool:
     """Whether every value is text of 8 digits: nothing is then to be put right."""
-    found = bytes_of(column)
-    if found is None or (found.lengths != 8).any():
+    parts = bytes_of(column)
+    if parts is None or any((part.lengths != 8).any() for part in parts):
         return False
-    digits = found.data[found.starts[0] : found.starts[-1] + 8]
-    return bool(((digits >= ord("0")) & (digits <= ord("9"))).all())
+    for part in parts:
+        digits = part.data[part.starts[0] : part.starts[-1] + 8]
+        if not ((digits >= ord("0")) & (digits <= ord("9"))).all():
+            return False
+    return True
 
 
 def is_grid_place(east: float, north: float) -> bool:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..errors import InputError
 from .classes import labels_of, probability_columns
-from .runs import is_run, iter_parts, read_run, run_columns
+from .runs import is_run, iter_arrow, read_run, run_columns
 from .tables import as_table, tidy_types
 from .types import Floats, Table
 
@@ -24,7 +24,7 @@ __all__ = ["Probabilities", "Split", "edges_of", "split_off"]
 _Rows = npt.NDArray[np.intp]
 
 #: Probabilities held at a time.
-CELLS = 4_000_000
+CELLS = 2_000_000
 # Bytes above which the sorted probabilities of a run are kept in a file.
 _IN_MEMORY = 256 * 2**20
 # Columns of text with few different values: each of them is read once.
@@ -104,11 +104,12 @@ class Probabilities:
         """The probabilities of a run's parts, and the number of each one's first row."""
         assert isinstance(self.source, Path)
         first = 0
-        for part in iter_parts(self.source, self.columns):
+        for part in iter_arrow(self.source, self.columns):
             if first >= self.n:
                 # Written since the run's other columns were read.
                 break
-            yield first, _numbers(part[self.columns])[: self.n - first]
+            values = [part.column(name).to_numpy() for name in self.columns]
+            yield first, np.stack(values, axis=1).astype(np.float64)[: self.n - first]
             first += len(part)
         if first < self.n:
             raise InputError(f"The run {self.source} was changed while it was read. Try again.")

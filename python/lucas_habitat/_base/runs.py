@@ -23,7 +23,7 @@ __all__ = [
     "count_statuses",
     "describe_run",
     "is_run",
-    "iter_parts",
+    "iter_arrow",
     "iter_run",
     "open_run",
     "part_files",
@@ -184,9 +184,10 @@ def read_run(
     files = _parts(run)
     _warn_unfinished(run)
     names = _chosen(_names(files[0]), columns)
-    parts = [_read(file, names, list(categories)) for file in files]
-    table = pa.concat_tables(parts, promote_options="default")
-    return _as_frame(table.unify_dictionaries(), run)
+    parts = [_read(file, names, [c for c in categories if c in names]) for file in files]
+    table = pa.concat_tables(parts, promote_options="default").unify_dictionaries()
+    del parts
+    return _as_frame(table, run)
 
 
 def iter_run(
@@ -194,17 +195,18 @@ def iter_run(
 ) -> Iterator[pd.DataFrame]:
     """The tables of a run's parts, in their order, a few thousand rows each; see `read_run`."""
     _warn_unfinished(run)
-    yield from iter_parts(run, columns)
+    for part in iter_arrow(run, columns):
+        yield _as_frame(part, run)
 
 
-def iter_parts(
+def iter_arrow(
     run: str | os.PathLike[str], columns: Sequence[str] | None = None
-) -> Iterator[pd.DataFrame]:
-    """The same of a run that was read before, and warned of if it is not finished."""
+) -> Iterator[pa.Table]:
+    """The same as Arrow has them, of a run that was read before and warned of if it is not finished."""
     files = _parts(run)
     names = _chosen(_names(files[0]), columns)
     for file in files:
-        yield _as_frame(_read(file, names), run)
+        yield _read(file, names)
 
 
 def _parts(run: str | os.PathLike[str]) -> list[Path]:
@@ -244,10 +246,11 @@ def _chosen(there: Sequence[str], columns: Sequence[str] | None) -> list[str]:
 def _read(file: Path, names: list[str], categories: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
-    with _reading(file):
-        return pq.read_table(
-            file, columns=names, read_dictionary=categories, page_checksum_verification=True
-        )
+    with (
+        _reading(file),
+        pq.ParquetFile(file, read_dictionary=categories, page_checksum_verification=True) as part,
+    ):
+        return part.read(columns=names)
 
 
 @contextmanager
@@ -263,7 +266,8 @@ def _reading(file: Path) -> Iterator[None]:
 
 
 def _as_frame(table: pa.Table, run: str | os.PathLike[str]) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
+    # Each column is let go when it has become one of pandas', so that none is held twice.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     settings = read_manifest(Path(run))["settings"]
     frame.attrs = {"engine": settings["engine"], "precision": settings["precision"]}
     return frame

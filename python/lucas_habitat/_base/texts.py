@@ -25,40 +25,44 @@ class Bytes(NamedTuple):
     lengths: npt.NDArray[np.int64]
 
 
-def bytes_of(column: pd.Series) -> Bytes | None:
-    """A column's values as bytes, not copied; None where it is no such text or has missing values."""
+def bytes_of(column: pd.Series) -> list[Bytes] | None:
+    """A column's values as bytes, part by part, not copied; None where it is no such text or lacks values."""
     import pyarrow as pa
 
     if not isinstance(column.dtype, pd.StringDtype) or column.dtype.storage != "pyarrow":
         return None
     array = pa.array(column)
-    if isinstance(array, pa.ChunkedArray):
-        if array.num_chunks != 1:
-            return None
-        array = array.chunk(0)
-    if array.type != pa.large_string() or array.null_count or not len(array):
+    parts = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    parts = [part for part in parts if len(part)]
+    if not parts or any(p.type != pa.large_string() or p.null_count for p in parts):
         return None
-    _, offsets, data = array.buffers()
-    if data is None:
-        return None
-    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return Bytes(np.frombuffer(data, np.uint8), ends[:-1], np.diff(ends))
+    return [_bytes_of_part(part) for part in parts]
+
+
+def _bytes_of_part(part: Any) -> Bytes:
+    _, offsets, data = part.buffers()
+    ends = np.frombuffer(offsets, np.int64)[part.offset : part.offset + len(part) + 1]
+    # Empty texts need no memory.
+    values = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return Bytes(values, ends[:-1], np.diff(ends))
 
 
 def stripped(column: pd.Series) -> pd.Series:
     """A column as text, without white space around it; what is empty then is missing."""
-    if _is_bare(column):
+    parts = bytes_of(column)
+    if parts is not None and all(_is_bare(part) for part in parts):
         return column
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return by_value(column, lambda value: str(value).strip() or None)
     text = column.astype("str").str.strip()
     return text.where(column.notna() & (text != "")).astype("str")
 
 
-def _is_bare(column: pd.Series) -> bool:
-    """Whether a column is text that begins and ends in characters other than white space throughout."""
-    found = bytes_of(column)
-    if found is None or not found.lengths.all():
+def _is_bare(part: Bytes) -> bool:
+    """Whether texts begin and end in characters other than white space throughout."""
+    if not part.lengths.all():
         return False
-    for ends in (found.data[found.starts], found.data[found.starts + found.lengths - 1]):
+    for ends in (part.data[part.starts], part.data[part.starts + part.lengths - 1]):
         if not ((ends >= _FIRST) & (ends <= _LAST)).all():
             return False
     return True

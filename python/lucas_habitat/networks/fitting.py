@@ -26,8 +26,8 @@ from .backbones import Backbone, HabitatNet, arrays_of, make_head
 BACKBONE_STEP = 0.02
 # Keras' epsilon; torch's own (1e-8) takes visibly other steps at first.
 _ADAM_EPSILON = 1e-7
-# Photos that are evaluated at a time.
-_AT_A_TIME = 32
+# Photos that are evaluated at a time: by a network, and by a head.
+_AT_A_TIME, _VALIDATED = 32, 16_384
 
 #: Takes the rows of a batch, trains on them, and gives their mean loss and how many were right.
 Step = Callable[[torch.Tensor], tuple[float, int]]
@@ -91,9 +91,11 @@ def fit_head(
     )
 
     def validation_logits() -> torch.Tensor:
+        parts = [
+            rows.validate[i : i + _VALIDATED] for i in range(0, len(rows.validate), _VALIDATED)
+        ]
         with torch.inference_mode():
-            logits: torch.Tensor = head.eval()(torch.from_numpy(features[rows.validate]))
-        return logits
+            return torch.cat([head.eval()(torch.from_numpy(features[part])) for part in parts])
 
     with _small_steps():
         history = _run_epochs(step, rows, validation_logits, settings, progress)
