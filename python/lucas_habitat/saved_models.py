@@ -367,7 +367,9 @@ def _read_photos(path: Path) -> pd.DataFrame:
     )
     photos["year"] = photos["year"].astype("Int64")
     if photos["has_features"].dtype != bool:
-        raise LucasError("The column has_features must be True or False.")
+        raise LucasError(
+            "The column has_features holds other values than whether a photo has features."
+        )
     return photos
 
 

@@ -199,7 +199,7 @@ def check_card(card: object) -> None:
     if known["preprocessing"].get("size") != known["backbone"]["size"]:
         raise ValueError("preprocessing.size must be backbone.size")
     if len(set(known["classes"])) != len(known["classes"]) or len(known["classes"]) < 2:
-        raise ValueError("classes must be several, each once")
+        raise ValueError("there must be several classes, each once")
     for name in ("n_photos", "n_points", "n_refused", "seed"):
         _check_range(known["training"][name], f"training.{name}", 0, _MOST)  # type: ignore[literal-required]
     _check_range(known["training"]["dropout"] or 0, "training.dropout", 0, 1)

@@ -55,7 +55,7 @@ def read_rows(path: str | os.PathLike[str], columns: int) -> npt.NDArray[Any]:
         shape, _, dtype = read_head(file)
         n_bytes = os.fstat(file.fileno()).st_size - file.tell()
     if dtype.hasobject:
-        raise LucasError("It holds Python objects, which are never loaded (allow_pickle=False).")
+        raise LucasError("It holds Python objects, which are never loaded.")
     if len(shape) != 2 or shape[1] != columns or not np.issubdtype(dtype, np.floating):
         raise LucasError(f"It holds {dtype} of shape {shape}, not rows of {columns} features.")
     if n_bytes != shape[0] * shape[1] * dtype.itemsize:

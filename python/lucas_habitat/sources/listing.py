@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from .._base import words
 from ..errors import InputError, PhotoError, warn
 from .addresses import TAR_ENDING, is_remote, member_address, refusal, shown, split_member
 from .names import readable
@@ -191,4 +192,4 @@ def _objects(start: str) -> Iterator[Object]:
     try:
         yield from list_objects(start)
     except PhotoError as error:
-        raise InputError(f"{shown(start)} cannot be listed: {error}") from error
+        raise InputError(f"{shown(start)} cannot be listed: {words.marked(error)}") from error
