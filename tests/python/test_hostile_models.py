@@ -71,8 +71,8 @@ def calibrated(temperature):
         (calibrated("1"), "calibration.temperature must be a number; it is '1'"),
         (calibrated(10**400), "temperature must be a number; it is a number of more than 15 digits"),
         (put("calibration", value=[]), "calibration must be a group of names and values"),
-        (put("classes", value=["a"]), "classes must be several"),
-        (put("classes", value=["a", "a", "b", "c"]), "classes must be several, each once"),
+        (put("classes", value=["a"]), "must be several classes"),
+        (put("classes", value=["a", "a", "b", "c"]), "several classes, each once"),
         (put("classes", 0, value={"a": 1}), r"classes\[0\] must be text; it is {'a': 1}"),
         (put("classes", 0, value=[]), r"classes\[0\] must be text"),
         (put("backbone", value="efficientnet_lite0"), "backbone must be a group"),
@@ -227,7 +227,7 @@ def test_features_of_other_photos_are_refused(folder):
     (folder / "training_photos.csv").write_text(text.replace("True", "maybe"), encoding="utf-8")
     edit(folder)
     with pytest.raises(
-        ModelError, match=r"has_features must be True or False.*training_photos\.csv"
+        ModelError, match=r"has_features holds other values.*training_photos\.csv"
     ):
         load_model(folder)
 
