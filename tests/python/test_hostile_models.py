@@ -226,9 +226,7 @@ def test_features_of_other_photos_are_refused(folder):
     text = (folder / "training_photos.csv").read_text(encoding="utf-8")
     (folder / "training_photos.csv").write_text(text.replace("True", "maybe"), encoding="utf-8")
     edit(folder)
-    with pytest.raises(
-        ModelError, match=r"has_features holds other values.*training_photos\.csv"
-    ):
+    with pytest.raises(ModelError, match=r"has_features holds other values.*training_photos\.csv"):
         load_model(folder)
 
 

@@ -203,7 +203,8 @@ def test_refused_photos_are_tried_again_when_asked_for(run, photos, model, compu
     few = classify(table, model, out=out, progress=False)
     assert few.statuses == {"missing": 1, "ok": 1}
     computed.clear()
-    assert classify(table, model, out=out, retry=True, progress=False) == few
+    again = classify(table, model, out=out, retry=True, progress=False)
+    assert again.statuses == few.statuses
     assert len(computed) == 1
     # A file that is there now is seen without being asked for.
     colour_photo("woody", 9).save(photos / "gone.jpg")
