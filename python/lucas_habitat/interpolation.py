@@ -153,6 +153,10 @@ def _site_index(sites: pd.DataFrame, id: str | None) -> pd.Index:
         require_columns(sites, [id], words.arg("sites"), "id names the column with the sites' ids.")
     index = sites.index if id is None else pd.Index(sites[id], name=id)
     where = words.either("The index", "The row names") if id is None else f"The column {id}"
+    if isinstance(index, pd.MultiIndex):
+        raise InputError(
+            f"{where} of sites has several levels. Give {words.arg('id')}, the column of the sites' ids."
+        )
     missing = np.asarray(index.isna()).sum()
     if missing:
         raise InputError(f"{where} of sites has {missing} missing ids.")

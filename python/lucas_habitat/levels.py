@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ._base import words
+from ._base.cells import as_floats
 from ._base.checks import check_choice
 from ._base.classes import Predictions, column_names, read_predictions
 from ._base.tables import as_table
@@ -157,7 +158,7 @@ def _summed(given: Predictions, tree: Tree, level: str) -> pd.DataFrame:
     if "confidence" in table:
         summed["confidence"] = p.max(axis=1)
     if set(shares) <= set(table.columns):
-        v = tree.sums(table[shares].to_numpy(dtype=np.float64), level)
+        v = tree.sums(as_floats(table[shares]), level)
         columns |= dict(zip(column_names(nodes, "v_"), v.T, strict=True))
         summed["agreement"] = np.where(is_read, v[np.arange(len(v)), codes], np.nan)
     if "habitat" in table:

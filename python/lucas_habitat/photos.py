@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ._base import words
+from ._base.cells import check_cells
 from ._base.files import full_path
 from ._base.places import grid_positions, is_lucas_id
 from ._base.runs import is_run
@@ -144,6 +145,7 @@ def as_photos(photos: Photos) -> pd.DataFrame:
     """
     if not isinstance(photos, pd.DataFrame) or "path" not in photos:
         return list_photos(photos)
+    check_cells(photos)
     return _complete(photos)
 
 

@@ -14,6 +14,7 @@ from anyascii import anyascii
 
 from ..errors import InputError, some
 from . import words
+from .cells import as_floats
 from .tables import as_table
 from .types import Floats, Table
 
@@ -195,7 +196,7 @@ def read_predictions(given: Table | Predictions, what: str) -> Predictions:
     classes = classes_of(table)
     predicted = pd.Categorical(table["predicted"].astype("str"), categories=classes)
     table = table.assign(predicted=predicted)
-    return Predictions(table, classes, columns, table[columns].to_numpy(dtype=np.float64))
+    return Predictions(table, classes, columns, as_floats(table[columns]))
 
 
 def labelled(predictions: Predictions, what: str) -> Predictions:

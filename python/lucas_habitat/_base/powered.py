@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from .bootstrap import Interval
+from .cells import as_floats
 from .classes import classes_of, probability_columns
 from .intervals import wilson_interval
 from .types import Floats
@@ -90,7 +91,7 @@ def read_scores(checked: pd.DataFrame, others: pd.DataFrame, reference: str) -> 
     columns = probability_columns(model)
     is_probability = bool(columns) and all(set(columns) <= set(part) for part in parts)
     own, other = (
-        np.pad(part[columns].to_numpy(dtype=np.float64), ((0, 0), (0, len(classes) - len(columns))))
+        np.pad(as_floats(part[columns]), ((0, 0), (0, len(classes) - len(columns))))
         if is_probability
         else one_hot(part["predicted"], classes)
         for part in parts

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import InputError
+from .cells import as_floats
 from .classes import labels_of, probability_columns
 from .runs import is_run, iter_arrow, read_run, run_columns
 from .tables import as_table, tidy_types
@@ -117,7 +118,7 @@ class Probabilities:
 
 def _numbers(columns: pd.DataFrame) -> Floats:
     """Columns as an array whose rows lie together, so that they are added up in the same order always."""
-    return np.ascontiguousarray(columns.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.ascontiguousarray(as_floats(columns))
 
 
 def split_off(given: Table, columns: Sequence[str] | None = None) -> Split:

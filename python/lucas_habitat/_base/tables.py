@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from ..errors import InputError, LucasError, some, warn
 from . import words
+from .cells import as_floats, check_cells
 from .files import write_atomically
 from .places import point_ids
 from .runs import is_run, iter_run, read_run
@@ -49,7 +50,7 @@ _TEXT = (
     "class",
 )
 
-_NUMBERS = ("obs_dist", "x", "y", "lon", "lat", "confidence", "agreement")
+_NUMBERS = ("obs_dist", "x", "y", "lon", "lat", "confidence", "agreement", "km_to_training")
 
 
 def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint: str) -> None:
@@ -91,6 +92,7 @@ def as_frame(table: Table) -> pd.DataFrame:
         If it is neither a table nor the path of one, or the file cannot be read.
     """
     if isinstance(table, pd.DataFrame):
+        check_cells(table)
         return table
     if isinstance(table, str | os.PathLike):
         return read_table(table)
@@ -123,6 +125,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     with _reading(path):
         if path.suffix.lower() == ".parquet":
             table = pd.read_parquet(path)
+            _check_letters(table)
         else:
             table = _with_plain_index(pd.read_csv(path, **_csv_options(path)))
     return tidy_types(table)
@@ -144,11 +147,22 @@ def iter_table(path: str | os.PathLike[str], rows: int) -> Iterator[pd.DataFrame
 
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=rows):
+                    batch.validate(full=True)
                     yield tidy_types(batch.to_pandas())
         else:
             with pd.read_csv(path, **_csv_options(path), chunksize=rows) as blocks:
                 for block in blocks:
                     yield tidy_types(_with_plain_index(block).reset_index(drop=True))
+
+
+def _check_letters(table: pd.DataFrame) -> None:
+    """Refuse text that is not UTF-8: Parquet files say that theirs is, and are believed."""
+    import pyarrow as pa
+
+    for name in table.select_dtypes("str"):
+        array = pa.array(table[name])
+        for chunk in array.chunks if isinstance(array, pa.ChunkedArray) else [array]:
+            chunk.validate(full=True)
 
 
 @contextmanager
@@ -197,7 +211,10 @@ def _with_plain_index(table: pd.DataFrame) -> pd.DataFrame:
 
 def tidy_types(table: pd.DataFrame) -> pd.DataFrame:
     """Give the columns every table shares their types; other columns are left alone."""
+    check_cells(table)
     table = table.copy(deep=False)
+    if "n_photos" in table and not pd.api.types.is_integer_dtype(table["n_photos"]):
+        table["n_photos"] = _counts(table["n_photos"], "n_photos")
     if "year" in table:
         table["year"] = _years(table["year"])
     for column in _NUMBERS:
@@ -222,8 +239,20 @@ def _numbers(column: pd.Series, name: str) -> pd.Series:
     return numbers
 
 
+def _counts(column: pd.Series, name: str) -> pd.Series:
+    counts = pd.Series(as_floats(column.to_frame(name))[:, 0], index=column.index)
+    is_bad = counts.notna() & ((counts != counts.round()) | (counts < 0) | (counts > 2**53))
+    if is_bad.any():
+        raise InputError(
+            f"The column {name} must hold whole numbers; row {int(np.argmax(is_bad)) + 1} has "
+            f"{words.value(str(column[is_bad.to_numpy()].iloc[0]))}."
+        )
+    return counts.astype("Int64")
+
+
 def _years(column: pd.Series) -> pd.Series:
-    years = pd.to_numeric(column, errors="coerce")
+    is_date = column.dtype.kind in "mM"  # type: ignore[union-attr]
+    years = pd.to_numeric(column.astype("object") if is_date else column, errors="coerce")
     is_bad = years.isna() & column.notna()
     if is_bad.any():
         is_bad &= column.astype("str").str.strip() != ""

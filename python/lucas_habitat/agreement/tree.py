@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._base import words
+from .._base.cells import as_floats
 from .._base.classes import probability_columns
 from .._base.tree import FINEST, Tree
 from .._base.types import Floats
@@ -77,7 +78,7 @@ def _predicted_at(table: pd.DataFrame, tree: Tree, level: str, p_columns: list[s
     predicted = _classes_only(table)["predicted"].astype("str")
     if level == FINEST or len(p_columns) != len(tree.classes):
         return tree.labels_at(predicted, level)
-    p = tree.sums(table[p_columns].to_numpy(dtype=np.float64), level)
+    p = tree.sums(as_floats(table[p_columns]), level)
     is_read = np.asarray(np.isfinite(p).all(axis=1), dtype=np.bool_)
     nodes = np.array(tree.nodes(level), dtype=object)
     likeliest = pd.Series(nodes[np.nan_to_num(p).argmax(axis=1)], index=table.index, dtype="str")

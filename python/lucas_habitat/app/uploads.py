@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from .._base.zips import opened_zip
 from ..photos import PHOTO_ENDINGS
 
 __all__ = ["Refused", "take_uploads"]
@@ -29,7 +31,7 @@ _CHUNK = 1 << 20
 
 # A broken zip breaks where it likes: in its list, its checksums, or in what unpacks it.
 _BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, EOFError,
-           zlib.error, lzma.LZMAError)  # fmt: skip
+           ValueError, RuntimeError, struct.error, zlib.error, lzma.LZMAError)  # fmt: skip
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 
@@ -98,7 +100,7 @@ def _unpack(file: Path, place: Path, room: int, refused: list[Refused]) -> int:
     """Unpack a zip's photos; say how many."""
     taken, budget, any_photo = 0, MAX_ZIP_BYTES, False
     try:
-        with zipfile.ZipFile(file) as archive:
+        with opened_zip(file) as archive:
             for entry in _photos_in(archive, refused):
                 any_photo = True
                 if taken == room:
@@ -129,6 +131,9 @@ def _photos_in(archive: zipfile.ZipFile, refused: list[Refused]) -> Iterator[zip
     for entry in archive.infolist():
         name = entry.filename
         parts = _parts(name)
+        if not parts:
+            refused.append(Refused(name, "unsafe name"))
+            continue
         if entry.is_dir() or any(p.startswith("__MACOSX") for p in parts):
             continue
         if (
@@ -173,5 +178,6 @@ def safe_name(name: str) -> str:
     """A name that every file system takes as one plain file's."""
     name = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name).rstrip(". ")
     stem, ending = os.path.splitext(name)
-    name = stem[:100] + ending[:10]
+    # File systems count bytes, 255 at most, and a letter has up to four.
+    name = stem[:100].encode()[:240].decode(errors="ignore") + ending[:10]
     return f"_{name}" if not name or _RESERVED.fullmatch(name) else name

@@ -192,7 +192,9 @@ def _scheme_table(
 ) -> pd.DataFrame:
     """A scheme as its table, with the columns code and class."""
     if isinstance(scheme, Mapping):
-        scheme = pd.DataFrame({"code": list(scheme), "class": list(scheme.values())}, dtype="str")
+        scheme = pd.DataFrame(
+            {"code": list(scheme), "class": list(scheme.values())}, dtype="object"
+        )
     elif isinstance(scheme, str) and scheme in _SCHEMES:
         scheme = _SCHEMES[scheme]()
     elif not isinstance(scheme, pd.DataFrame):
@@ -203,6 +205,7 @@ def _scheme_table(
                 f"columns code and class, or such a .csv or .parquet file; got {words.value(scheme)} instead."
             )
         scheme = read_table(scheme)
+    scheme = as_frame(scheme)
     require_columns(scheme, ["code", "class"], "A scheme", "One row gives one code its class.")
     return scheme
 

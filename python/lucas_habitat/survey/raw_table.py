@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -20,8 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from .._base.zips import opened_zip
 from ..errors import InputError, some
 from .columns import find_columns, plain_name
+
+#: Bytes that a packed table may unpack to: what all may, how many times its own, and at most. Tables of
+#: the survey are packed to a tenth; the largest has 1.4 GB.
+_LEAST_UNPACKED, _TIMES_PACKED, _MOST_UNPACKED = 200_000_000, 200, 16_000_000_000
 
 
 class RawTable(NamedTuple):
@@ -49,8 +53,7 @@ def read_raw_table(path: Path, extra: list[str]) -> RawTable:
             return _read(path, extra, "latin-1")  # takes every byte
     except InputError:
         raise
-    except (EOFError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
-            csv.Error, pa.ArrowException) as error:  # fmt: skip
+    except Exception as error:  # whatever unpacks, splits or decodes it has errors of its own
         raise InputError(
             f"Cannot read the table {path}: {error or type(error).__name__}"
         ) from error
@@ -76,15 +79,15 @@ def _open(path: Path, stack: ExitStack) -> _Opened:
     if not path.is_file():
         raise InputError(f"There is no table {path}.")
     name = path.name.lower()
-    file: BinaryIO
+    file: Any
     if name.endswith(".zip"):
-        archive = stack.enter_context(zipfile.ZipFile(path))
+        archive = stack.enter_context(opened_zip(path))
         member = _table_in(archive, path)
         name = member.lower()
-        file = stack.enter_context(archive.open(member))  # type: ignore[assignment]
+        file = _Bounded(stack.enter_context(archive.open(member)), path)
     elif name.endswith(".gz"):
         name = name.removesuffix(".gz")
-        file = stack.enter_context(gzip.GzipFile(path))  # type: ignore[assignment]
+        file = _Bounded(stack.enter_context(gzip.GzipFile(path)), path)
     else:
         file = stack.enter_context(path.open("rb"))
     if not name.endswith((".csv", ".parquet")):
@@ -99,6 +102,35 @@ def _open(path: Path, stack: ExitStack) -> _Opened:
         unpacked.seek(0)
         file = unpacked
     return _Opened(file, name)
+
+
+class _Bounded(io.RawIOBase):
+    """What a packed file holds, up to many times as much as tables are packed."""
+
+    def __init__(self, file: Any, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._left = self._most = min(
+            max(_LEAST_UNPACKED, _TIMES_PACKED * path.stat().st_size), _MOST_UNPACKED
+        )
+
+    def readable(self) -> bool:
+        return True
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise InputError(
+                f"{self._path} unpacks to more than {self._most:,} bytes, {_TIMES_PACKED} times its own or "
+                "more. If it is a table, unpack it and name the table."
+            )
+        return data
+
+    def read(self, size: int = -1) -> bytes:
+        return self._counted(self._file.read(min(size, 1 << 24) if size >= 0 else 1 << 24))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._counted(self._file.readline(-1 if size is None else size))
 
 
 def _table_in(archive: zipfile.ZipFile, path: Path) -> str:
@@ -123,8 +155,13 @@ def _read_parquet(file: BinaryIO, extra: list[str], path: Path) -> RawTable:
     header = parquet.schema_arrow.names
     places = find_columns(header, extra, path)
     stored = list(dict.fromkeys(header[i] for i in places.values()))
-    batches = []
-    for batch in parquet.iter_batches(columns=stored):
+    batches, n_bytes = [], 0
+    # Few rows at a time: a Parquet file of a kilobyte may hold one text a million times.
+    for batch in parquet.iter_batches(8192, columns=stored):
+        batch.validate(full=True)
+        n_bytes += batch.nbytes
+        if n_bytes > _MOST_UNPACKED:
+            raise InputError(f"{path} unpacks to more than {_MOST_UNPACKED:,} bytes.")
         columns = [_as_text(batch.column(header[i])) for i in places.values()]
         batches.append(pa.record_batch(columns, names=list(places)))
     schema = pa.schema([(name, pa.string()) for name in places])
