@@ -351,9 +351,9 @@ def _from_paths(
     ]
     table = pd.DataFrame(rows)
     if columns and any(columns):
-        for column in table.select_dtypes(
-            "object", exclude="str"
-        ):  # text in some rows, numbers in others
+        # Text in some rows, numbers in others.
+        mixed: list[str] = table.select_dtypes("object", exclude="str").columns.tolist()
+        for column in mixed:
             table[column] = table[column].astype("str")
     return _complete(tidy_types(table)) if rows else table
 

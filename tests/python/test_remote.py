@@ -336,7 +336,7 @@ def test_a_relative_path_never_leaves_its_tables_folder(path, folder):
 def test_a_table_that_cannot_be_fetched_is_said_without_its_token(web):
     with pytest.raises(InputError) as caught:
         lh.list_photos(f"{web.base}/gone.csv?token=secret")
-    assert "gone.csv cannot be read" in str(caught.value)
+    assert "The table cannot be read: http" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -51,7 +51,10 @@ __all__ = [
     "words_of",
 ]
 
-PHOTOS = "a folder, a photo, a quoted glob, or a .csv or .parquet table with a column path"
+PHOTOS = (
+    "a folder, a photo, a quoted glob, .tar shards, or a .csv or .parquet table with a column path; here, "
+    "at s3://... or at https://..."
+)
 SCHEMES = "pilot, eunis, level1, level2, level3 or a table"
 TABLE = "a .csv or .parquet table"
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError, PhotoError
-from .addresses import name_of, shown
+from .addresses import name_of
 from .remote import fetch
 
 __all__ = ["local_copy"]
@@ -31,5 +31,5 @@ def local_copy(address: str) -> Iterator[Path]:
         try:
             copy.write_bytes(fetch(address, _MOST_BYTES))
         except PhotoError as error:
-            raise InputError(f"{shown(address)} cannot be read: {error}") from error
+            raise InputError(f"The table cannot be read: {error}") from error
         yield copy
