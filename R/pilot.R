@@ -6,6 +6,8 @@
 #' killed, goes on where it was when it is started again with the same settings; one with other settings
 #' makes anew only what they change.
 #'
+#' Photos of your own take the same way from the split on: give them as `photos`.
+#'
 #' Never run against the real servers; tested against a local one with their addresses.
 #'
 #' @param out Folder for everything. It will hold `survey.parquet` (the tidied table), `selection.csv`
@@ -35,6 +37,11 @@
 #' @param training A list of further arguments of [lucas_train()], such as `list(epochs = 20)`.
 #' @param model A trained model, or its folder, to be tested on all photos instead of training one on
 #'   some; points it was trained on do not count. Then `test_size`, `validation_split`, `arch`, `recipe` and `training` are not used.
+#' @param photos Labelled photos of your own, a photo table or anything [lucas_photos()] takes, instead of
+#'   the survey's. Where they have a `split`, the model is trained on all but its `"test"` rows and tested on
+#'   these; else `test_size` of the points is drawn. Classes are the column `habitat` or folders, or `scheme`
+#'   makes them of a column `lc1`. They stay where they are, and nothing is fetched: what chooses and fetches
+#'   the survey's photos is not used, and `table`, `years`, `classes`, `balanced` are refused.
 #' @param base,per_second The photos' server, and requests a second at most; as in [lucas_download()].
 #' @param seed Of the sample, the split, training and intervals.
 #' @param device As in [lucas_train()].
@@ -58,13 +65,16 @@
 #'
 #' # How good is that model elsewhere?
 #' lucas_pilot("se", country = "SE", model = "dk/model")
+#'
+#' # Your own photos, split or not.
+#' lucas_pilot("mine", photos = "photos.csv", recipe = "recommended")
 #' }
 #' @export
 lucas_pilot <- function(out, country = "DK", table = NULL, years = NULL, scheme = "pilot",
                         classes = NULL, sample = "small", balanced = NULL,
                         directions = c("P", "N", "E", "S", "W"), test_size = NULL,
                         validation_split = 0.2, arch = NULL, recipe = "pilot",
-                        training = NULL, model = NULL,
+                        training = NULL, model = NULL, photos = NULL,
                         base = "https://gisco-services.ec.europa.eu", per_second = 5, seed = 1,
                         device = "auto", overwrite = FALSE, verbose = TRUE) {
   run <- call_core("pilot", captured(out = check_folder_name, table = survey_tables), verbose)

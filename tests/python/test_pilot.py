@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLOURS, colour_photo
+from conftest import COLOURS, colour_photo, write_photos
 from survey_server import Server
 
 import lucas_habitat
@@ -157,6 +157,86 @@ def test_the_page_says_it_all(done):
     assert steps["step"].tolist()[:3] == [
         "Reading the survey's table", "Choosing points", "Fetching photos"]  # fmt: skip
     assert (steps["seconds"] >= 0).all()
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Photos of one's own, split, with a run over them, and where their table lies."""
+    folder = tmp_path_factory.mktemp("egne på ø")
+    photos = list_photos(write_photos(folder / "photos", n_points=8))
+    sides = lucas_habitat.split_photos(photos, test_size=0.25, seed=3)
+    table = folder / "photos.csv"
+    pd.concat(sides).to_csv(table, index=False)
+    out = folder / "run"
+    return table, out, pilot(out, photos=table, validation_split=0, progress=False, **LITE)
+
+
+def test_photos_of_ones_own_are_trained_and_tested_on_as_their_split_says(own):
+    table, out, comparison = own
+    photos = list_photos(table)
+    training, test = (photos[photos["split"] == side] for side in ("train", "test"))
+    model = lucas_habitat.train(training, arch=LITE["arch"], progress=False, **LITE["training"])
+    predictions = lucas_habitat.classify(test, model, progress=False)
+    evaluation = lucas_habitat.evaluate(predictions)
+    row = comparison.set_index("unit").loc["photos"]
+    assert row["kappa"] == evaluation.kappa
+    assert (row["kappa_low"], row["kappa_high"]) == pytest.approx(evaluation.kappa_interval)
+    assert row["n"] == len(test)
+    for name in ("photos.csv", "model/card.json", "predictions.csv", "points.csv", "report.html"):
+        assert (out / name).is_file(), name
+    assert not (out / "survey.parquet").exists()
+    assert not (out / "photos").exists()
+    written = pd.read_csv(out / "predictions.csv")
+    assert written["path"].tolist() == test["path"].tolist()  # where they lie
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Photos of your own" in page
+    assert "Photos to train on" in page
+
+
+def test_a_run_over_ones_own_photos_goes_on_and_knows_others(own, tmp_path, capsys):
+    table, out, comparison = own
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    again = pilot(out, photos=table, validation_split=0, progress=False, **LITE)
+    pd.testing.assert_frame_equal(again, comparison)
+    assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    fewer = list_photos(table).iloc[1:]
+    with pytest.raises(InputError, match="finished run with other settings: photos was"):
+        pilot(out, photos=fewer, validation_split=0, progress=False, **LITE)
+    assert main(["pilot", "--photos", str(table), "--out", str(tmp_path / "shell"), "--arch",
+                 LITE["arch"], "--epochs", "4", "--precision", "float32",
+                 "--validation-split", "0"]) == 0  # fmt: skip
+    row = comparison.set_index("unit").loc["photos"]
+    assert f"kappa {row['kappa']:.3f}" in capsys.readouterr().out
+
+
+def test_photos_of_ones_own_are_split_where_they_are_not(own, tmp_path):
+    photos = list_photos(own[0]).assign(split=None)
+    pilot(tmp_path / "run", photos=photos, test_size=0.5, progress=False, **LITE)
+    written = list_photos(tmp_path / "run" / "photos.csv")
+    assert written.groupby("point_id")["split"].nunique().max() == 1
+    assert written["split"].value_counts().to_dict() == {"train": 32, "test": 32}
+    elsewhere = pilot(tmp_path / "tested", photos=own[0], model=own[1] / "model", progress=False)
+    assert elsewhere["n"][0] == (list_photos(own[0])["split"] == "test").sum()
+
+
+def test_classes_of_ones_own_photos_may_be_codes(own, tmp_path):
+    photos = list_photos(own[0])
+    coded = photos.assign(lc1=photos["habitat"].map(CODES), habitat=None)
+    pilot(tmp_path / "run", photos=coded, validation_split=0, progress=False, **LITE)
+    assert load_model(tmp_path / "run" / "model").classes == sorted(CODES)
+
+
+def test_what_photos_of_ones_own_cannot_be(own, tmp_path):
+    photos = list_photos(own[0])
+    is_first = photos["point_id"] == photos["point_id"].iloc[0]
+    torn = photos.assign(split=photos["split"].mask(is_first, ["test", "train"] * 32))
+    for match, given in (
+        ("years=, balanced= choose photos of the survey", {"years": 2018, "balanced": True}),
+        ("nothing to test on", {"photos": photos.assign(split="train")}),
+        ("1 points stand in training and test", {"photos": torn}),
+    ):
+        with pytest.raises(InputError, match=match):
+            pilot(tmp_path / "run", **{"photos": photos, "progress": False, **LITE, **given})
 
 
 def test_a_finished_run_is_not_done_again(done, server, quick):

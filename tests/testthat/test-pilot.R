@@ -54,6 +54,23 @@ test_that("the pilot runs from the table to the page, and the same model is test
   expect_identical(elsewhere$n[2], nrow(survey))
 })
 
+test_that("photos of one's own are trained and tested on in one call", {
+  skip_without_core()
+  parts <- demo_parts()
+  photos <- rbind(transform(parts$train, split = "train"), transform(parts$test, split = "test"))
+  out <- tempfile("own ")
+  found <- suppressWarnings(suppressMessages(lucas_pilot(
+    out, photos = photos, validation_split = 0, arch = "efficientnet_lite0",
+    training = list(epochs = 2), verbose = FALSE
+  )))
+  predictions <- utils::read.csv(file.path(out, "predictions.csv"), colClasses = c(point_id = "character"))
+  expect_identical(basename(predictions$path), basename(parts$test$path))
+  expect_equal(found$kappa[1], lucas_evaluate(predictions)$kappa)
+  expect_false(file.exists(file.path(out, "photos")))
+  expect_error(lucas_pilot(tempfile(), photos = photos, years = 2018, verbose = FALSE),
+               "years choose photos of the survey; with photos of your own", class = "lucas_input_error")
+})
+
 test_that("bad arguments of the pilot say what to do", {
   skip_without_core()
   wrong <- function(..., message) {

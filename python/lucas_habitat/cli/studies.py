@@ -43,6 +43,11 @@ def _pilot_options(parser: ArgumentParser) -> None:
     add("--validation-split", type=float, help="share of the others to calibrate on")
     add_training(parser)
     add("--model", metavar="DIR", help="test this one on all photos, train none")
+    add(
+        "--photos",
+        metavar="PHOTOS",
+        help="labelled photos of your own instead of the survey's; a split that they have is taken",
+    )
     add("--base", help="address of another server of photos")
     add("--per-second", type=float, help="requests at most")
     add("--overwrite", action="store_true", help="do a finished run again")
@@ -78,7 +83,7 @@ def _demo(options: Namespace) -> int:
 COMMANDS = (
     Command(
         "pilot",
-        "the whole way with the survey's photos of a country, in one go",
+        "the whole way with the survey's photos of a country or your own, in one go",
         _pilot_options,
         _pilot,
         ("pilot", "train"),

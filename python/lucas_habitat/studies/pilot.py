@@ -1,4 +1,4 @@
-"""The pilot in one call: the survey's table, points, photos, model, votes, accuracy, one page."""
+"""The pilot in one call, from the survey's table or from own photos: model, votes, accuracy, one page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .._base import words
 from .._base.checks import check_seed
 from .._base.files import check_out_folder
 from .._base.progress import Progress
+from .._base.types import Photos
 from ..errors import inform
 from ..model import Model
 from ..pages.page import check_data_folder
@@ -23,9 +24,11 @@ from .pilot_settings import (
     PilotSettings,
     as_list,
     check_network,
+    check_own,
     check_sample,
     check_views,
     further_arguments,
+    own_table,
 )
 from .pilot_steps import (
     EVALUATED,
@@ -37,6 +40,7 @@ from .pilot_steps import (
     evaluate_model,
     fetch_photos,
     make_model,
+    split_own,
     tidy_survey,
     write_run_page,
 )
@@ -62,6 +66,7 @@ def pilot(
     recipe: str = "pilot",
     training: Mapping[str, Any] | None = None,
     model: Model | None = None,
+    photos: Photos | None = None,
     base: str = BASE,
     per_second: float = 5.0,
     seed: int = 1,
@@ -76,6 +81,8 @@ def pilot(
     photos of each point vote, evaluates photos and points, and writes a self-contained page. A
     run that was broken off, even killed, goes on where it was when it is started again with the
     same settings; one with other settings makes anew only what they change.
+
+    Photos of your own take the same way from the split on: give them as ``photos``.
 
     Never run against the real servers; tested against a local one with their addresses.
 
@@ -120,6 +127,13 @@ def pilot(
         A trained model, to be tested on all photos instead of training one on some; points it
         was trained on do not count. Then ``test_size``, ``validation_split``, ``arch``, ``recipe``
         and ``training`` are not used.
+    photos : pandas.DataFrame, path or list of paths, optional
+        Labelled photos of your own, a photo table or anything `list_photos` takes, instead of the
+        survey's. Where they have a ``split``, the model is trained on all but its ``test`` rows and
+        tested on these; else ``test_size`` of the points is drawn. Classes are the column ``habitat``
+        or folders, or ``scheme`` makes them of a column ``lc1``. They stay where they are, and nothing
+        is fetched: what chooses and fetches the survey's photos is not used, and ``table``, ``years``,
+        ``classes``, ``balanced`` are refused.
     base, per_second : optional
         The photos' server, and requests a second at most; as in `download_photos`.
     seed : int, default 1
@@ -154,9 +168,12 @@ def pilot(
     >>> pilot("dk", country="DK")                                   # doctest: +SKIP
     >>> pilot("se", country="SE", sample=5000, years=[2015, 2018])  # doctest: +SKIP
     >>> pilot("se-by-dk", country="SE", model="dk/model")           # doctest: +SKIP
+    >>> pilot("mine", photos="photos.csv", recipe="recommended")    # doctest: +SKIP
     """
     arguments = further_arguments(training)
     arguments |= {"arch": arch, "recipe": recipe, "validation_split": validation_split}
+    if photos is not None:
+        check_own(table=table, years=years, classes=classes, balanced=balanced)
     settings = PilotSettings(
         countries=check_countries(country),
         tables=None if table is None else [str(t) for t in as_list(table)],
@@ -168,6 +185,7 @@ def pilot(
         cache=arguments.pop("cache"),  # changes no result
         training=arguments,
         model=None if model is None else as_model(model),
+        photos=None if photos is None else own_table(photos, scheme),
         base=base,
         per_second=per_second,
         seed=check_seed(seed),
@@ -188,6 +206,31 @@ def pilot(
         # Told now, not after an hour of fetching.
         check_network(settings.training)
 
+    if settings.photos is None:
+        _survey_steps(run, settings)
+    else:
+        run.step(
+            "photos",
+            lambda: split_own(run, settings),
+            settings=("photos", "test_size", "model", "seed"),
+            files=[PHOTOS],
+        )
+    # What comes next rests on the photos that are there, however they were chosen.
+    run.rest_on(PHOTOS)
+    run.step(
+        "model",
+        lambda: make_model(run, settings),
+        settings=("training", "model", "seed"),
+        files=[f"{MODEL}/card.json"],
+    )
+    run.step("predictions", lambda: evaluate_model(run, settings), files=EVALUATED)
+    run.step("report", lambda: write_run_page(run), files=[REPORT], again=overwrite)
+    run.finish()
+    return run_result(folder)
+
+
+def _survey_steps(run: Run, settings: PilotSettings) -> None:
+    """From the survey's table to photos of chosen points, split."""
     run.step(
         "survey",
         lambda: tidy_survey(run, settings),
@@ -205,17 +248,5 @@ def pilot(
         lambda: fetch_photos(run, settings),
         settings=("base", "directions", "test_size", "model", "seed"),
         files=[PHOTOS],
-        again=overwrite,  # photos that could not be had may be there by now
+        again=settings.overwrite,  # photos that could not be had may be there by now
     )
-    # What comes next rests on the photos that are there, however they were chosen.
-    run.rest_on(PHOTOS)
-    run.step(
-        "model",
-        lambda: make_model(run, settings),
-        settings=("training", "model", "seed"),
-        files=[f"{MODEL}/card.json"],
-    )
-    run.step("predictions", lambda: evaluate_model(run, settings), files=EVALUATED)
-    run.step("report", lambda: write_run_page(run), files=[REPORT], again=overwrite)
-    run.finish()
-    return run_result(folder)

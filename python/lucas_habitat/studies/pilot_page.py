@@ -18,6 +18,8 @@ from .run_folder import COMPARISON, REPORT, Run
 #: What the pilot reached, an R keras script with a frozen Xception and four classes in Denmark.
 PILOT = {"overall_accuracy": 0.734, "kappa": 0.650}
 
+#: Steps that photos of one's own do without; another one's notes may still be in the folder.
+_OF_SURVEY = ("survey", "points")
 _STEPS = {
     "survey": "Reading the survey's table",
     "points": "Choosing points",
@@ -93,13 +95,30 @@ def beside_the_pilot(comparison: pd.DataFrame) -> Section:
 def how_made(run: Run) -> Section:
     """The section that tells the settings and the time of each step."""
     steps = run.steps
+    is_own = run.settings["photos"] is not None
     seconds = pd.DataFrame(
         [
             {"step": _STEPS[name], "seconds": steps[name]["seconds"]}
             for name in _STEPS
-            if name in steps and name != "report"  # that is being written
+            if name in steps
+            and name != "report"  # that is being written
+            and not (is_own and name in _OF_SURVEY)
         ]
     )
+    section = Section("How it was made")
+    section.tables["steps"] = seconds
+    times = html_table(
+        seconds.assign(seconds=[f"{s:,.0f}" for s in seconds["seconds"]]),
+        "Time taken, seconds; of a run in several goes, of each step's last",
+    )
+    if is_own:
+        sides = steps["photos"]["sides"]
+        facts = {
+            "Photos to train on": sides.get("train", 0),
+            "Photos to test on": sides.get("test", 0),
+        }
+        section.parts += [fact_list({name: f"{n:,}" for name, n in facts.items()}), times]
+        return section
     photos = pd.DataFrame(
         [
             {"status": status, "meaning": DOWNLOAD_STATUSES[status], "photos": n}
@@ -111,7 +130,6 @@ def how_made(run: Run) -> Section:
     )
     survey = steps["survey"]
     repairs = ", ".join(f"{k.replace('_', ' ')} {n:,}" for k, n in survey["repairs"].items())
-    section = Section("How it was made")
     section.parts += [
         fact_list(
             {
@@ -124,10 +142,7 @@ def how_made(run: Run) -> Section:
         ),
         html_table(selection, "Points left after each condition"),
         html_table(photos, "Photos asked for"),
-        html_table(
-            seconds.assign(seconds=[f"{s:,.0f}" for s in seconds["seconds"]]),
-            "Time taken, seconds; of a run in several goes, of each step's last",
-        ),
+        times,
     ]
-    section.tables |= {"steps": seconds, "photos_fetched": photos, "selection": selection}
+    section.tables |= {"photos_fetched": photos, "selection": selection}
     return section

@@ -15,10 +15,13 @@ from .._base.checks import check_number
 from .._base.files import full_path
 from .._base.progress import Progress
 from .._base.tables import TABLE_ENDINGS, read_table
+from .._base.types import Photos
 from ..errors import InputError, some
 from ..model import HabitatModel
 from ..networks.backbones import load_backbone
+from ..photos import as_photos
 from ..survey.campaigns import check_directions
+from ..survey.nomenclature import assign_habitat
 from ..training import arch_of, square_side, train
 from .run_folder import digest
 
@@ -64,6 +67,8 @@ class PilotSettings:
     training: dict[str, Any]
     #: A trained model to test instead.
     model: HabitatModel | None
+    #: A photo table of the user's own, in place of the survey's.
+    photos: pd.DataFrame | None
     base: str
     per_second: float
     seed: int
@@ -97,6 +102,7 @@ class PilotSettings:
             "test_size": self.sample.test_size if trains else None,
             "training": self.training if trains else None,
             "model": None if self.model is None else digest(self.model.card()),
+            "photos": None if self.photos is None else digest(self.photos.to_csv(index=False)),
             "base": self.base,
             "seed": self.seed,
         }
@@ -125,6 +131,26 @@ def check_sample(sample: object, balanced: bool | None, test_size: float | None)
             f"{words.arg('sample', 'all')} cannot be balanced; give a number of photos instead."
         )
     return asked
+
+
+def check_own(**choices: object) -> None:
+    """Refuse what chooses among the survey's points where photos of one's own are given."""
+    strange = [name for name, choice in choices.items() if choice is not None]
+    if strange:
+        raise InputError(
+            f"{some([words.option(name) for name in strange])} choose photos of the survey; with "
+            f"{words.option('photos')} of your own they mean nothing. Leave them out."
+        )
+
+
+def own_table(
+    photos: Photos, scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None]
+) -> pd.DataFrame:
+    """A photo table of one's own, its classes made of land cover codes where it has only these."""
+    table = as_photos(photos).reset_index(drop=True)
+    if table["habitat"].isna().all() and "lc1" in table:
+        table = assign_habitat(table, scheme)
+    return table
 
 
 def check_views(directions: str | Iterable[str]) -> list[str]:

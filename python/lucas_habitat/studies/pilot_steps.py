@@ -11,10 +11,10 @@ import pandas as pd
 
 from .._base import words
 from .._base.tables import read_table, write_table
-from ..errors import InputError
+from ..errors import InputError, SplitError, some
 from ..pages.page import write_page
 from ..pages.run_page import run_sections
-from ..photos import landscape
+from ..photos import groups_of, landscape
 from ..saved_models import load_model, save_model
 from ..splits import split_photos
 from ..survey.design import shares_drawn, thinned
@@ -110,6 +110,39 @@ def fetch_photos(run: Run, settings: PilotSettings) -> dict[str, Any]:
     return {"photos": counts}
 
 
+def split_own(run: Run, settings: PilotSettings) -> dict[str, Any]:
+    """Split photos of the user's own, unless they are; note how many there are on each side."""
+    photos = settings.photos
+    assert photos is not None
+    if settings.model is not None:
+        photos = photos.assign(split=pd.Series(None, index=photos.index, dtype="str"))
+    elif photos["split"].isna().all():
+        sides = split_photos(photos, test_size=settings.sample.test_size, seed=settings.seed)
+        photos = pd.concat(sides, ignore_index=True)
+    elif not (photos["split"] == "test").any():
+        raise InputError(
+            f"No photo has the split 'test', so there is nothing to test on. Leave the column split out, "
+            f"and {words.option('test_size')} of the points are drawn."
+        )
+    else:
+        photos = photos.assign(split=photos["split"].fillna("train"))
+        _check_apart(photos)
+    run.write_photos(photos, PHOTOS)
+    return {"sides": photos["split"].fillna("test").value_counts().to_dict()}
+
+
+def _check_apart(photos: pd.DataFrame) -> None:
+    """Refuse a split in which a point is trained and tested on."""
+    is_test = photos["split"] == "test"
+    groups = groups_of(photos)
+    shared = sorted(set(groups[is_test]) & set(groups[~is_test]))
+    if shared:
+        raise SplitError(
+            f"{len(shared)} points stand in training and test: {some(shared)}. Split by point with "
+            f"{words.call('split_photos')}, or leave the column split out."
+        )
+
+
 def make_model(run: Run, settings: PilotSettings) -> None:
     """Train a model, or take the one given."""
     model = settings.model
@@ -152,7 +185,9 @@ def write_run_page(run: Run) -> None:
     sections.insert(1, beside_the_pilot(run_result(run.folder)))
     sections.insert(-1, how_made(run))
     countries = ", ".join(run.settings["country"])
-    write_page(sections, run.folder / REPORT, f"LUCAS photos of {countries}")
+    is_own = run.settings["photos"] is not None
+    title = "Photos of your own" if is_own else f"LUCAS photos of {countries}"
+    write_page(sections, run.folder / REPORT, title)
 
 
 def _table_at_hand(source: str, folder: Path, settings: PilotSettings) -> Path:

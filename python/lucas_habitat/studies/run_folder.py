@@ -91,8 +91,12 @@ class Run:
         return within(read_table(self.folder / name), self.folder)
 
     def write_photos(self, table: pd.DataFrame, name: str) -> None:
-        """Write a table with paths within the folder, so that it can be moved or handed on."""
-        paths = [Path(os.path.relpath(p, self.folder)).as_posix() for p in table["path"]]
+        """Write a table, paths within the folder relative to it, so that it can be moved or handed on."""
+        inside = os.path.join(self.folder, "")
+        paths = [
+            Path(os.path.relpath(p, self.folder)).as_posix() if p.startswith(inside) else p
+            for p in table["path"]
+        ]
         write_table(table.assign(path=paths), self.folder / name)
 
     def _write(self, is_finished: bool) -> None:
