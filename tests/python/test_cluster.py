@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -114,6 +115,15 @@ def test_without_ray_it_is_said_how_to_get_it(model, tmp_path, monkeypatch):
     )
     with pytest.raises(DependencyError, match=r"pip install 'lucas-habitat\[cluster\]'"):
         classify("photos", model, out=tmp_path / "run", engine="ray")
+    assert not (tmp_path / "run").exists()
+
+
+@needs_ray
+def test_an_address_where_nothing_answers_is_refused_at_once(model, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(InputError, match=rf"no Ray cluster at address='127.0.0.1:{port}'"):
+        classify("photos", model, out=tmp_path / "run", engine="ray", address=f"127.0.0.1:{port}")
     assert not (tmp_path / "run").exists()
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ __all__ = ["Cluster", "connected"]
 
 #: The object store holds the model and blocks of predictions, some MB in all.
 _STORE_BYTES = 200_000_000
+#: Ray reports its use over the network unless told not to.
+_OURS = {"RAY_USAGE_STATS_ENABLED": "0"}
+#: One for all clusters of this process: Ray reads it once.
+_TOKEN = secrets.token_hex(32)
+#: Seconds that a cluster has to answer.
+_PATIENCE = 10
 
 
 class Cluster(NamedTuple):
@@ -40,18 +47,21 @@ def connected(address: str | None) -> Iterator[Cluster]:
     DependencyError
         If Ray is not installed.
     InputError
-        If the cluster does not answer, or this process is connected with one already.
+        If no cluster answers, or this process is connected with one already.
     """
     _check_installed()
-    if address is None:
-        _keep_to_this_machine()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use unless told not to
+    with _environment(_OURS if address is not None else _OURS | _alone()):
+        yield from _connection(address)
+
+
+def _connection(address: str | None) -> Iterator[Cluster]:
+    """Connect, give the cluster, and disconnect."""
     import ray
 
     if ray.is_initialized():
         raise InputError(
-            "This process is connected with a Ray cluster already; a run makes its own connection, so that "
-            "it ends when the run does. Call ray.shutdown() first."
+            "This process is connected with a Ray cluster already; a run makes a connection of its own, so "
+            "that what it started there ends with it. Call ray.shutdown() first."
         )
     with _handlers_as_they_were():
         _connect(ray, address)
@@ -75,16 +85,33 @@ def _check_installed() -> None:
         )
 
 
-def _keep_to_this_machine() -> None:
-    """Have a cluster of this machine listen to this machine only, and to this account only.
+def _alone() -> dict[str, str]:
+    """Settings by which a cluster of this machine listens to this machine only, and to this account only.
 
-    Ray reads these before it is imported; where it was, it listens as it then was told.
+    Ray reads where to listen when it is imported; where it was before, it listens as it then was told.
+    Without a token of ours it would write one into the user's home.
     """
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # so the address is 127.0.0.1
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    if "RAY_AUTH_MODE" not in os.environ:
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # so the address is 127.0.0.1
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+        **(
+            {}
+            if "RAY_AUTH_MODE" in os.environ
+            else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN}
+        ),
+    }
+
+
+@contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Settings of Ray's that hold for as long as it runs, save where the user chose others."""
+    ours = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ |= ours
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 @contextmanager
@@ -113,8 +140,16 @@ def _connect(ray: Any, address: str | None) -> None:
         )
         return
     try:
+        _knock(address)
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"There is no Ray cluster at {words.arg('address', address)}: {error}"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Try whether anything answers at a host and port, where Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
