@@ -196,6 +196,24 @@ def test_photos_that_workers_do_not_see_are_no_missing_photos(model, tmp_path):
     worker._check_visible(away.assign(stamp=None), block)  # nor had the machine that listed them
 
 
+@needs_ray
+def test_workers_take_the_cores_or_the_gpus_that_there_are():
+    from lucas_habitat.cluster.connection import Cluster
+    from lucas_habitat.cluster.photos_job import _rows_in_block, _workers
+    from lucas_habitat.engines import Target
+
+    cpu, gpu = Target("openvino", "cpu", "float32"), Target("torch", "cuda:0", "float32")
+    assert _workers(Cluster(160, 0, False), cpu, goes_on=False) == (160, 1, 0)
+    # What leaves out the finished photos needs a core, too.
+    assert _workers(Cluster(160, 0, False), cpu, goes_on=True) == (159, 1, 0)
+    assert _workers(Cluster(2, 0, True), cpu, goes_on=True) == (2, 1, 0)
+    assert _workers(Cluster(64, 4, False), gpu, goes_on=False) == (4, 16, 1)
+    assert _workers(Cluster(64, 4, False), cpu, goes_on=False) == (64, 1, 0)
+    assert _rows_in_block(5_400_000, 160) == 4096
+    assert _rows_in_block(2_000, 2) == 125
+    assert _rows_in_block(10, 160) == 64
+
+
 @pytest.fixture(scope="module")
 def big_photos(tmp_path_factory):
     """Photos that take a while: 480 links to eight of 12 million pixels."""
