@@ -61,7 +61,7 @@ def check_cells(table: pd.DataFrame) -> None:
 def _check_column(column: pd.Series, name: str) -> None:
     """Refuse a column whose values cannot be compared, counted or written."""
     values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
-    if values.dtype.kind in "cm":  # type: ignore[union-attr]
+    if values.dtype.kind in "cm":
         raise InputError(f"The column {name} holds {values.dtype}; numbers or text are needed.")
     if values.dtype != object:
         return
@@ -106,7 +106,7 @@ def _is_plain(dtype: Any) -> bool:
 
 def _as_numbers(column: pd.Series, name: str) -> npt.NDArray[np.float64]:
     """One column as float64; refused where a value is no number."""
-    is_date = column.dtype.kind in "mM"  # type: ignore[union-attr]
+    is_date = column.dtype.kind in "mM"
     made = pd.to_numeric(column.astype("object"), errors="coerce")
     is_bad = ((made.isna() | is_date) & column.notna()).to_numpy(dtype=bool)
     if is_bad.any():

@@ -159,7 +159,8 @@ def _check_letters(table: pd.DataFrame) -> None:
     """Refuse text that is not UTF-8: Parquet files say that theirs is, and are believed."""
     import pyarrow as pa
 
-    for name in table.select_dtypes("str"):
+    texts: list[str] = table.select_dtypes("str").columns.tolist()
+    for name in texts:
         array = pa.array(table[name])
         for chunk in array.chunks if isinstance(array, pa.ChunkedArray) else [array]:
             chunk.validate(full=True)
@@ -251,7 +252,7 @@ def _counts(column: pd.Series, name: str) -> pd.Series:
 
 
 def _years(column: pd.Series) -> pd.Series:
-    is_date = column.dtype.kind in "mM"  # type: ignore[union-attr]
+    is_date = column.dtype.kind in "mM"
     years = pd.to_numeric(column.astype("object") if is_date else column, errors="coerce")
     is_bad = years.isna() & column.notna()
     if is_bad.any():

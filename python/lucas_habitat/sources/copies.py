@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._base import words
 from ..errors import InputError, PhotoError
 from .addresses import name_of
 from .remote import fetch
@@ -31,5 +32,5 @@ def local_copy(address: str) -> Iterator[Path]:
         try:
             copy.write_bytes(fetch(address, _MOST_BYTES))
         except PhotoError as error:
-            raise InputError(f"The table cannot be read: {error}") from error
+            raise InputError(f"The table cannot be read: {words.marked(error)}") from error
         yield copy
