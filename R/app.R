@@ -7,8 +7,9 @@
 #' [lucas_train()] takes as `corrections`.
 #'
 #' The page runs in a process of its own, so the console stays free. It is served to this computer
-#' only, and needs no network. It ends with `lucas_app_stop()`, and with the R session. It was tried on
-#' Linux; on Windows and macOS it is made to work in the same way, but was not run.
+#' only, to who knows its whole address (its path is drawn anew each time), and needs no network. It ends
+#' with `lucas_app_stop()`, and with the R session. It was tried on Linux; on Windows and
+#' macOS it is made to work in the same way, but was not run.
 #'
 #' What was dropped and not corrected is deleted with the next drop, when its tab is closed, and at the
 #' latest when the page ends. A process that is killed cannot do so: the next start, a minute later or

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -31,6 +33,7 @@ from test_images import png_claiming
 from lucas_habitat import run_app, save_model
 from lucas_habitat._base.choices import LANGUAGES
 from lucas_habitat.app import desk as desk_module
+from lucas_habitat.app import guard
 from lucas_habitat.app import page as app_page
 from lucas_habitat.app import server as app_module
 from lucas_habitat.app import uploads as app_uploads
@@ -631,8 +634,10 @@ def app(model, photo_folder, tmp_path_factory):
     assert not served.folder.exists()
 
 
-def get(app, path, method="GET", host=None, body=None, **headers):
+def get(app, path, method="GET", host=None, body=None, token=None, **headers):
+    """The answer to what is asked under the page's address, or under another token."""
     parts = urlsplit(app.url)
+    path = (parts.path.rstrip("/") if token is None else token) + path
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -664,8 +669,80 @@ def test_the_page_is_served_to_this_computer_only(app):
     assert get(app, "/config", host="evil.example")[0] == 421
     # A page from elsewhere that sends files here
     assert get(app, "/gradio_api/upload", "POST", body=b"", Origin="http://evil.example")[0] == 403
-    own = app.url.rstrip("/")
+    own = f"http://{urlsplit(app.url).netloc}"
     assert get(app, "/gradio_api/upload", "POST", body=b"", Origin=own)[0] not in (403, 404, 421)
+
+
+def test_who_does_not_know_the_token_is_served_nothing(app):
+    """Other accounts of this computer can ask 127.0.0.1 too."""
+    assert re.fullmatch(r"/[\w-]{22}/", urlsplit(app.url).path)
+    for token in ("", "/x", "/" + "A" * 22, urlsplit(app.url).path[:-2]):
+        for path in ("/", "/config", "/theme.css", "/gradio_api/heartbeat/x", "/assets/x.js"):
+            assert get(app, path, token=token)[0] == 401, (token, path)
+        assert get(app, "/gradio_api/upload", "POST", body=b"x", token=token)[0] == 401
+
+
+ADDRESS = "http://secret.example/a.jpg"
+
+
+def joined(app, path):
+    """What the page would send of a drop, with another file's name in it."""
+    file = {"path": path, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
+    answers = [d["id"] for d in app.blocks.config["dependencies"] if len(d["inputs"]) == 2]
+    body = {"data": [[file], "en"], "fn_index": answers[0], "session_hash": "abc", "trigger_id": 1}
+    return get(
+        app, "/gradio_api/queue/join", "POST", body=json.dumps(body).encode(),
+        **{"Content-Type": "application/json"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", [ADDRESS, "https://1.2.3.4/", "//a/b", "/etc/passwd", "x/../../../etc/passwd", 7, ["a"]]
+)
+def test_an_address_in_the_place_of_a_file_is_refused_unasked(app, path, monkeypatch):
+    asked, whole = [], socket.getaddrinfo
+
+    def noted(host, *given, **options):
+        asked.append(host)
+        return whole(host, *given, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    status, text, _ = joined(app, path)
+    assert status == 400
+    assert b"No such photo" in text
+    time.sleep(0.5)
+    assert set(asked) <= {"127.0.0.1"}
+
+
+def test_a_file_that_was_dropped_is_let_through(app):
+    assert joined(app, str(app.folder / "uploads" / "a" / "a.jpg"))[0] == 200
+
+
+def test_what_is_sent_is_bounded(app):
+    long = json.dumps({"data": ["x" * 2_000_000]}).encode()
+    assert get(app, "/gradio_api/queue/join", "POST", body=long)[0] == 413
+    assert get(app, "/gradio_api/queue/join", "POST", body=b"[" * 100_000)[0] == 400
+
+
+def test_uploads_have_a_quota_of_bytes_and_files(app, monkeypatch):
+    boundary = "xyz"
+    part = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
+    body = part.encode() + jpeg() + f"\r\n--{boundary}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+    def sent():
+        return get(app, "/gradio_api/upload", "POST", body=body, **kind)[0]
+
+    assert sent() == 200
+    (upload,) = [p for p in (app.folder / "uploads").rglob("*") if p.is_file()]
+    monkeypatch.setattr(guard, "QUOTA_BYTES", len(body) + upload.stat().st_size - 1)
+    assert sent() == 413
+    monkeypatch.undo()
+    monkeypatch.setattr(guard, "QUOTA_FILES", len(list(app.folder.rglob("*.jpg"))))
+    assert sent() == 413
+    monkeypatch.undo()
+    assert get(app, "/gradio_api/upload", "POST", **kind)[0] == 411
+    shutil.rmtree(upload.parent)
 
 
 def test_no_file_is_served_whatever_the_path(app, tmp_path):
@@ -739,7 +816,7 @@ def test_the_command_serves_until_it_is_told_to_end(command, tmp_path, how):
     assert told["pid"] == command.pid
     assert (tmp_path / "session").stat().st_size == 0  # R may be reading it
     connection = http.client.HTTPConnection(urlsplit(told["url"]).netloc, timeout=120)
-    connection.request("GET", "/")
+    connection.request("GET", urlsplit(told["url"]).path)
     assert connection.getresponse().status == 200
     connection.close()
     if how == "terminated":

@@ -22,7 +22,7 @@ test_that("the page runs beside R, and ends when it is told", {
                      photos = demo_folder(), language = "da", open_browser = FALSE),
     "The page is at http://127.0.0.1:.*lucas_app_stop\\(\\) ends it", class = "lucas_message"
   )
-  expect_match(url, "^http://127\\.0\\.0\\.1:[0-9]+/?$")
+  expect_match(url, "^http://127\\.0\\.0\\.1:[0-9]+/[A-Za-z0-9_-]{22}/$")
   expect_true(answers(url))
   # Python never replaces what R may be reading; Windows would not let it.
   expect_equal(file.size(file.path(session$app, "session")), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -52,8 +53,8 @@ def run_app(
     The page shows each photo's class probabilities, the vote of a point's photos, where the model
     looked, the most similar training photos, and a warning where a photo is unlike anything in
     training. Corrected photos are kept in a review table, which `train` takes as
-    ``corrections=``. The page is served to this computer only and needs no network. Runs until it
-    is interrupted (Ctrl-C).
+    ``corrections=``. The page is served to this computer only, to who knows its whole address (its
+    path is drawn anew each time), and needs no network. Runs until it is interrupted (Ctrl-C).
 
     What was dropped and not corrected is deleted with the next drop, when its tab is closed, and at
     the latest when the page ends. A process that is killed cannot do so: the next start, a minute
@@ -162,15 +163,16 @@ def served_page(
         desk.warm_up()
         blocks = lay_out(gradio, desk, language, is_demo=is_demo)
         try:
-            url = _launch(gradio, blocks, port)
+            url = _launch(gradio, blocks, port, folder)
             yield Served(url, desk, folder, blocks)
         finally:
             blocks.close(verbose=False)
             desk.close()
 
 
-def _launch(gradio: Any, blocks: Any, port: int | None) -> str:
-    """Serve blocks to this computer; give the address."""
+def _launch(gradio: Any, blocks: Any, port: int | None, folder: Path) -> str:
+    """Serve blocks to this computer; give the address, with a token that only who starts it is told."""
+    token = secrets.token_urlsafe(16)
     # queue() would let anyone call the functions past the page's own queue.
     blocks.queue(api_open=False, default_concurrency_limit=2)
     try:
@@ -189,7 +191,12 @@ def _launch(gradio: Any, blocks: Any, port: int | None) -> str:
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
-            app_kwargs={"middleware": middleware(), "docs_url": None, "openapi_url": None},
+            root_path=f"/{token}",
+            app_kwargs={
+                "middleware": middleware(token, folder),
+                "docs_url": None,
+                "openapi_url": None,
+            },
             theme=theme(gradio),
             css=page.CSS,
         )
@@ -198,7 +205,7 @@ def _launch(gradio: Any, blocks: Any, port: int | None) -> str:
             raise
         # the port is taken
         raise InputError(f"The page cannot be served: {error}") from error
-    return str(url)
+    return f"{str(url).rstrip('/')}/{token}/"
 
 
 @contextmanager
