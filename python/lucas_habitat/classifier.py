@@ -14,7 +14,7 @@ from ._base.choices import ENGINES
 from ._base.files import check_out_file, check_out_folder, write_or_rescue
 from ._base.progress import Progress
 from ._base.runs import Run
-from ._base.tables import TABLE_ENDINGS, write_table
+from ._base.tables import TABLE_ENDINGS, write_for_people
 from ._base.types import Photos
 from .cluster.classifying import classify_on_ray
 from .errors import InputError
@@ -205,7 +205,7 @@ def classify(
         pass
     predictions = block.predictions()
     if out is not None:
-        write_or_rescue(out, partial(write_table, predictions))
+        write_or_rescue(out, partial(write_for_people, predictions))
     return predictions
 
 

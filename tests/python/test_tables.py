@@ -10,7 +10,7 @@ import pytest
 from lucas_habitat._base.classes import classes_of, column_names, probability_columns
 from lucas_habitat._base.files import write_atomically, write_json, write_text
 from lucas_habitat._base.places import point_ids
-from lucas_habitat._base.tables import read_table, tidy_types, write_table
+from lucas_habitat._base.tables import read_table, tidy_types, write_for_people, write_table
 from lucas_habitat.errors import InputError, LucasWarning
 
 FORMATS = [".csv", ".parquet"]
@@ -296,3 +296,47 @@ def test_a_class_that_occurs_nowhere_keeps_its_columns_name_after_csv(tmp_path):
 def test_classes_without_probabilities_are_those_seen():
     table = pd.DataFrame({"predicted": ["b", "a"], "habitat": ["c", None]})
     assert classes_of(table) == ["a", "b", "c"]
+
+
+# Cells that spreadsheets run
+
+FORMULAS = ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+def test_cells_that_spreadsheets_run_are_escaped_where_that_is_asked_for(tmp_path, monkeypatch):
+    texts = [*FORMULAS, "a=b", "", None, "'=1"]
+    table = pd.DataFrame({
+        "path": texts, "habitat": pd.Categorical(texts), "=x": 1, "n": np.arange(len(texts)) - 5,
+    })  # fmt: skip
+    write_for_people(table, tmp_path / "plain.csv")
+    assert read_table(tmp_path / "plain.csv")["path"].tolist()[:6] == FORMULAS
+    monkeypatch.setenv("LUCAS_HABITAT_SAFE_CELLS", "true")
+    write_for_people(table, tmp_path / "safe.csv")
+    safe = read_table(tmp_path / "safe.csv")
+    assert list(safe.columns) == ["path", "habitat", "'=x", "n"]
+    for column in ("path", "habitat"):
+        assert safe[column].tolist()[:7] == [f"'{text}" for text in FORMULAS] + ["a=b"]
+    assert safe["n"].tolist() == table["n"].tolist()  # numbers stay numbers
+    assert table["path"].tolist()[:6] == FORMULAS
+    write_for_people(table, tmp_path / "safe.parquet")
+    assert read_table(tmp_path / "safe.parquet")["path"].tolist()[:6] == FORMULAS
+
+
+def test_row_names_that_spreadsheets_run_are_escaped_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUCAS_HABITAT_SAFE_CELLS", "1")
+    table = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["=1", "b"], name="site"))
+    write_for_people(table, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "site,a\n'=1,1\nb,2\n"
+
+
+def test_the_program_escapes_cells_when_told(tmp_path, monkeypatch):
+    from lucas_habitat.cli import main
+
+    monkeypatch.setenv("LUCAS_HABITAT_SAFE_CELLS", "")
+    photos = pd.DataFrame({"path": ["/p/a.jpg"], "lc1": ["B16"], "note": ["=1+1"]})
+    photos.to_csv(tmp_path / "photos.csv", index=False)
+    arguments = ["list", str(tmp_path / "photos.csv"), "--out", str(tmp_path / "out.csv")]
+    assert main(arguments) == 0
+    assert "'" not in (tmp_path / "out.csv").read_text()
+    assert main(["--safe-cells", *arguments]) == 0
+    assert "'=1+1" in (tmp_path / "out.csv").read_text()

@@ -292,6 +292,39 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     )
 
 
+#: Environment variable that asks for CSV files which no spreadsheet runs: ``true``.
+SAFE_CELLS = "LUCAS_HABITAT_SAFE_CELLS"
+
+# What a spreadsheet takes for the beginning of a formula; it passes over the last two.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_for_people(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write a table that was asked for, as `write_table` does; its cells safe where that is asked for."""
+    is_safe = os.environ.get(SAFE_CELLS, "").lower() in ("true", "1")
+    is_csv = Path(path).suffix.lower() == ".csv"
+    return write_table(with_safe_cells(table) if is_safe and is_csv else table, path)
+
+
+def with_safe_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """A table in which no text begins as a formula does: such cells get an apostrophe before them.
+
+    A file name or a label can be ``=HYPERLINK(...)``, and spreadsheets run it when they open a CSV file.
+    """
+
+    def safe(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+    table = table.rename(columns=safe).rename_axis(index=safe)
+    for name, column in table.items():
+        texts = column.astype("object") if isinstance(column.dtype, pd.CategoricalDtype) else column
+        if texts.dtype == object or isinstance(texts.dtype, pd.StringDtype):
+            table[name] = texts.map(safe, na_action="ignore")
+    if table.index.name is not None:
+        table.index = table.index.map(safe)
+    return table
+
+
 def _quoting(table: pd.DataFrame) -> Literal[0, 2]:
     """What a CSV file quotes: what must be, or all text where some has a carriage return.
 

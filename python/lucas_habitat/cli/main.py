@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,9 @@ from . import cache, certainty, models, pages, photos, points, studies, survey
 from .options import Help, words_of
 
 __all__ = ["main"]
+
+#: As `_base.tables` calls it, which takes too long to import for a help text.
+SAFE_CELLS = "LUCAS_HABITAT_SAFE_CELLS"
 
 #: In the order in which the help lists them.
 COMMANDS = (
@@ -55,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     warnings.simplefilter("always", LucasMessage)
     warnings.simplefilter("always", LucasWarning)
+    if options.safe_cells:
+        os.environ[SAFE_CELLS] = "true"
     try:
         with _stopped_by_sigterm():
             code: int = options.run(options)
@@ -119,6 +125,12 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="Tables are read and written as CSV or Parquet, by their ending.",
     )
     parser.add_argument("--version", action="version", version=f"lucas-habitat {__version__}")
+    parser.add_argument(
+        "--safe-cells",
+        action="store_true",
+        help="in CSV files that are written for people, put an apostrophe before text that a spreadsheet "
+        f"would run as a formula (also: {SAFE_CELLS}=true)",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         sub = commands.add_parser(

@@ -46,9 +46,9 @@ def check_out_json(out: str | None) -> None:
 def write(table: pd.DataFrame, out: str) -> None:
     """Write a table, and say so; where that fails now, it is written to a folder that is named."""
     from .._base.files import write_or_rescue
-    from .._base.tables import write_table
+    from .._base.tables import write_for_people
 
-    path = write_or_rescue(out, partial(write_table, table))
+    path = write_or_rescue(out, partial(write_for_people, table))
     print(f"{len(table)} rows written to {path}")
 
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from .._base import words
 from .._base.files import write_json, write_text, writing
-from .._base.tables import write_table
+from .._base.tables import write_for_people
 from .._base.version import __version__
 from ..errors import InputError, some
 from ..pictures.canvas import as_svg
@@ -79,7 +79,7 @@ def _write_numbers(sections: Sequence[Section], page: Path, folder: Path) -> Non
     try:
         tmp.mkdir()
         for name, table in tables.items():
-            write_table(table.reset_index(drop=True), tmp / f"{name}.csv")
+            write_for_people(table.reset_index(drop=True), tmp / f"{name}.csv")
         about = {"page": page.name, "lucas_habitat": __version__, "files": sorted(tables)}
         write_json(about, tmp / _NOTE)
         old = tmp.with_name(f"{tmp.name}-old")
