@@ -633,7 +633,9 @@ class Watch:
             if set("wax+") & set(str(mode)) or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
                 self._check(args[0])
         elif event in self._WRITES:
-            for path in args[: 2 if event in ("os.rename", "os.link") else 1]:
+            # A link is written where it stands, not where it leads.
+            written = {"os.rename": args[:2], "os.link": args[1:2]}.get(event, args[:1])
+            for path in written:
                 self._check(path)
 
     def _check(self, path: Any) -> None:
