@@ -3,11 +3,11 @@
     python benchmarks/throughput.py [--photos 100000] [--arch efficientnet_lite0] [--write]
 
 First the parts of a photo's way are timed each by itself: read, hashed, decoded, through the network; then
-runs of `classify(out=)` of 1,000, 3,000 and 10,000 photos, each a process of its own, whose seconds are taken
-as a + b n; then an unseen run of --photos. All photos are hard links of 500 drawn ones of 1,600 x 1,200
-pixels, each a file of its own to the program, and no feature is cached. Seconds on the clock mean something
-on a machine that does nothing else: processor time stands beside them. ``--write`` puts the tables into
-docs/scale.md.
+runs of `classify(out=)` of 1,000, 3,000 and 10,000 photos, each a process of its own, whose seconds are
+taken as a + b n; then an unseen run of --photos. All photos are hard links of 500 drawn ones, 1,600 pixels
+wide unless --width says otherwise, each a file of its own to the program, and no feature is cached. Seconds
+on the clock mean something on a machine that does nothing else: processor time stands beside them.
+``--write`` puts the tables into docs/scale.md.
 """
 
 from __future__ import annotations
@@ -191,13 +191,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=100_000)
     parser.add_argument("--arch", default="efficientnet_lite0")
+    parser.add_argument("--width", type=int, default=1600, help="pixels of the photos, 4 to 3")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["LUCAS_HABITAT_CACHE"] = str(folder / "cache")
         drawn = lh.draw_demo_photos(
-            folder / "drawn", n_points=N_DISTINCT // 5, size=(1600, 1200), progress=False
+            folder / "drawn",
+            n_points=N_DISTINCT // 5,
+            size=(options.width, options.width * 3 // 4),
+            progress=False,
         )
         sources = [p for p in sorted(Path(drawn).glob("*/*.jpg")) if is_whole(p)]
         model = lh.train(str(drawn), arch=options.arch, epochs=3, progress=False)
@@ -227,7 +231,7 @@ def main() -> None:
     text = "\n\n".join(f"**{title}**\n\n{as_markdown(table)}" for title, table in tables)
     print(text)
     if options.write:
-        write(text, options.arch)
+        write(text, options.arch, options.width)
 
 
 def runs_table(rows: list[dict[str, float]]) -> pd.DataFrame:
@@ -255,7 +259,7 @@ def as_markdown(table: pd.DataFrame) -> str:
     )
 
 
-def write(text: str, arch: str) -> None:
+def write(text: str, arch: str, width: int) -> None:
     """Put the tables into docs/scale.md."""
     page = ROOT / "docs" / "scale.md"
     begin, end = (
@@ -266,8 +270,8 @@ def write(text: str, arch: str) -> None:
     before, after = whole.split(begin)[0], whole.split(end)[1]
     target = choose_target("cpu")
     told = (
-        f"{arch}, {target.engine}, {target.precision}, {cores()} cores ({processor()}); photos of 1,600 x "
-        "1,200 pixels, features not cached. The GPU is assumed to compute "
+        f"{arch}, {target.engine}, {target.precision}, {cores()} cores ({processor()}); photos {width:,} "
+        "pixels wide, features not cached. The GPU is assumed to compute "
         f"{H100_PHOTOS_A_SECOND:,} photos a second and was not run; only the first machine's figures are "
         "measured, the others follow from them."
     )
