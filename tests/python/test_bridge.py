@@ -316,7 +316,7 @@ def declared():
     """What the project says that it needs, with the markers of its metadata."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     return project["dependencies"] + [
-        f'{text}; extra == "{extra}"'
+        f'{text} and extra == "{extra}"' if ";" in text else f'{text}; extra == "{extra}"'
         for extra, texts in project["optional-dependencies"].items()
         for text in texts
     ]

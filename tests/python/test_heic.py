@@ -35,6 +35,7 @@ from lucas_habitat.errors import (
     LucasMessage,
     LucasWarning,
     PhotoError,
+    RefusedWarning,
 )
 from lucas_habitat.features import extract_features
 from lucas_habitat.images.decode import Preprocessing, decode_photo, thumbnail
@@ -415,7 +416,7 @@ def test_classified_they_are_rows_that_say_what_to_install(mixed, missing, model
 def test_located_they_are_rows_that_say_what_to_install(mixed, missing):
     with pytest.warns(LucasWarning) as caught:
         found = locate(mixed)
-    told = [str(w.message) for w in caught if w.category is LucasWarning]
+    told = [str(w.message) for w in caught if issubclass(w.category, LucasWarning)]
     assert len(told) == 2
     assert told[0] == f"2 photos cannot be read. {NO_HEIC}."
     assert told[1].startswith("None of 4 photos has a position")
@@ -426,7 +427,7 @@ def test_located_they_are_rows_that_say_what_to_install(mixed, missing):
 def test_where_none_was_read_nothing_is_said_of_positions(mixed, missing):
     with pytest.warns(LucasWarning, match="^1 " + HOW_TO) as caught:
         locate(mixed / "a.heic")
-    assert [w.category for w in caught] == [LucasMessage, LucasWarning]
+    assert [w.category for w in caught] == [LucasMessage, RefusedWarning]
 
 
 def test_training_and_calibrating_say_what_to_install(phone_folder, missing, model):
