@@ -62,6 +62,9 @@ def assert_equal_runs(one, other):
 @needs_ray
 @pytest.mark.slow
 def test_a_run_on_ray_is_the_run_on_one_machine(model, tmp_path, capfd):
+    import ray  # as a user may have, before it is told where to listen and whom to trust
+
+    assert not ray.is_initialized()
     photos = write_photos(tmp_path / "fotos på ø")
     (photos / "cropland" / "43103601_north_2018.jpg").write_bytes(b"no photo at all")
     folder = save_model(model, tmp_path / "model")

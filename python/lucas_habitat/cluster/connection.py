@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .._base import words
 from ..engines import cores
-from ..errors import DependencyError, InputError
+from ..errors import DependencyError, InputError, LucasError
 
 __all__ = ["Cluster", "connected"]
 
@@ -63,6 +63,8 @@ def _connection(address: str | None) -> Iterator[Cluster]:
             "This process is connected with a Ray cluster already; a run makes a connection of its own, so "
             "that what it started there ends with it. Call ray.shutdown() first."
         )
+    # Ray tells how its tokens are turned off before it knows how much it is to tell.
+    logging.getLogger("ray").setLevel(logging.ERROR)
     with _handlers_as_they_were():
         _connect(ray, address)
     try:
@@ -89,29 +91,29 @@ def _alone() -> dict[str, str]:
     """Settings by which a cluster of this machine listens to this machine only, and to this account only.
 
     Ray reads where to listen when it is imported; where it was before, it listens as it then was told.
-    Without a token of ours it would write one into the user's home.
+    It asks for a token by itself, and would write one into the user's home.
     """
-    return {
+    settings = {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # so the address is 127.0.0.1
         "RAY_BACKEND_LOG_LEVEL": "fatal",
-        **(
-            {}
-            if "RAY_AUTH_MODE" in os.environ
-            else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN}
-        ),
     }
+    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
+        settings["RAY_AUTH_TOKEN"] = _TOKEN
+    return settings
 
 
 @contextmanager
 def _environment(settings: dict[str, str]) -> Iterator[None]:
     """Settings of Ray's that hold for as long as it runs, save where the user chose others."""
-    ours = {name: value for name, value in settings.items() if name not in os.environ}
-    os.environ |= ours
+    before = {name: os.environ.get(name) for name in (*settings, "RAY_AUTH_MODE")}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
     try:
         yield
     finally:
-        for name in ours:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
 
 
 @contextmanager
@@ -130,14 +132,18 @@ def _handlers_as_they_were() -> Iterator[None]:
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
-        ray.init(
-            address="local",
-            # One more than there are: what reads and what filters count as one, and hardly compute.
-            num_cpus=cores() + 1,
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            **quiet,
-        )
+        try:
+            ray.init(
+                address="local",
+                # One more than there are: what reads and what filters count as one, and hardly compute.
+                num_cpus=cores() + 1,
+                include_dashboard=False,
+                object_store_memory=_STORE_BYTES,
+                **quiet,
+            )
+        except Exception as error:  # Ray's own are of no common kind
+            ray.shutdown()
+            raise LucasError(f"Ray could not be started on this machine: {error}") from error
         return
     try:
         _knock(address)

@@ -108,7 +108,10 @@ def classify_new(
         sink = Parts(folder, job.number, len(files), schema)
         with _quietly(_context(job)), report(settings["progress"], n_new, "photos") as advance:
             photos = ray.data.read_datasource(
-                PhotoBlocks(files), override_num_blocks=len(files), num_cpus=0
+                PhotoBlocks(files),
+                override_num_blocks=len(files),
+                num_cpus=0,
+                concurrency=_at_a_time(workers),
             )
             predictions = photos.map_batches(
                 Classifier,
@@ -120,7 +123,12 @@ def classify_new(
                 num_gpus=workers.gpus,
                 max_task_retries=_TRIES,
             )
-            write = partial(predictions.write_datasink, sink, ray_remote_args={"num_cpus": 0})
+            write = partial(
+                predictions.write_datasink,
+                sink,
+                ray_remote_args={"num_cpus": 0},
+                concurrency=_at_a_time(workers),
+            )
             for n in _rows_written(write, folder, job):
                 advance(n)
         close_job(folder)
@@ -165,6 +173,11 @@ def _workers(cluster: Cluster, target: Target, goes_on: bool) -> _Workers:
     if target.device == "cpu":
         return _Workers(cpus, 1, 0)
     return _Workers(max(1, cluster.gpus), max(1, cpus // max(1, cluster.gpus)), 1)
+
+
+def _at_a_time(workers: _Workers) -> int:
+    """How many processes read blocks, and as many write parts: few, as each takes seconds to start."""
+    return 1 + workers.n // 16
 
 
 def _context(job: Job) -> DataContext:
