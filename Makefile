@@ -24,6 +24,7 @@ test: lint test-python test-r check-r
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 	LUCAS_TEST_SIGNALS=true tools/with-r.sh Rscript tools/test-r.R interrupt
+	LUCAS_TEST_SLOW=true tools/with-r.sh Rscript tools/test-r.R classify
 
 # Speed, beside others' (benchmarks/README.md); TensorFlow is for the comparison only.
 bench: $(VENV)/.demo

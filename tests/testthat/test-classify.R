@@ -106,9 +106,9 @@ test_that("a run is a folder that goes on, and goes wherever predictions go", {
                "other settings", class = "lucas_error")
 })
 
-test_that("a run on Ray is the run on one machine", {
+# Ray takes a minute to start; `make test-slow` asks for it.
+if (Sys.getenv("LUCAS_TEST_SLOW") == "true") test_that("a run on Ray is the run on one machine", {
   skip_without_core()
-  if (!identical(Sys.getenv("LUCAS_FORCE_TESTS"), "true")) skip("Ray takes a minute")
   out <- tempfile("run ")
   run <- lucas_classify(demo_folder(), demo_model(), out = out, engine = "ray", verbose = FALSE)
   ordered <- function(x) {

@@ -29,5 +29,5 @@ test_that("a comparison prints and becomes a data.frame", {
   expect_true(all(found$table$low < found$table$difference & found$table$difference < found$table$high))
   expect_equal(found$n_both + found$n_only_a + found$n_only_b + found$n_neither, 60)
   expect_error(lucas_compare(a, b[1:50, ]), "10 of 60 rows.*of a are not in b")
-  expect_error(lucas_compare(a, 3), "data.frame or the path")
+  expect_error(lucas_compare(a, 3), "data.frame, the path")
 })

@@ -111,8 +111,8 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
+        for name, former in before.items():
+            if former is None:
                 os.environ.pop(name, None)
 
 
@@ -129,18 +129,30 @@ def _handlers_as_they_were() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _without_libraries_of_r() -> Iterator[None]:
+    """Start Ray's programs without the folders of libraries that R puts first, where another Python's may lie."""
+    path = os.environ.pop("LD_LIBRARY_PATH", None) if "R_HOME" in os.environ else None
+    try:
+        yield
+    finally:
+        if path is not None:
+            os.environ["LD_LIBRARY_PATH"] = path
+
+
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         try:
-            ray.init(
-                address="local",
-                # One more than there are: what reads and what filters count as one, and hardly compute.
-                num_cpus=cores() + 1,
-                include_dashboard=False,
-                object_store_memory=_STORE_BYTES,
-                **quiet,
-            )
+            with _without_libraries_of_r():
+                ray.init(
+                    address="local",
+                    # One more than there are: what reads and what filters count as one, and hardly compute.
+                    num_cpus=cores() + 1,
+                    include_dashboard=False,
+                    object_store_memory=_STORE_BYTES,
+                    **quiet,
+                )
         except Exception as error:  # Ray's own are of no common kind
             ray.shutdown()
             raise LucasError(f"Ray could not be started on this machine: {error}") from error
