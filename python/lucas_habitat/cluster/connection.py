@@ -131,7 +131,7 @@ def _handlers_as_they_were() -> Iterator[None]:
 
 @contextmanager
 def _without_libraries_of_r() -> Iterator[None]:
-    """Start Ray's programs without the folders of libraries that R puts first, where another Python's may lie."""
+    """Start Ray's programs without R's folders of libraries, where another Python's may lie."""
     path = os.environ.pop("LD_LIBRARY_PATH", None) if "R_HOME" in os.environ else None
     try:
         yield
