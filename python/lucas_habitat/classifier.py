@@ -20,7 +20,7 @@ from .cluster.classifying import classify_on_ray
 from .errors import InputError
 from .model import Model, inform_of_training, marked_as_trained
 from .photos import as_photos, check_labels
-from .predicting import Block, iter_predictions, target_for
+from .predicting import iter_predictions, target_for
 from .runs.writing import classify_into
 from .saved_models import as_model
 
@@ -165,7 +165,7 @@ def classify(
         check_number("batch_size", batch_size, 1, whole=True)
         batch_size = int(batch_size)  # R's numbers come as 8.0
     check_choice("engine", engine, ENGINES)
-    _check_engine(engine, address, out)
+    _check_run_only(engine, address, out, retry)
     if out is not None:
         check_predictions_out(out)
     model = as_model(model)
@@ -192,17 +192,16 @@ def classify(
     check_labels(table, model.classes)
     table, n_trained_on = marked_as_trained(model, table)
     inform_of_training(n_trained_on, len(table))
-    block = Block(table, model, target, flag_unlike)
-    for _ in iter_predictions(
-        [block],
+    (block,) = iter_predictions(
+        [table],
         len(table),
         model,
         target,
         batch_size=batch_size,
         cache=cache,
+        flag_unlike=flag_unlike,
         progress=progress,
-    ):
-        pass
+    )
     predictions = block.predictions()
     if out is not None:
         write_or_rescue(out, partial(write_for_people, predictions))
@@ -217,16 +216,23 @@ def check_predictions_out(out: str | os.PathLike[str]) -> None:
         check_out_folder(out)
 
 
-def _check_engine(engine: str, address: str | None, out: str | os.PathLike[str] | None) -> None:
-    """Refuse what a cluster is asked for without one, and what it does not write."""
+def _check_run_only(
+    engine: str, address: str | None, out: str | os.PathLike[str] | None, retry: bool
+) -> None:
+    """Refuse what only a run can do where none is asked for, and a cluster's address without a cluster."""
+    is_run = out is not None and not is_table_file(out)
     if engine == "local" and address is not None:
         raise InputError(
             f"{words.arg('address')} is that of a Ray cluster; give {words.arg('engine', 'ray')} too."
         )
-    if engine == "ray" and (out is None or is_table_file(out)):
+    if engine == "ray" and not is_run:
         raise InputError(
             f"{words.arg('engine', 'ray')} writes runs: give {words.arg('out')} the folder of one, on a file "
             "system that all machines of the cluster see."
+        )
+    if retry and not is_run:
+        raise InputError(
+            f"{words.arg('retry', True)} is for a run that goes on: give {words.arg('out')} its folder."
         )
 
 

@@ -91,7 +91,7 @@ class Block:
 
 
 def iter_predictions(
-    blocks: Iterable[Block],
+    tables: Iterable[pd.DataFrame],
     total: int,
     model: HabitatModel,
     target: Target,
@@ -99,20 +99,21 @@ def iter_predictions(
     batch_size: int | None = None,
     cache: bool = True,
     contents: bool = False,
+    flag_unlike: bool = False,
     progress: Progress = True,
 ) -> Iterator[Block]:
-    """Classify blocks of photos, ``total`` in all; each is yielded when complete, in their order.
+    """Classify tables of photos, ``total`` in all; each is yielded when complete, in their order.
 
-    Blocks are asked for as photos are needed, so that a few are in memory at a time.
+    Tables are asked for as photos are needed, so that a few are in memory at a time.
     """
     waiting: deque[tuple[int, Block]] = deque()
 
     def paths() -> Iterator[str]:
         start = 0
-        for block in blocks:
-            waiting.append((start, block))
-            start += len(block.photos)
-            yield from block.photos["path"].tolist()
+        for photos in tables:
+            waiting.append((start, Block(photos, model, target, flag_unlike)))
+            start += len(photos)
+            yield from photos["path"].tolist()
 
     n_without_heic = 0
     with _one_blas_thread():

@@ -283,6 +283,28 @@ def test_a_damaged_manifest_is_refused(run, photos, model):
     )
     with pytest.raises(InputError, match="newer lucas-habitat"):
         vote(run)
+    (run.folder / "_run.json").write_text(
+        json.dumps({"format": "lucas-habitat run", "format_version": 1, "model": {}})
+    )
+    for use in (vote, lambda run: classify(photos, model, out=run, progress=False)):
+        with pytest.raises(
+            InputError, match="damaged: it lacks finished, settings, statuses, versions"
+        ):
+            use(run)
+
+
+def test_messages_of_the_listing_reach_the_user(photos, model, tmp_path):
+    name = os.fsencode(photos / "woody") + b"/caf\xe9_north_2018.jpg"
+    shutil.copy(photos / "woody" / "43303600_north_2018.jpg", name)
+    run, messages = classified(photos, model, tmp_path / "run")
+    assert run.photos == 50
+    assert sum("names of files or folders are not UTF-8" in m for m in messages) == 1
+
+
+def test_only_a_run_can_try_again(photos, model, tmp_path):
+    for out in (None, tmp_path / "pred.csv"):
+        with pytest.raises(InputError, match="retry=True is for a run that goes on"):
+            classify(photos, model, out=out, retry=True, progress=False)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

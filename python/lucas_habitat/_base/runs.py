@@ -108,6 +108,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} was written by a newer lucas-habitat, in format {version}; this version reads up "
             f"to format {FORMAT_VERSION}. Update lucas-habitat."
         )
+    missing = {"model", "settings", "versions", "finished", "statuses"} - set(manifest)
+    if missing:
+        raise InputError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
     return manifest
 
 

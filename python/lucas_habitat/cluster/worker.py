@@ -45,21 +45,20 @@ class Classifier:
     def __call__(self, photos: pa.Table) -> pa.Table:
         """The predictions of a block, in the schema of the run's parts."""
         table = tidy_types(conformed(photos.drop_columns([ID]), self._listed).to_pandas())
-        block = Block(table, self._model, self._target, self._flag_unlike)
         with warnings.catch_warnings():
             # Said on the machine that began the run.
             warnings.simplefilter("ignore", LucasWarning)
             warnings.simplefilter("ignore", LucasMessage)
-            for _ in iter_predictions(
-                [block],
+            (block,) = iter_predictions(
+                [table],
                 len(table),
                 self._model,
                 self._target,
                 contents=True,
+                flag_unlike=self._flag_unlike,
                 progress=False,
                 **self._computing,
-            ):
-                pass
+            )
         _check_visible(table, block)
         predictions = fitted(part_table(block, self._listed), self._schema)
         return predictions.append_column(ID, photos.column(ID))

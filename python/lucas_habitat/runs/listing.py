@@ -19,7 +19,7 @@ from .._base import words
 from .._base.runs import STAMP
 from .._base.tables import tidy_types
 from .._base.types import Photos
-from ..errors import InputError, LucasWarning, some, warn
+from ..errors import InputError, LucasMessage, LucasWarning, inform, some, warn
 from ..model import HabitatModel, inform_of_training, marked_as_trained
 from ..photos import check_labels, iter_photos
 from ..sources import stamps
@@ -82,7 +82,7 @@ def list_into(folder: Path, photos: Photos, model: HabitatModel) -> Listing:
         raise InputError("There are no photos: the table has no rows.")
     path, point, label = (np.concatenate(k) for k in zip(*keys, strict=True))
     listing = Listing(files, _common_schema(schemas), _is_repeated(path))
-    _check_repeated(listing)
+    _check_repeated(listing, path)
     _warn_of_labels(point, label)
     inform_of_training(n_trained_on, n)
     return listing
@@ -119,13 +119,17 @@ def _is_repeated(path: Hashes) -> npt.NDArray[np.bool_]:
     return is_repeated
 
 
-def _check_repeated(listing: Listing) -> None:
+def _check_repeated(listing: Listing, path: Hashes) -> None:
     """Leave out rows that stand twice, with a warning; refuse photos that stand twice with other values."""
     if not listing.is_repeated.any():
         return
-    tables = [listing.block(i).astype("str") for i in range(len(listing.files))]
+    is_concerned = np.isin(path, path[listing.is_repeated])
+    tables, start = [], 0
+    for number in range(len(listing.files)):
+        block = listing.block(number)
+        tables.append(block[is_concerned[start : start + len(block)]].astype("str"))
+        start += len(block)
     table = pd.concat(tables, ignore_index=True)
-    table = table[table["path"].isin(table.loc[listing.is_repeated, "path"])]
     ambiguous = table.loc[~table.duplicated() & table["path"].duplicated(), "path"].unique()
     if len(ambiguous):
         raise InputError(
@@ -146,17 +150,17 @@ def _warn_of_labels(point: Hashes, label: Hashes) -> None:
 
 @contextmanager
 def _each_warning_once() -> Iterator[None]:
-    """Let through each warning of many blocks once, and count those left out."""
+    """Let through each warning and message of many blocks once, and count those left out."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", LucasWarning)
+        warnings.simplefilter("always")
         yield
-    texts = dict.fromkeys(words.marked(w.message) for w in caught if w.category is LucasWarning)
-    for text in list(texts)[:_MOST_WARNINGS]:
-        warn(text)
-    if len(texts) > _MOST_WARNINGS:
-        warn(
-            f"{len(texts) - _MOST_WARNINGS} more warnings of this kind, of other parts of the table."
-        )
+    for kind, tell in ((LucasWarning, warn), (LucasMessage, inform)):
+        told = [w.message for w in caught if issubclass(w.category, kind)]
+        texts = list(dict.fromkeys(words.marked(message) for message in told))
+        for text in texts[:_MOST_WARNINGS]:
+            tell(text)
+        if len(texts) > _MOST_WARNINGS:
+            tell(f"{len(texts) - _MOST_WARNINGS} more of this kind, of other parts of the table.")
 
 
 def arrow_table(table: pd.DataFrame) -> pa.Table:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from ..cache import content_key
 from ..engines import Target, cores
 from ..errors import InputError, PhotoError, inform, warn
 from ..model import HabitatModel
-from ..predicting import Block, iter_predictions
+from ..predicting import iter_predictions
 from ..sources import read_bytes
 from .jobs import close_job, first_of_open_job
 from .listing import LISTING, Listing, list_into
@@ -87,8 +88,12 @@ def classify_into(
             new_photos_elsewhere(folder, listing)
             plan = plan_run(listing, Finished.read(folder), retry)
         if plan.n_to_do:
-            settings: dict[str, Any] = {"batch_size": batch_size, "cache": cache}
-            _classify(folder, listing, plan, model, target, flag_unlike, settings, progress)
+            settings: dict[str, Any] = {
+                "batch_size": batch_size,
+                "cache": cache,
+                "flag_unlike": flag_unlike,
+            }
+            _classify(folder, listing, plan, model, target, settings, progress)
         _end(folder, manifest)
     return open_run(folder)
 
@@ -149,7 +154,6 @@ def _manifest(model: HabitatModel, target: Target, flag_unlike: bool) -> dict[st
         "versions": library_versions(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "finished": None,
-        "photos": 0,
         "statuses": {},
     }
 
@@ -235,7 +239,6 @@ def _classify(
     plan: Plan,
     model: HabitatModel,
     target: Target,
-    flag_unlike: bool,
     settings: dict[str, Any],
     progress: Progress,
 ) -> None:
@@ -245,16 +248,14 @@ def _classify(
     number = part_number(files[-1]) + 1 if files else 0
     again = _restamped(folder, listing, plan)
 
-    def blocks() -> Iterator[Block]:
-        for photos in new_photos(listing, plan.is_new):
-            yield Block(photos, model, target, flag_unlike)
-        for rows in by_part(again):
-            yield Block(listed_rows(listing, rows["listed"]), model, target, flag_unlike)
-
+    tables = chain(
+        new_photos(listing, plan.is_new),
+        (listed_rows(listing, rows["listed"]) for rows in by_part(again)),
+    )
     n_new, replaced = int(plan.is_new.sum()), by_part(again)
     total = n_new + len(again)
     for block in iter_predictions(
-        blocks(), total, model, target, contents=True, progress=progress, **settings
+        tables, total, model, target, contents=True, progress=progress, **settings
     ):
         table = part_table(block, listing.schema)
         if n_new > 0:
@@ -312,5 +313,4 @@ def _end(folder: Path, manifest: dict[str, Any]) -> None:
     """Write down that all is done, with counts by status."""
     statuses = count_statuses(folder)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
-    counts = {"photos": sum(statuses.values()), "statuses": statuses}
-    write_json({**manifest, "finished": finished, **counts}, folder / MANIFEST)
+    write_json({**manifest, "finished": finished, "statuses": statuses}, folder / MANIFEST)
