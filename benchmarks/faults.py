@@ -28,8 +28,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+from page import as_markdown, put
 
-ROOT = Path(__file__).parents[1]
 PART_ROWS = 200
 N_DISTINCT = 100
 
@@ -337,13 +337,6 @@ def bench_of(n_photos: int) -> Iterator[Bench]:
         yield bench
 
 
-def as_markdown(rows: list[dict[str, object]]) -> str:
-    """The table as docs/reliability.md has it."""
-    columns = list(rows[0])
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    return "\n".join(lines + ["| " + " | ".join(str(r[c]) for c in columns) + " |" for r in rows])
-
-
 def main() -> None:
     """Break runs, and print what is left."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -372,18 +365,11 @@ def main() -> None:
                 print(f"left out: {error}", file=sys.stderr)
                 continue
             print(json.dumps(rows[-1]), flush=True)
-    table = as_markdown(rows)
+    table = as_markdown(pd.DataFrame(rows))
     print(table)
     if options.write:
-        page = ROOT / "docs" / "reliability.md"
-        begin, end = (
-            "<!-- faults: python benchmarks/faults.py --write -->",
-            "<!-- end of faults -->",
-        )
-        text = page.read_text(encoding="utf-8")
-        before, after = text.split(begin)[0], text.split(end)[1]
         told = f"{options.photos:,} photos a run, parts of {PART_ROWS}."
-        page.write_text(f"{before}{begin}\n\n{told}\n\n{table}\n\n{end}{after}", encoding="utf-8")
+        put("reliability.md", "faults", f"{told}\n\n{table}")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ import time
 from functools import partial
 from pathlib import Path
 
+from page import put
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "scale.md"
 PAUSES = (0.0, 0.03, 0.1)
 ROUNDS = 7
 
@@ -209,16 +210,6 @@ def local(other: Path) -> None:
         print(f"median of {ROUNDS} ratios {statistics.median(ratios):.3f}")
 
 
-def write(name: str, text: str) -> None:
-    """Put a table between its marks in the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    head, start, rest = page.partition(f"<!-- {name} -->\n")
-    _, end, tail = rest.partition(f"<!-- end of {name} -->")
-    if not end:
-        raise SystemExit(f"{PAGE} has no marks of {name}.")
-    PAGE.write_text(f"{head}{start}\n{text}\n\n{end}{tail}", encoding="utf-8")
-
-
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
     if what == "local":
@@ -226,4 +217,4 @@ if __name__ == "__main__":
     else:
         table = {"listing": listing, "latency": latency}[what]()
         if "--write" in rest:
-            write(what, table)
+            put("scale.md", what, table)

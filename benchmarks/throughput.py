@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from page import as_markdown, put
 
 import lucas_habitat as lh
 from lucas_habitat.cache import content_key
@@ -34,7 +35,6 @@ from lucas_habitat.errors import PhotoError
 from lucas_habitat.images.decode import decode_photo
 from lucas_habitat.sources import read_bytes
 
-ROOT = Path(__file__).parents[1]
 N_DISTINCT, N_FITTED = 500, (1_000, 3_000, 10_000)
 ARCHIVE = 5_400_000
 #: What the table takes for granted of machines that were not at hand.
@@ -251,23 +251,8 @@ def runs_table(rows: list[dict[str, float]]) -> pd.DataFrame:
     )
 
 
-def as_markdown(table: pd.DataFrame) -> str:
-    """A table as the page has it."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    return "\n".join(
-        lines + ["| " + " | ".join(row) + " |" for row in table.astype(str).to_numpy()]
-    )
-
-
 def write(text: str, arch: str, width: int) -> None:
     """Put the tables into docs/scale.md."""
-    page = ROOT / "docs" / "scale.md"
-    begin, end = (
-        "<!-- throughput: python benchmarks/throughput.py --write -->",
-        "<!-- end of throughput -->",
-    )
-    whole = page.read_text(encoding="utf-8")
-    before, after = whole.split(begin)[0], whole.split(end)[1]
     target = choose_target("cpu")
     told = (
         f"{arch}, {target.engine}, {target.precision}, {cores()} cores ({processor()}); photos {width:,} "
@@ -275,7 +260,7 @@ def write(text: str, arch: str, width: int) -> None:
         f"{H100_PHOTOS_A_SECOND:,} photos a second and was not run; only the first machine's figures are "
         "measured, the others follow from them."
     )
-    page.write_text(f"{before}{begin}\n\n{told}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+    put("scale.md", "throughput", f"{told}\n\n{text}")
 
 
 def processor() -> str:
