@@ -164,7 +164,9 @@ def machines(stages: Stages, cpu_ms: float, serial_ms: float) -> pd.DataFrame:
         return {
             "machine": name,
             "photos a second": f"{a_second:,.0f}",
-            f"{ARCHIVE / 1e6:.1f} million": f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min",
+            f"{ARCHIVE / 1e6:.1f} million": f"{hours:.1f} h"
+            if hours >= 1
+            else f"{60 * hours:.0f} min",
             "what limits": slowest,
             "storage must give, MB/s": f"{a_second * stages.kilobytes / 1000:,.0f}",
         }
@@ -257,8 +259,8 @@ def write(text: str, arch: str, width: int) -> None:
     told = (
         f"{arch}, {target.engine}, {target.precision}, {cores()} cores ({processor()}); photos {width:,} "
         "pixels wide, features not cached. The GPU is assumed to compute "
-        f"{H100_PHOTOS_A_SECOND:,} photos a second and was not run. The last table follows from the processor "
-        "time of this machine's runs, with nothing lost to other programs; none of its rows was run."
+        f"{H100_PHOTOS_A_SECOND:,} photos a second and was not run. The last table follows from the "
+        "processor time of this machine's runs, with nothing lost to other programs; none of its rows was run."
     )
     put("scale.md", "throughput", f"{told}\n\n{text}")
 
