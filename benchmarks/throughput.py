@@ -260,7 +260,7 @@ def write(text: str, arch: str, width: int) -> None:
         f"{arch}, {target.engine}, {target.precision}, {cores()} cores ({processor()}); photos {width:,} "
         "pixels wide, features not cached. The GPU is assumed to compute "
         f"{H100_PHOTOS_A_SECOND:,} photos a second and was not run. The last table follows from the "
-        "processor time of this machine's runs, with nothing lost to other programs; none of its rows was run."
+        "processor time of this machine's runs, undisturbed by others; none of its rows was run."
     )
     put("scale.md", "throughput", f"{told}\n\n{text}")
 
