@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,7 @@ def write_run(folder, table, rows=7):
         "format_version": 1,
         "model": {"name": "made", "sha256": "0" * 64, "classes": classes},
         "settings": {"engine": "openvino", "precision": "float32"},
+        "versions": {},
         "statuses": statuses,
         "finished": "2026-01-01T00:00:00+00:00",
     }
@@ -79,6 +81,15 @@ def write_run(folder, table, rows=7):
         part = table.iloc[first : first + rows].assign(stamp="1-1", content="0")
         part.to_parquet(folder / f"part-{number:06d}.parquet", index=False)
     return folder
+
+
+def peak_memory(work):
+    """What ``work()`` gives, and the bytes that it held at most."""
+    tracemalloc.start()
+    try:
+        return work(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def growth(work, few, many):

@@ -1,12 +1,12 @@
 """Two models on the same points: differences, their intervals, and what is refused."""
 
 import json
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import peak_memory
 from sklearn import metrics
 
 from lucas_habitat import compare, evaluate
@@ -195,9 +195,6 @@ def test_memory_does_not_grow_with_the_square_of_the_classes():
         table.assign(predicted=np.where(rng.random(10_000) < share, table["habitat"], labels[0]))
         for share in (0.6, 0.8)
     )
-    tracemalloc.start()
-    result = compare(a, b, n_boot=20)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    result, peak = peak_memory(lambda: compare(a, b, n_boot=20))
     assert result.table["difference"][0] == pytest.approx(0.2, abs=0.02)
     assert peak < 150e6

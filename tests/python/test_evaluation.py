@@ -2,13 +2,13 @@
 
 import importlib
 import json
-import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import growth, write_run
+from conftest import growth, peak_memory, write_run
 from scipy import optimize, stats
 from sklearn import metrics
 
@@ -249,10 +249,7 @@ def test_time_grows_with_the_points_and_no_faster():
 def test_thirty_thousand_points_need_little_memory():
     table = random_photos(150_000, ["a", "b", "c", "d"], 1)
     table["point_id"] = np.repeat(np.arange(30_000), 5).astype(str)
-    tracemalloc.start()
-    result = evaluate(table)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    result, peak = peak_memory(lambda: evaluate(table))
     assert result.n_points == 30_000
     assert peak < 150e6
 
@@ -263,14 +260,11 @@ def test_memory_does_not_grow_with_the_square_of_the_classes():
     table = random_photos(60_000, [f"c{i:02d}" for i in range(76)], 1)
     table["point_id"] = np.repeat(np.arange(20_000), 3).astype(str)
     table["w"] = rng.gamma(2, 1, len(table))
-    tracemalloc.start()
     for weights in (None, "w"):
-        result = evaluate(table, weights=weights, n_boot=50)
+        result, peak = peak_memory(partial(evaluate, table, weights=weights, n_boot=50))
         assert result.n_points == 20_000
         assert len(result.confusion) == 76
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 150e6
+        assert peak < 150e6
 
 
 @pytest.mark.parametrize("share", [None, LAND_OF_THREE])
@@ -326,10 +320,7 @@ def test_a_run_is_evaluated_as_its_table_is(tmp_path):
 def test_a_run_is_not_held_whole(tmp_path):
     table = with_probabilities(random_photos(20_000, [f"c{i:02d}" for i in range(76)], 1))
     run = write_run(tmp_path / "run", table, rows=1_000)
-    tracemalloc.start()
-    result = evaluate(run, n_boot=50)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    result, peak = peak_memory(lambda: evaluate(run, n_boot=50))
     assert result.as_dict() == evaluate(table, n_boot=50).as_dict()
     # The probabilities alone are 12 MB.
     assert peak < 10e6
@@ -357,10 +348,7 @@ def test_points_none_of_which_are_alike_stay_within_memory():
     sizes = np.arange(1500) // 10 + 1
     table = random_photos(int(sizes.sum()), ["a", "b", "c"], 1)
     table["point_id"] = np.repeat(np.arange(1500), sizes).astype(str)
-    tracemalloc.start()
-    result = evaluate(table, n_boot=4000)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    result, peak = peak_memory(lambda: evaluate(table, n_boot=4000))
     assert 0 < width(result.overall_accuracy_interval) < 0.05
     # 4,000 x 1,500 counts at once would be 48 MB, and as much again as floats.
     assert peak < 80e6

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from conftest import peak_memory
 from pyproj import Transformer
 
 from lucas_habitat import evaluate, validate_map
@@ -564,10 +564,9 @@ def test_a_large_map_needs_little_memory(tmp_path):
             file.write(block, 1, window=rasterio.windows.Window(0, top, size, 2000))
     points = points_on([0, 1, 0, 1], ["a", "a", "b", "b"])
     points.loc[2:, "y"] -= 100_000
-    tracemalloc.start()
-    found = validate_map(tmp_path / "large.tif", points, {1: "a", 2: "b"})
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    found, peak = peak_memory(
+        lambda: validate_map(tmp_path / "large.tif", points, {1: "a", 2: "b"})
+    )
     assert found.per_class["area_mapped"].tolist() == [0.5, 0.5]
     assert peak < size**2  # less than its pixels, though each took 25 bytes while counted
 

@@ -1,12 +1,12 @@
 """Networks side by side, and logistic regression as a head."""
 
 import json
-import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import peak_memory
 from sklearn.linear_model import LogisticRegression
 
 from lucas_habitat import classify, load_model, save_model, train
@@ -134,12 +134,7 @@ def test_logits_are_the_mean_of_a_regression_on_each_network(n_classes):
 def peak_of(call):
     """The most bytes that a call holds beside what was there before."""
     call()  # what is imported then is imported
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    return peak_memory(call)[1]
 
 
 def test_many_features_are_held_hardly_more_than_once_again():

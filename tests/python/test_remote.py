@@ -3,12 +3,12 @@
 import http.server
 import io
 import itertools
+import math
 import os
 import re
 import sys
 import tarfile
 import threading
-import time
 import warnings
 
 import boto3
@@ -69,8 +69,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     now = most = 0
-    #: Answers after so many requests wait for the event.
-    pause, going_on, free = 0.0, None, 20
+    #: Answers after so many requests wait for the event, which so many at once set.
+    going_on, free, enough = None, 20, math.inf
 
     def log_message(self, *_):
         pass
@@ -79,12 +79,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.lock:
             type(self).now += 1
             type(self).most = max(self.most, self.now)
+            if self.going_on and self.now >= self.enough:
+                self.going_on.set()
             self.asked.append(self.path)
             number = len(self.asked)
             faults = self.faults.get(self.path.partition("?")[0], [])
             fault = faults.pop(0) if faults else None
         try:
-            time.sleep(self.pause)
             if self.going_on and number > self.free:
                 self.going_on.wait(60)
             self.respond(fault)
@@ -508,13 +509,15 @@ def test_tokens_are_in_no_message_and_no_status(web, model):
 
 
 def test_remote_photos_are_fetched_by_more_threads_than_there_are_cores(web, model):
-    web.pause = 0.05
+    # Nothing is answered before 16 requests are under way.
+    web.going_on, web.free, web.enough = threading.Event(), 0, 16
     names = [f"/{i}.jpg" for i in range(80)]
     web.files |= {name: jpeg(seed=i) for i, name in enumerate(names)}
     table = pd.DataFrame({"path": [web.base + name for name in names]})
     predictions = lh.classify(table, model, batch_size=4, progress=False)
     assert (predictions["status"] == "ok").all()
-    assert 16 <= web.most <= READERS
+    assert web.going_on.is_set()
+    assert web.most <= READERS
 
 
 def test_photos_too_large_to_wait_in_memory_are_fetched_in_their_turn(web, model, monkeypatch):

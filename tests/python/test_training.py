@@ -1,12 +1,10 @@
 """Training follows the pilot's recipe, repeats itself, and refuses what cannot work."""
 
-import tracemalloc
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import colour_photo, write_photos
+from conftest import colour_photo, peak_memory, write_photos
 
 from lucas_habitat import calibrate, classify, list_photos, train, training
 from lucas_habitat.errors import CalibrationError, InputError, LucasMessage, LucasWarning
@@ -280,12 +278,8 @@ def test_fitting_a_head_does_not_copy_the_features(n_validated, monkeypatch):
     rows = fitting.LabelledRows(fit, validate, np.arange(n) % 2, np.arange(n), ["a", "b"])
     settings = fitting.TrainingSettings("pilot", True, 0.2, 1, 1000, 1e-3, "none", 1)
     fitting.fit_head(features, rows, None, settings, False)  # what torch imports then is imported
-    tracemalloc.start()
-    try:
-        fitting.fit_head(features, rows, None, settings, False)
-        assert tracemalloc.get_traced_memory()[1] < features.nbytes / 4
-    finally:
-        tracemalloc.stop()
+    _, peak = peak_memory(lambda: fitting.fit_head(features, rows, None, settings, False))
+    assert peak < features.nbytes / 4
 
 
 def test_validating_some_at_a_time_changes_no_number(monkeypatch):

@@ -1,14 +1,13 @@
 """Votes: who votes, who wins, how ties and zeros fall, and what is said when nobody can vote."""
 
 import json
-import tracemalloc
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import growth, write_run
+from conftest import growth, peak_memory, write_run
 
 from lucas_habitat._base import probabilities
 from lucas_habitat._base.choices import VOTE_METHODS
@@ -323,10 +322,7 @@ def test_a_run_is_not_held_whole(tmp_path, monkeypatch):
     del p, table
     monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
     monkeypatch.setattr(probabilities, "CELLS", 100_000)
-    tracemalloc.start()
-    points = vote(run)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    points, peak = peak_memory(lambda: vote(run))
     pd.testing.assert_frame_equal(points, wanted, check_exact=True)
     # The probabilities alone are 12 MB.
     assert peak < 8e6
