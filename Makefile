@@ -59,9 +59,9 @@ test-r: $(VENV)/.dev r-packages
 check-r: $(VENV)/.dev r-packages
 	tools/with-r.sh tools/check-r.sh
 
-# An R source package that carries the core's wheel, for lucas_install() without other sources.
-dist: $(VENV)/.dev r-packages
-	PYTHON="$(CURDIR)/$(BIN)/python" tools/with-r.sh tools/dist.sh
+# Wheel, sdist, and an R source package that carries the wheel. Without make: python -m tools.dist.
+dist:
+	$(PYTHON) -m tools.dist
 
 r-packages:
 	@tools/install-r.sh $(R_PACKAGES)

@@ -3,7 +3,7 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-PYTHON=none tools/dist.sh "$folder"
+Rscript tools/dist.R "$folder" --only r
 cd "$folder"
 # Suggested packages that are not here are not needed, and no index is asked for anything.
 export _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_CRAN_INCOMING_=false _R_CHECK_SYSTEM_CLOCK_=false

@@ -3,6 +3,6 @@
 set -euo pipefail
 library=$(mktemp -d)
 trap 'rm -rf "$library"' EXIT
-PYTHON=none tools/dist.sh "$library" --no-build-vignettes >/dev/null
+Rscript tools/dist.R "$library" --only r --no-build-vignettes >/dev/null
 R CMD INSTALL --no-docs --library="$library" "$library"/lucashabitat_*.tar.gz >/dev/null 2>&1
 R_LIBS="$library" Rscript r-wrapper/demo.R "$@"

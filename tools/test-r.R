@@ -2,10 +2,11 @@
 # installed into a folder of its own first, because some tests start further R processes.
 library <- tempfile("library")
 dir.create(library)
-built <- system2("tools/dist.sh", c(shQuote(library), "--no-build-vignettes"), env = "PYTHON=none",
-                 stdout = FALSE, stderr = FALSE)
+built <- system2(file.path(R.home("bin"), "Rscript"), stdout = FALSE, stderr = FALSE, args = c(
+  "tools/dist.R", shQuote(library), "--only", "r", "--no-build-vignettes"
+))
 package <- list.files(library, "^lucashabitat_.*[.]tar[.]gz$", full.names = TRUE)
-if (built != 0 || length(package) != 1) stop("The package cannot be built; run tools/dist.sh.")
+if (built != 0 || length(package) != 1) stop("The package cannot be built; run Rscript tools/dist.R.")
 utils::install.packages(package, lib = library, repos = NULL, type = "source", quiet = TRUE)
 Sys.setenv(R_LIBS = paste(c(library, Sys.getenv("R_LIBS")), collapse = .Platform$path.sep))
 .libPaths(c(library, .libPaths()))

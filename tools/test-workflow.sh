@@ -3,7 +3,7 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-PYTHON=none tools/dist.sh "$folder" --no-build-vignettes >/dev/null
+Rscript tools/dist.R "$folder" --only r --no-build-vignettes >/dev/null
 mkdir "$folder/library"
 R CMD INSTALL --no-docs --library="$folder/library" "$folder"/lucashabitat_*.tar.gz >/dev/null 2>&1
 export R_LIBS="$folder/library" LUCAS_PHOTOS="$folder/mine billeder på ø" LUCAS_OUT="$folder/kør 1"

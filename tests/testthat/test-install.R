@@ -97,7 +97,7 @@ test_that("a Python without the core says what to do", {
   python <- environment_python(bare)
   said <- in_new_session(c(
     "library(lucashabitat)", "cat(conditionMessage(tryCatch(lucas_photos('x'), error = identity)))"),
-    env = c(paste0("RETICULATE_PYTHON=", python), "VIRTUAL_ENV="))
+    env = c(paste0("RETICULATE_PYTHON=", python), "VIRTUAL_ENV=", "PYTHONPATH="))
   expect_match(paste(said, collapse = " "), "has no lucas_habitat.*lucas_install\\(\\)")
 })
 
