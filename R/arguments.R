@@ -30,13 +30,13 @@ converters <- function() {
   nameless <- function(convert) function(value, name) convert(value)
   list(
     again = check_flag, balanced = check_flag, cache = check_flag, closeups = check_flag,
-    codes = check_flag,
+    codes = check_flag, confirmed = check_flag,
     field_only = check_flag, flag_unlike = check_flag, freeze_backbone = check_flag, labels = check_flag,
-    overwrite = check_flag, per_class = check_flag, regroup = check_flag, retry = check_flag,
+    new_classes = check_flag, overwrite = check_flag, per_class = check_flag, regroup = check_flag, retry = check_flag,
     right = check_flag,
-    corrections = check_file_name, out = check_file_name,
+    out = check_file_name,
     folder = check_folder_name, root = check_folder_name,
-    areas = table_or_path, labelled = table_or_path, points = table_or_path,
+    areas = table_or_path, corrections = table_or_path, labelled = table_or_path, points = table_or_path,
     predictions = table_or_path, table = table_or_path,
     photos = nameless(photos_argument), source = nameless(photos_argument),
     validation = nameless(photos_argument),

@@ -21,9 +21,9 @@
 #'   and the model is calibrated on them.
 #' @param validation_split Instead, the share of points to hold out of `photos`, drawn within each
 #'   class.
-#' @param corrections A review table that [lucas_app()] wrote, or `NULL`: labels of photos in `photos`
-#'   are replaced, by the photos' content, other photos are added; `model$card$training$corrections`
-#'   counts both. A list of [lucas_doubted_labels()] does, too: rows that a person changed, or filled in the
+#' @param corrections A review table that [lucas_app()] wrote or [lucas_read_sorted()] gave, or `NULL`: labels
+#'   of photos in `photos` are replaced, by the photos' content or else by their path, and other photos are
+#'   added; `model$card$training$corrections` counts both. A list of [lucas_doubted_labels()] does, too: rows that a person changed, or filled in the
 #'   `time` of, count. Nothing is taken from corrected photos of points whose `split` is `"test"` or that
 #'   `validation` holds. To know them, give the whole split table as `photos`.
 #' @param recipe `"pilot"`, `"recommended"` or `"finetune"`: what the next seven arguments are where

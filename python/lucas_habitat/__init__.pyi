@@ -62,6 +62,8 @@ from .review import doubted_labels as doubted_labels
 from .review import review_list as review_list
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
+from .sorting.placing import sort_photos as sort_photos
+from .sorting.reading import read_sorted as read_sorted
 from .split_checks import SplitCheck as SplitCheck
 from .split_checks import check_split as check_split
 from .splits import split_photos as split_photos

@@ -21,18 +21,21 @@ from ._base import words
 from ._base.files import file_sha256, full_path, write_atomically
 from ._base.tables import read_table, require_columns, write_table
 from ._base.tree import level_columns
+from ._base.types import Table
 from .errors import InputError, inform
 from .photos import COLUMNS, list_photos
 
 __all__ = [
     "LISTED",
+    "REVIEW_COLUMNS",
     "add_corrections",
     "apply_corrections",
     "content_hashes",
     "read_corrections",
 ]
 
-_TABLE = (*COLUMNS, "predicted", "confidence", "sha256", "time")
+#: Of a review table.
+REVIEW_COLUMNS = (*COLUMNS, "predicted", "confidence", "sha256", "time")
 #: The label that a row was listed with, where people were asked to look at it.
 LISTED = "label"
 _WAIT = 20  # seconds; a writer needs milliseconds
@@ -80,7 +83,7 @@ def add_corrections(
             write_atomically(copy, lambda tmp, data=data: tmp.write_bytes(data))  # type: ignore[misc]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = predictions.assign(path=paths, habitat=habitat, sha256=hashes, time=now)
-    rows = rows.reindex(columns=list(_TABLE)).astype({"predicted": "str"})
+    rows = rows.reindex(columns=list(REVIEW_COLUMNS)).astype({"predicted": "str"})
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         # The system lets go of this lock when a process dies, however it dies.
@@ -92,12 +95,12 @@ def add_corrections(
     return rows.reset_index(drop=True)
 
 
-def read_corrections(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_corrections(corrections: Table) -> pd.DataFrame:
     """Read a review table: the latest class that was given to each photo.
 
     Parameters
     ----------
-    path : path
+    corrections : path or pandas.DataFrame
 
     Returns
     -------
@@ -110,34 +113,35 @@ def read_corrections(path: str | os.PathLike[str]) -> pd.DataFrame:
     InputError
         If there is no such table, or it is no review table.
     """
-    path = _checked(path)
-    table = _read(path)
+    if isinstance(corrections, pd.DataFrame):
+        root, table = Path(), _as_review_table(corrections, "A review table")
+    else:
+        path = _checked(corrections)
+        root, table = path.parent, _read(path)
     # A person may have emptied the hash; rows without one would all count as the same photo.
     has_no_hash = table["sha256"].isna()
-    table.loc[has_no_hash, "sha256"] = [
-        _sha256(path.parent / str(p)) for p in table["path"][has_no_hash]
-    ]
+    table.loc[has_no_hash, "sha256"] = [_sha256(root / str(p)) for p in table["path"][has_no_hash]]
     table = table[~table["sha256"].duplicated(keep="last") | table["sha256"].isna()]
     table = table[table["habitat"].notna() & (table["habitat"].str.strip() != "")]
     if table.empty:
         return table.reset_index(drop=True)
-    return list_photos(table.reset_index(drop=True), root=path.parent)
+    return list_photos(table.reset_index(drop=True), root=root)
 
 
 def apply_corrections(
-    photos: pd.DataFrame, corrections: str | os.PathLike[str], held_out: pd.DataFrame | None = None
+    photos: pd.DataFrame, corrections: Table, held_out: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Put a review table's labels into a photo table.
 
-    A corrected photo that is in the table, by its content, gets its new label; any other is
-    added. Photos and points that the table's ``split`` or ``held_out`` keeps for testing take
+    A corrected photo that is in the table, by its content or else by its path, gets its new label; any
+    other is added. Photos and points that the table's ``split`` or ``held_out`` keeps for testing take
     nothing from a correction, nor is anything added to training from them.
 
     Parameters
     ----------
     photos : pandas.DataFrame
         A photo table.
-    corrections : path
+    corrections : path or pandas.DataFrame
         A review table.
     held_out : pandas.DataFrame, optional
         A photo table of validation photos.
@@ -161,8 +165,9 @@ def apply_corrections(
     is_unedited = _is_unedited(corrected)
     n_unedited, corrected = int(is_unedited.sum()), corrected[~is_unedited]
     if n_unedited:
+        named = "the corrections" if isinstance(corrections, pd.DataFrame) else corrections
         inform(
-            f"{n_unedited} of {len(is_unedited)} rows of {corrections} are as they were listed, and "
+            f"{n_unedited} of {len(is_unedited)} rows of {named} are as they were listed, and "
             "count for nothing. To confirm a label, fill in its time."
         )
     tests = photos[photos["split"] == "test"]
@@ -174,6 +179,7 @@ def apply_corrections(
     test_points = set(tests["point_id"].dropna())
     is_test = (
         corrected["sha256"].isin(test_hashes)
+        | corrected["path"].isin(tests["path"])
         | corrected["point_id"].isin(test_points)
         | (corrected["split"] == "test")
     )
@@ -185,12 +191,15 @@ def apply_corrections(
     ]
     hashes = pd.Series(None, index=photos.index, dtype="str")
     hashes[is_candidate] = [_sha256(p) for p in photos.loc[is_candidate, "path"]]
-    new = hashes.map(labels)
+    # What lies in a shard or far away is known by its path, and so is a file that was edited since.
+    by_path = photos["path"].map(corrected.set_index("path")["habitat"]).astype("str")
+    new = hashes.map(labels).fillna(by_path)
     is_corrected = new.notna()
     confirmed = int((new[is_corrected] == photos.loc[is_corrected, "habitat"]).sum())
     above = photos.drop_duplicates("habitat").set_index("habitat")
     photos = photos.assign(habitat=photos["habitat"].where(~is_corrected, new).astype("str"))
-    added = corrected[~corrected["sha256"].isin(hashes.dropna())]
+    is_there = corrected["sha256"].isin(hashes.dropna()) | corrected["path"].isin(photos["path"])
+    added = corrected[~is_there]
     # Only the columns that the photo table has are added to it.
     photos = pd.concat([photos, added[[c for c in added if c in photos]]], ignore_index=True)
     photos = _under_their_labels(photos, np.append(is_corrected, [True] * len(added)), above)
@@ -234,12 +243,16 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    table = read_table(path)
+    return _as_review_table(read_table(path), f"The review table {path}")
+
+
+def _as_review_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """A table with the columns of a review table, as text where they are; ``what`` is for errors."""
     require_columns(
         table,
-        _TABLE,
-        f"The review table {path}",
-        f"Such tables are made by {words.call('run_app')}.",
+        REVIEW_COLUMNS,
+        what,
+        f"Such tables are made by {words.call('run_app')} and {words.call('read_sorted')}.",
     )
     text = {c: "str" for c in ("habitat", "sha256", "time", "predicted")}
     return table.astype(text)

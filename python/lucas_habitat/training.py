@@ -19,7 +19,7 @@ from ._base.choices import CLASS_BALANCES, HEADS, RECIPES
 from ._base.lc1 import known_codes
 from ._base.progress import Progress
 from ._base.tree import FINEST, Levels, level_columns, tree_of
-from ._base.types import Photos
+from ._base.types import Photos, Table
 from .calibration import fit_with_points
 from .corrections import apply_corrections
 from .engines import choose_target
@@ -47,7 +47,7 @@ def train(
     *,
     validation: Photos | None = None,
     validation_split: float = 0.0,
-    corrections: str | os.PathLike[str] | None = None,
+    corrections: Table | None = None,
     recipe: str = "pilot",
     arch: str | None = None,
     head: str | None = None,
@@ -96,9 +96,10 @@ def train(
         is calibrated on them.
     validation_split : float, default 0
         Instead, the share of points to hold out of ``photos``, drawn within each class.
-    corrections : path, optional
-        A review table that `run_app` wrote: labels of photos in ``photos`` are replaced, by the
-        photos' content, other photos are added; ``model.training["corrections"]`` counts both. A list of
+    corrections : path or pandas.DataFrame, optional
+        A review table that `run_app` wrote, or `read_sorted` gave: labels of photos in ``photos`` are
+        replaced, by the photos' content or else by their path, and other photos are added;
+        ``model.training["corrections"]`` counts both. A list of
         `doubted_labels` does, too: rows that a person changed, or filled in the ``time`` of, count.
         Nothing is taken from corrected photos of points whose ``split`` is ``"test"`` or that
         ``validation`` holds. To know them, give the whole split table as ``photos``.
@@ -311,7 +312,7 @@ def _photos_to_train_on(
     photos: Photos,
     validation: Photos | None,
     validation_split: float,
-    corrections: str | os.PathLike[str] | None,
+    corrections: Table | None,
     closeups: bool,
     seed: int,
 ) -> _Sides:

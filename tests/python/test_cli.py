@@ -51,6 +51,8 @@ NAMES = (
     "predict-level",
     "review",
     "doubted-labels",
+    "sort-photos",
+    "read-sorted",
     "cache",
     "report",
     "app",

@@ -9,6 +9,7 @@ __all__ = [
     "ENGINES",
     "GAINS_BY",
     "HEADS",
+    "HOW_SORTED",
     "LANGUAGES",
     "PRECISIONS",
     "RECIPES",
@@ -69,3 +70,5 @@ GAINS_BY = ("photos", "method")
 TRANSFORMS = ("ilr",)
 #: Of the page in the browser: code and own name.
 LANGUAGES = {"en": "English", "da": "Dansk"}
+#: How photos come into class folders.
+HOW_SORTED = ("copy", "link")

@@ -92,6 +92,48 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def write_new(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then give it its name, if nothing has it.
+
+    Raises
+    ------
+    FileExistsError
+        If something has that name; it is as it was.
+    OutputError
+        If it cannot be written.
+    """
+    tmp = _unfinished(path)
+    with writing(path):
+        _make_empty(tmp)
+        try:
+            _sweep(path.parent, tmp.stat().st_mtime)
+            write(tmp)
+            is_new = rename_new(tmp, path)
+        finally:
+            with suppress(OSError):
+                tmp.unlink(missing_ok=True)
+    if not is_new:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def rename_new(old: Path, new: Path) -> bool:
+    """Rename a file if nothing has the new name; whether it was renamed."""
+    try:
+        if os.name == "nt":
+            os.rename(old, new)  # which replaces nothing there
+        else:
+            os.link(old, new, follow_symlinks=False)
+            os.unlink(old)
+    except FileExistsError:
+        return False
+    except OSError:
+        # Memory sticks know no links.
+        if os.path.lexists(new):
+            return False
+        os.rename(old, new)
+    return True
+
+
 def _unfinished(path: Path) -> Path:
     """A name for what is to become a file, in its folder."""
     return path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.unfinished{path.suffix}")

@@ -37,6 +37,18 @@ def _read_survey(source: str, **options: Any) -> dict[str, Any]:
     return {"table": table, "repairs": table.attrs["repairs"], "problems": problems}
 
 
+def _read_sorted(folder: str, **options: Any) -> dict[str, Any]:
+    """What people made of sorted photos, as tables, and how it is printed."""
+    from ..sorting.reading import describe_changes
+
+    read = lucas_habitat.read_sorted(folder, **options)
+    return {
+        "corrections": read.corrections,
+        "changes": read.changes,
+        "lines": describe_changes(read),
+    }
+
+
 def _pilot(progress: Callable[..., object], **options: Any) -> dict[str, Any]:
     """The comparison, with where things are, which R keeps as attributes."""
     table = lucas_habitat.pilot(progress=progress, **options)
@@ -139,6 +151,7 @@ FOR_R: dict[str, Callable[..., Any]] = {
     "restore_model": restore_model,
     "covariates": _covariates,
     "read_run": _read_run,
+    "read_sorted": _read_sorted,
     "read_survey": _read_survey,
     "pilot": _pilot,
     "class_styles": _class_styles,

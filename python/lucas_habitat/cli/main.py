@@ -15,7 +15,7 @@ from typing import Any
 
 from .._base import words
 from .._base.version import __version__
-from . import cache, certainty, models, pages, photos, points, studies, survey
+from . import cache, certainty, handing, models, pages, photos, points, studies, survey
 from .options import Help, words_of
 
 __all__ = ["main"]
@@ -30,6 +30,7 @@ COMMANDS = (
     *models.COMMANDS,
     *points.COMMANDS,
     *certainty.COMMANDS,
+    *handing.COMMANDS,
     *cache.COMMANDS,
     *pages.COMMANDS,
     *studies.COMMANDS,
