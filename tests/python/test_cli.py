@@ -53,6 +53,7 @@ NAMES = (
     "doubted-labels",
     "sort-photos",
     "read-sorted",
+    "dwca",
     "cache",
     "report",
     "app",

@@ -11,6 +11,7 @@ __all__ = [
     "HEADS",
     "HOW_SORTED",
     "LANGUAGES",
+    "LICENCES",
     "PRECISIONS",
     "RECIPES",
     "RESIZES",
@@ -72,3 +73,18 @@ TRANSFORMS = ("ilr",)
 LANGUAGES = {"en": "English", "da": "Dansk"}
 #: How photos come into class folders.
 HOW_SORTED = ("copy", "link")
+#: Licences of what is handed on, by their SPDX identifiers: those that GBIF takes, with names and addresses.
+LICENCES = {
+    "CC0-1.0": (
+        "Creative Commons Zero v1.0 Universal",
+        "http://creativecommons.org/publicdomain/zero/1.0/legalcode",
+    ),
+    "CC-BY-4.0": (
+        "Creative Commons Attribution 4.0 International",
+        "http://creativecommons.org/licenses/by/4.0/legalcode",
+    ),
+    "CC-BY-NC-4.0": (
+        "Creative Commons Attribution Non Commercial 4.0 International",
+        "http://creativecommons.org/licenses/by-nc/4.0/legalcode",
+    ),
+}

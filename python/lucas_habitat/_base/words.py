@@ -104,6 +104,7 @@ NAMES = {
     "validate_map": Name("lucas_validate_map", "lucas-habitat validate-map"),
     "vote": Name("lucas_vote", "lucas-habitat vote"),
     "vote_gain": Name("lucas_vote_gain"),
+    "write_dwca": Name("lucas_write_dwca", "lucas-habitat dwca"),
 }
 
 _R_VALUES = {"True": "TRUE", "False": "FALSE", "None": "NULL", "nan": "NA"}

@@ -15,7 +15,18 @@ from typing import Any
 
 from .._base import words
 from .._base.version import __version__
-from . import cache, certainty, handing, models, pages, photos, points, studies, survey
+from . import (
+    cache,
+    certainty,
+    exchange,
+    handing,
+    models,
+    pages,
+    photos,
+    points,
+    studies,
+    survey,
+)
 from .options import Help, words_of
 
 __all__ = ["main"]
@@ -31,6 +42,7 @@ COMMANDS = (
     *points.COMMANDS,
     *certainty.COMMANDS,
     *handing.COMMANDS,
+    *exchange.COMMANDS,
     *cache.COMMANDS,
     *pages.COMMANDS,
     *studies.COMMANDS,

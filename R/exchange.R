@@ -1,0 +1,73 @@
+#' Write points as a Darwin Core archive
+#'
+#' Darwin Core archives are what GBIF and its tools read. Each point and year is an event, its predicted class
+#' the event's habitat. Class, confidence, agreement of photos and the probability of each class are its
+#' measurements (Extended Measurement Or Facts), with the model as their method; its photos are media
+#' (Audiovisual Core). The metadata (EML) say how classes came to be, how good they are, and whom to credit.
+#' Places are blurred where asked.
+#'
+#' @param points What [lucas_vote()] returned (or such a `.csv` or `.parquet` file): `point_id`, `year`,
+#'   `n_photos`, `predicted`, `p_<class>`; places as for [lucas_covariates()]; `date` or `datetime`, where
+#'   there, is the day; `nuts0` the country; `habitat` a reference class, which is told beside the predicted one.
+#' @param out The archive, `.zip`; an earlier one is replaced.
+#' @param title Of the data set.
+#' @param authors Such as `"Ada Lovelace"` or `"Ada Lovelace <ada@example.org> 0000-0002-1825-0097"`; GBIF
+#'   asks for an address of the first, who is the contact.
+#' @param licence Of the data: `"CC0-1.0"`, `"CC-BY-4.0"` or `"CC-BY-NC-4.0"`, those that GBIF takes.
+#' @param abstract Blank lines part paragraphs. By default one sentence on points, years and model.
+#' @param photos The photos of the points, as [lucas_photos()] takes them, or predictions; with `datetime` or
+#'   `date` they tell when points were seen.
+#' @param model What classified, or its folder; without it no value says which model it is from.
+#' @param evaluation What [lucas_evaluate()] returned for this model, or the JSON file of the command line: the
+#'   metadata and each class then say how accurate classes are.
+#' @param rights_holder Who holds the rights of the photos, which then go under `licence`. By default photos of
+#'   LUCAS points and campaigns are taken to be the survey's (CC BY 4.0, with its credit line), others the authors'.
+#' @param uncertainty Metres that positions may be off, more than 0, or the column that holds them. 30 m is
+#'   what is taken for GPS receivers whose accuracy was not noted (Chapman & Wieczorek 2020).
+#' @param grid **Blurs**: coordinates become those of the centre of the cell, with sides of so many metres, of
+#'   the European reference grid (EPSG:3035; 10000 gives the cells of reports on species and habitats), and
+#'   their uncertainty the distance to the farthest place of the cell plus `uncertainty`. Ids of points are
+#'   replaced by random ones; only years remain of dates; no name or address of a photo goes out; shares and
+#'   probabilities have two decimals.
+#' @param key With `grid`, the table (`.csv` or `.parquet`) of the ids that were replaced, to be kept by you.
+#'   Points that it holds keep their ids from one archive to the next.
+#'
+#' @return The archive's path, invisibly. It holds `meta.xml`, `eml.xml`, `event.csv`, `measurement.csv` and,
+#'   with photos, `media.csv`. The same content gives the same bytes, but for random ids and the day it is made.
+#' @section What blurring cannot do:
+#' Who has the photos and the model can compute the probabilities again and look for them: two decimals make
+#' that vaguer, not impossible. Points of the survey lie on a public grid, and a country's code stays: what
+#' must not be found needs wide cells, or must not be handed on.
+#' @references
+#' Wieczorek, J. et al. (2012). Darwin Core: an evolving community-developed biodiversity data standard.
+#' PLoS ONE 7(1): e29715. \doi{10.1371/journal.pone.0029715}
+#'
+#' Chapman, A. D. & Wieczorek, J. R. (2020). Georeferencing best practices. GBIF Secretariat.
+#' \doi{10.15468/doc-gg7h-s853}
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   points <- data.frame(
+#'     point_id = c("plot 1", "plot 2"), year = 2025, n_photos = 5, lon = c(10.1, 10.3), lat = 56.2,
+#'     predicted = c("cropland", "woody"), p_cropland = c(0.7, 0.2), p_woody = c(0.3, 0.8)
+#'   )
+#'   lucas_write_dwca(points, file.path(tempdir(), "plots.zip"), title = "Habitats of two plots",
+#'                    authors = "Ada Lovelace <ada@example.org>", licence = "CC-BY-4.0", grid = 10000)
+#' }
+#' @export
+lucas_write_dwca <- function(points, out, title, authors, licence, abstract = NULL, photos = NULL,
+                             model = NULL, evaluation = NULL, rights_holder = NULL, uncertainty = 30,
+                             grid = NULL, key = NULL) {
+  invisible(call_core("write_dwca", captured()))
+}
+
+# The numbers of an evaluation that are told elsewhere, or the file that holds them.
+evaluation_argument <- function(evaluation) {
+  if (!inherits(evaluation, "lucas_evaluation")) return(check_file_name(evaluation, "evaluation"))
+  interval <- function(name) as_plain(as.double(evaluation[[name]]))
+  list(
+    unit = evaluation$unit, n = evaluation$n, n_points = evaluation$n_points, level = evaluation$level,
+    overall_accuracy = as.double(evaluation$overall_accuracy), kappa = as.double(evaluation$kappa),
+    overall_accuracy_interval = interval("overall_accuracy_interval"),
+    kappa_interval = interval("kappa_interval")
+  )
+}

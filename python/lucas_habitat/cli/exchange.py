@@ -1,0 +1,76 @@
+"""What is handed on to portals and catalogues: ``dwca``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+import lucas_habitat as lh
+
+from .._base.choices import LICENCES
+from .options import PHOTOS, Command, given
+
+__all__ = ["COMMANDS"]
+
+
+def _add_said(parser: ArgumentParser) -> None:
+    """What only a person can say of a data set."""
+    add = parser.add_argument
+    add("--title", required=True, help="of the data set")
+    add(
+        "--authors",
+        metavar="NAME",
+        nargs="+",
+        required=True,
+        help='such as "Ada Lovelace <ada@example.org> 0000-0002-1825-0097"',
+    )
+    add("--licence", choices=tuple(LICENCES), required=True, help="of the data")
+
+
+def _add_blurring(parser: ArgumentParser) -> None:
+    """How places are told less exactly than they are known."""
+    add = parser.add_argument
+    add("--grid", type=float, help="blurs: metres of a cell's side, whose centre is told")
+    add("--key", metavar="FILE", help="with --grid, table of the ids that were replaced; keep it")
+
+
+def _dwca_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("points", metavar="FILE", help="what vote wrote")
+    add("--out", metavar="FILE.zip", required=True, help="archive to write")
+    _add_said(parser)
+    add("--abstract", help="of the data set")
+    add("--photos", metavar="PHOTOS", help=f"of the points: {PHOTOS}")
+    add("--model", metavar="DIR", help="that classified")
+    add("--evaluation", metavar="FILE.json", help="what evaluate wrote for the model")
+    add("--rights-holder", help="of the photos, where they are not the survey's")
+    add(
+        "--uncertainty",
+        type=_number_or_column,
+        help="metres that positions may be off, or a column",
+    )
+    _add_blurring(parser)
+
+
+def _dwca(options: Namespace) -> int:
+    path = lh.write_dwca(
+        options.points,
+        options.out,
+        title=options.title,
+        authors=options.authors,
+        licence=options.licence,
+        **given(options, lh.write_dwca),
+    )
+    print(f"written to {path}")
+    return 0
+
+
+def _number_or_column(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+COMMANDS = (
+    Command("dwca", "write points as a Darwin Core archive", _dwca_options, _dwca, ("write_dwca",)),
+)

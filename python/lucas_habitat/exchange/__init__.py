@@ -1,0 +1,1 @@
+"""Handing on: points and photos in the forms that biodiversity portals and data catalogues read."""
