@@ -89,6 +89,7 @@ from .survey.selection import select_points as select_points
 from .survey.server import photo_url as photo_url
 from .survey.table_files import download_table as download_table
 from .survey.tables import read_survey as read_survey
+from .trained_photos import in_training as in_training
 from .training import train as train
 from .voting import vote as vote
 

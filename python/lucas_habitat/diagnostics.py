@@ -71,9 +71,11 @@ def vote_gain(
     """
     check_choice("by", by, GAINS_BY)
     what = words.call("vote_gain")
+    rows = read_predictions(predictions, what)
+    _tell_of_training(rows)
     if by == "method":
-        return methods_table(predictions, what, n_draws=n_draws, seed=seed)
-    return votes_table(predictions, what, n_draws=n_draws, seed=seed)
+        return methods_table(rows, what, n_draws=n_draws, seed=seed)
+    return votes_table(rows, what, n_draws=n_draws, seed=seed)
 
 
 def methods_table(
@@ -348,7 +350,21 @@ def reliability(predictions: Table) -> pd.DataFrame:
     Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference.
     Journal of the American Statistical Association 22, 209-212, doi 10.2307/2276774.
     """
-    return reliability_table(predictions, words.call("reliability"))
+    what = words.call("reliability")
+    rows = read_predictions(predictions, what)
+    _tell_of_training(rows)
+    return reliability_table(rows, what)
+
+
+def _tell_of_training(rows: Predictions) -> None:
+    """Say how many rows that are compared are of points that the model was trained on."""
+    if "split" in rows.table:
+        is_train = rows.is_labelled & (rows.table["split"] == "train").fillna(False).to_numpy(bool)
+        if is_train.any():
+            inform(
+                f"{int(is_train.sum())} of {int(rows.is_labelled.sum())} labelled rows are of the training "
+                "split: what is told of them says nothing of other points."
+            )
 
 
 def reliability_table(predictions: Table | Predictions, what: str) -> pd.DataFrame:

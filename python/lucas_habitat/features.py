@@ -115,11 +115,14 @@ def extract_features(
         total=len(paths),
         batch_size=batch_size,
         cache=cache,
+        contents=True,
         progress=progress,
     ):
         features.values[rows] = part.values
-        for i, status, error in zip(rows, part.status, part.error, strict=True):
-            features.status[i], features.error[i] = status, error
+        for i, status, error, content in zip(
+            rows, part.status, part.error, part.content, strict=True
+        ):
+            features.status[i], features.error[i], features.content[i] = status, error, content
     return features
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ._base.checks import check_number
 from .errors import InputError
-from .model import HabitatModel
+from .model import CONTENT, HabitatModel
 from .photos import groups_of
 
 __all__ = ["distance_to_training", "similar_photos", "unlike_training"]
@@ -134,7 +134,9 @@ def similar_photos(
     order = np.argsort(-np.take_along_axis(nearness, nearest, axis=1), axis=1, kind="stable")
     nearest = np.take_along_axis(nearest, order, axis=1)
     found = (
-        training.photos.drop(columns="has_features").iloc[nearest.ravel()].reset_index(drop=True)
+        training.photos.drop(columns=["has_features", CONTENT], errors="ignore")
+        .iloc[nearest.ravel()]
+        .reset_index(drop=True)
     )
     rows = np.repeat(np.arange(len(nearness)), k)
     found.insert(0, "row", rows)

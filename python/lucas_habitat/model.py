@@ -35,6 +35,9 @@ FORMAT = "lucas-habitat model"
 
 FORMAT_VERSION = 1
 
+#: The column of a model's training photos by which a photo is known again; models of before lack it.
+CONTENT = "content"
+
 
 @dataclass(eq=False)
 class HabitatModel:
@@ -66,7 +69,8 @@ class HabitatModel:
         ``temperature`` and how it was found; None if the model was not calibrated.
     training_photos : pandas.DataFrame
         ``photo`` (file name), ``point_id``, ``year``, ``direction``, ``habitat`` of all photos
-        trained on, and ``has_features``, which marks those behind ``training_features``.
+        trained on, ``has_features``, which marks those behind ``training_features``, and ``content``, a code
+        by which `in_training` knows a photo again (models made before lack it).
     training_features : numpy.ndarray
         float16; at most 20,000 rows, drawn at random from the training photos.
     created : str

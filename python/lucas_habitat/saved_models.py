@@ -357,7 +357,8 @@ def _parts(tensors: Arrays) -> dict[str, Arrays]:
 def _read_photos(path: Path) -> pd.DataFrame:
     """The table of training photos."""
     photos = pd.read_csv(
-        path, dtype={"photo": "str", "point_id": "str", "direction": "str", "habitat": "str"}
+        path,
+        dtype=dict.fromkeys(("photo", "point_id", "direction", "habitat", "content"), "str"),
     )
     require_columns(
         photos,

@@ -28,13 +28,14 @@ from .features import Features, extract_features
 from .images.decode import Preprocessing, decode_photo
 from .images.heic import count_without_heic, warn_of_heic
 from .look_alikes import near_training
-from .model import HabitatModel, has_equal_shares, logits_of
+from .model import CONTENT, HabitatModel, has_equal_shares, logits_of
 from .networks.backbones import load_backbone
 from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
 from .networks.logistic import LogisticSettings, fit_regressions
 from .photos import as_photos, groups_of, leave_out_closeups
 from .sources import base_name, read_bytes
 from .splits import check_classes, draw_test_points, tell_without_point
+from .trained_photos import content_codes
 
 __all__ = ["RECIPES", "train"]
 
@@ -196,7 +197,7 @@ def train(
         features = extract_features(
             paths, fitted.backbone, how, target, cache=False, progress=progress
         )
-    memory = _memory_of(table, features.values, rows.fit, settings.seed)
+    memory = _memory_of(table, features, rows.fit, settings.seed)
     model = HabitatModel(
         classes=classes,
         backbone=fitted.backbone,
@@ -507,7 +508,7 @@ class _Memory(NamedTuple):
 
 def _memory_of(
     photos: pd.DataFrame,
-    features: npt.NDArray[np.float32],
+    features: Features,
     fit: npt.NDArray[np.intp],
     seed: int,
 ) -> _Memory:
@@ -519,8 +520,12 @@ def _memory_of(
     # File names only: a shared model must not tell where its maker keeps photos.
     table = table.assign(path=table["path"].map(base_name)).rename(columns={"path": "photo"})
     table["has_features"] = np.isin(np.arange(len(fit)), drawn)
-    values = np.empty((len(drawn), features.shape[1]), np.float16)
+    contents = [features.content[i] for i in fit]
+    table[CONTENT] = pd.array(
+        content_codes(photos["path"].iloc[fit].tolist(), contents), dtype="str"
+    )
+    values = np.empty((len(drawn), features.values.shape[1]), np.float16)
     # A few at a time: taken at once they would be copied as float32 first.
     for rows in np.array_split(np.arange(len(drawn)), -(-len(drawn) // 1000)):
-        values[rows] = features[fit[drawn[rows]]]
+        values[rows] = features.values[fit[drawn[rows]]]
     return _Memory(table.reset_index(drop=True), values)

@@ -36,6 +36,7 @@ NAMES = (
     "cross-validate",
     "compare-recipes",
     "calibrate",
+    "in-training",
     "vote",
     "evaluate",
     "levels",

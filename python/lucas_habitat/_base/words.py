@@ -63,6 +63,7 @@ NAMES = {
     "estimate_shares": Name("lucas_estimate_shares", "lucas-habitat shares"),
     "eunis_scheme": Name("lucas_eunis"),
     "evaluate": Name("lucas_evaluate", "lucas-habitat evaluate"),
+    "in_training": Name("lucas_in_training", "lucas-habitat in-training"),
     "labelling_saved": Name("lucas_labelling_saved", "--saved"),
     "lc1_codes": Name("lucas_codes"),
     "list_photos": Name("lucas_photos", "lucas-habitat list"),

@@ -190,6 +190,23 @@ def _calibrate(options: Namespace) -> int:
     return 0
 
 
+def _in_training_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--model", metavar="DIR", required=True, help="folder of a model")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} with the column in_training")
+
+
+def _in_training(options: Namespace) -> int:
+    from .._base.tables import count_lines
+
+    check_out(options.out)
+    table = lh.in_training(read_photos(options), options.model, **given(options, lh.in_training))
+    print_lines(count_lines(table["in_training"].value_counts()))
+    write(table, options.out)
+    return 0
+
+
 def _save(model: lh.HabitatModel, options: Namespace) -> None:
     from .._base.files import write_or_rescue
     from ..model import describe_model
@@ -231,5 +248,12 @@ COMMANDS = (
         _calibrate_options,
         _calibrate,
         ("calibrate", "save_model"),
+    ),
+    Command(
+        "in-training",
+        "tell whether photos, or their points, were trained on",
+        _in_training_options,
+        _in_training,
+        ("in_training",),
     ),
 )
