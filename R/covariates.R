@@ -21,6 +21,8 @@
 #' @param k Use the `k` nearest points.
 #' @param radius Use only points within this distance in metres, at least 1. With sites, `k`,
 #'   `radius` or both must be given.
+#' @param max_distance Metres from its nearest point beyond which a site has no value; `Inf` gives every
+#'   site one. By default the `radius` alone decides, and without one the points' own spacing: see below.
 #' @param drop Shares sum to one, so a linear model with an intercept cannot use all of them:
 #'   `"last"` leaves out the last class, a class or its column leaves out that one, `"none"` keeps all.
 #' @param transform `"ilr"` gives isometric log-ratios instead of shares, K - 1 columns for K classes.
@@ -35,8 +37,18 @@
 #'   left out, and counted in a warning. With `as = "raster"` a SpatRaster with these layers.
 #'
 #' `lucas_support()`: a data.frame with the same row names: `n_points` and `n_photos` (0 where nothing
-#' was found), `mean_distance` and `max_distance` of the points used (metres, not weighted; `NA`
+#' was found), `nearest_distance` (metres to the nearest point, also where it is too far to be used),
+#' `mean_distance` and `max_distance` of the points used (metres, not weighted; `NA`
 #' without points), `first_year` and `last_year`. For a raster, one row a cell.
+#' @section How far values hold:
+#' Without `radius` and `max_distance` a site has a value up to the distance from its nearest point
+#' within which 99 % of the points have as many others as the square root of their number (5 to 50; all,
+#' of 6 points or fewer). The limit is of the points' own making, as the threshold of the area of
+#' applicability is (Meyer & Pebesma 2021), but in metres. On a grid, and for points at random, it is one and
+#' a half to six times the mean spacing: sites between points keep their values, and so do sites as far
+#' outside the border of the sampled area. Between dense groups of points, each of more than the
+#' square root of all, sites have none. What a species needs is better said by `radius` or
+#' `max_distance`.
 #' @section Formulas:
 #' At a site with points at the distances \eqn{d_j} with the shares \eqn{p_{jk}}:
 #' \eqn{\sum_j d_j^{-2} p_{jk} / \sum_j d_j^{-2}}. Shares are divided by their sum in double precision
@@ -49,6 +61,10 @@
 #'
 #' Egozcue, J. J. et al. (2003). Isometric logratio transformations for compositional data analysis.
 #' Mathematical Geology 35, 279-300. \doi{10.1023/A:1023818214614}
+#'
+#' Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Estimating the area of applicability of
+#' spatial prediction models. Methods in Ecology and Evolution 12, 1620-1633.
+#' \doi{10.1111/2041-210X.13650}
 #'
 #' Martin-Fernandez, J. A. et al. (2003). Dealing with zeros and missing values in compositional data
 #' sets using nonparametric imputation. Mathematical Geology 35, 253-278.
@@ -68,7 +84,7 @@
 #' }
 #' @export
 lucas_covariates <- function(points, sites = NULL, crs = NULL, id = NULL, year = NULL, k = NULL,
-                             radius = NULL, drop = "last", transform = NULL,
+                             radius = NULL, max_distance = NULL, drop = "last", transform = NULL,
                              as = c("data.frame", "raster"), filename = "") {
   as <- match.arg(as)
   template <- if (inherits(sites, "SpatRaster")) sites

@@ -123,8 +123,9 @@ if located:
 # ## Covariates of a species distribution model
 #
 # Occurrences seldom lie where the survey's points do, so the proportions are needed at *your* sites: here
-# the mean of the three nearest points, weighted by the inverse of the squared distance. Shares sum to one,
-# so the last class is left out. `support()` tells what stands behind each row.
+# the mean of the three nearest points, weighted by the inverse of the squared distance. `max_distance` gives
+# sites no value whose nearest point is farther, in metres; `radius` uses only points within so many. Shares
+# sum to one, so the last class is left out. `support()` tells what stands behind each row.
 
 # %%
 if located:
@@ -132,7 +133,9 @@ if located:
     plots = [f"plot {i}" for i in range(1, len(near) + 1)]
     sites = pd.DataFrame({"plot": plots, "x": near["x"] + 1000, "y": near["y"] - 1000})
     year = "latest" if points["year"].notna().all() else None
-    proportions = lh.covariates(points, sites, crs="EPSG:3035", id="plot", year=year, k=3)
+    proportions = lh.covariates(
+        points, sites, crs="EPSG:3035", id="plot", year=year, k=3, max_distance=5000
+    )
     display(proportions)
 
 # %%

@@ -23,6 +23,12 @@ _ON_TOP = 1.0  # metres
 
 _FAR = 1e6  # metres; no site of a sound call is this far from every point
 
+_NEARLY_ALL = 0.99  # of the points tell how far apart points are; what is left may be misplaced
+
+_NEIGHBOURS = (5, 50)  # the fewest and the most neighbours whose distance tells it
+
+_MEASURED = 10_000  # points whose neighbours are measured, evenly chosen where there are more
+
 _PAIRS = 2_000_000  # site-point pairs held in memory at once, about 50 bytes each
 
 _DEGREES = (("lon", "lat"), ("longitude", "latitude"))
@@ -32,6 +38,7 @@ _METRES = (("x", "y"), ("easting", "northing"))
 SUPPORT = {
     "n_points": "int64",
     "n_photos": "int64",
+    "nearest_distance": "float64",
     "mean_distance": "float64",
     "max_distance": "float64",
     "first_year": "Int64",
@@ -60,6 +67,7 @@ def at_sites(
     id: str | None,
     k: int | None,
     radius: float | None,
+    max_distance: float | None,
 ) -> Shares:
     """Mean shares at sites; points and sites without a place are told of and left out."""
     index = _site_index(sites, id)
@@ -68,21 +76,65 @@ def at_sites(
     is_placed = ~np.isnan(position.lon)
     here = LonLat(position.lon[is_placed], position.lat[is_placed])
     nearest = np.full(len(sites), np.inf)
-    nearest[is_placed] = _nearest(points.tree, here, system, radius)
+    is_limited = radius is not None or max_distance is not None
+    nearest[is_placed] = _nearest(points.tree, here, system, is_limited=is_limited)
+    limit = _limit(points.tree, radius, max_distance, nearest[is_placed])
     values = np.full((len(sites), shares.shape[1]), np.nan)
     near = _interpolate(points, geocentric(*here), None if k is None else int(k), radius)
     values[is_placed] = near.shares
     support = near.support.set_axis(np.flatnonzero(is_placed)).reindex(range(len(sites)))
     support = support.fillna({"n_points": 0, "n_photos": 0}).set_axis(index)
 
-    is_lost = is_placed & (nearest > _FAR) & (radius is None)
+    is_lost = is_placed & (nearest > limit)
     values[is_lost] = np.nan
-    support.loc[index[is_lost], ["n_points", "n_photos"]] = 0
-    support.loc[index[is_lost], ["mean_distance", "max_distance"]] = np.nan
-    support.loc[index[is_lost], ["first_year", "last_year"]] = pd.NA
+    support.loc[is_lost, ["n_points", "n_photos"]] = 0
+    support.loc[is_lost, ["mean_distance", "max_distance"]] = np.nan
+    support.loc[is_lost, ["first_year", "last_year"]] = pd.NA
+    support["nearest_distance"] = np.where(is_placed, nearest, np.nan)
     is_alone = is_placed & np.isnan(values[:, 0]) & ~is_lost
-    _warn_of_sites(index, system, radius, nearest, ~is_placed, is_alone, is_lost)
+    gaps = _Gaps(nearest, ~is_placed, is_alone, is_lost)
+    is_own = max_distance is None  # a limit of the points' own
+    _warn_of_sites(index, system, radius, gaps, limit, is_own=is_own)
     return Shares(values, support)
+
+
+def spacing(places: Floats) -> float:
+    """Metres within which nearly all points (n x 3, geocentric) have about √n other points.
+
+    Infinite for points at one place. The neighbours are so many that a few plots side by side do
+    not pass for how far apart points are. Few points count all others, so that of 6 points or fewer
+    no site between them is farther from the nearest than this.
+    """
+    places = np.unique(np.round(places), axis=0)
+    n = len(places)
+    if n == 1:
+        return np.inf
+    neighbours = min(n - 1, int(np.clip(np.ceil(np.sqrt(n)), *_NEIGHBOURS)))
+    measured = places[:: -(-n // _MEASURED)]
+    distance = cKDTree(places).query(measured, k=[neighbours + 1])[
+        0
+    ]  # the first is the point itself
+    return float(np.quantile(distance, _NEARLY_ALL, method="lower"))
+
+
+def _limit(
+    tree: cKDTree, radius: float | None, max_distance: float | None, nearest: Floats
+) -> float:
+    """Metres from the nearest point beyond which a site has no value."""
+    if max_distance is not None:
+        return max_distance
+    if radius is not None:
+        return np.inf  # the radius does it
+    limit = spacing(np.asarray(tree.data))
+    if np.isfinite(limit):
+        return limit
+    if (nearest > _ON_TOP).any():
+        warn(
+            "All points lie at one place, which tells nothing of how far from it their values hold; "
+            f"sites up to {nearest.max() / 1000:,.1f} km away took them. "
+            f"{words.option('max_distance')} sets a limit."
+        )
+    return _FAR
 
 
 class _Placed(NamedTuple):
@@ -115,36 +167,53 @@ def _placed(table: pd.DataFrame, shares: Floats) -> _Placed:
     return _Placed(tree, shares[usable], table[usable])
 
 
+class _Gaps(NamedTuple):
+    """How far sites are from the nearest point, and which have no value, by reason."""
+
+    nearest: Floats  # metres
+    is_nowhere: npt.NDArray[np.bool_]
+    is_alone: npt.NDArray[np.bool_]  # no point within the radius
+    is_lost: npt.NDArray[np.bool_]  # every point beyond the limit
+
+
 def _warn_of_sites(
-    index: pd.Index,
-    system: CRS,
-    radius: float | None,
-    nearest: Floats,
-    is_nowhere: npt.NDArray[np.bool_],
-    is_alone: npt.NDArray[np.bool_],
-    is_lost: npt.NDArray[np.bool_],
+    index: pd.Index, system: CRS, radius: float | None, gaps: _Gaps, limit: float, *, is_own: bool
 ) -> None:
     """Name the sites whose rows are NaN, by reason."""
     reasons = []
-    if is_nowhere.any():
+    if gaps.is_nowhere.any():
         reasons.append(
-            f"{is_nowhere.sum()} have coordinates that are missing, infinite or outside "
-            f"{system.name} ({some(index[is_nowhere])})"
+            f"{gaps.is_nowhere.sum()} have coordinates that are missing, infinite or outside "
+            f"{system.name} ({some(index[gaps.is_nowhere])})"
         )
-    if is_alone.any():
+    if gaps.is_alone.any():
         reasons.append(
-            f"{is_alone.sum()} have no point within {radius:g} m ({some(index[is_alone])}), the "
-            f"nearest being {nearest[is_alone].min() / 1000:,.1f} km away"
+            f"{gaps.is_alone.sum()} have no point within {radius:g} m ({some(index[gaps.is_alone])}), the "
+            f"nearest being {gaps.nearest[gaps.is_alone].min() / 1000:,.1f} km away"
         )
-    if is_lost.any():
+    if gaps.is_lost.any():
+        far = gaps.nearest[gaps.is_lost] / 1000
         reasons.append(
-            f"{is_lost.sum()} are more than {_FAR / 1000:,.0f} km from every point "
-            f"({some(index[is_lost])}): are their coordinates swapped, or of another crs?"
+            f"{gaps.is_lost.sum()} are more than {limit / 1000:,.1f} km from every point "
+            f"({some(index[gaps.is_lost])}): typically {np.median(far):,.1f} km, at most {far.max():,.1f} km"
         )
-    if reasons:
-        warn(
-            f"Rows of {len(index)} sites that are {words.either('NaN', 'NA')}: {'; '.join(reasons)}."
+    if not reasons:
+        return
+    text = f"Rows of {len(index)} sites that are {words.either('NaN', 'NA')}: {'; '.join(reasons)}."
+    if gaps.is_lost.any() and is_own:
+        text += (
+            " The points' own spacing says how far their values hold; "
+            f"{words.option('max_distance')} sets another limit in metres."
         )
+    is_far = gaps.is_lost | gaps.is_alone
+    if is_far.any() and (is_far | gaps.is_nowhere).all():
+        text += (
+            f" All sites are far from every point: is crs ({system.name}) that of their "
+            "coordinates, are columns swapped, is a zone wrong?"
+        )
+    elif (gaps.nearest[is_far] > _FAR).any():
+        text += f" Those more than {_FAR / 1000:,.0f} km away may have their coordinates swapped."
+    warn(text)
 
 
 def _site_index(sites: pd.DataFrame, id: str | None) -> pd.Index:
@@ -224,7 +293,7 @@ def _numbers(column: pd.Series[Any], name: str) -> Floats:
     return numbers.to_numpy(dtype="float64", na_value=np.nan)
 
 
-def _nearest(tree: cKDTree, sites: LonLat, crs: CRS, radius: float | None) -> Floats:
+def _nearest(tree: cKDTree, sites: LonLat, crs: CRS, *, is_limited: bool) -> Floats:
     """Metres to the nearest point; refuse sites that all lie where only a wrong crs puts them.
 
     Without this, the k nearest points would be found from another continent all the same.
@@ -241,11 +310,11 @@ def _nearest(tree: cKDTree, sites: LonLat, crs: CRS, radius: float | None) -> Fl
                 f"Longitude and latitude of sites look swapped: as given, the nearest point is "
                 f"{distance.min() / 1000:,.0f} km away. Exchange the names of their columns."
             )
-    if radius is None:
+    if not is_limited:
         raise InputError(
             f"Every site is {distance.min() / 1000:,.0f} km or more from the nearest point, so crs "
-            f"({crs.name}) does not seem to be that of the sites' coordinates. If it is, give a "
-            f"radius."
+            f"({crs.name}) does not seem to be that of the sites' coordinates. If it is, give "
+            f"{words.arg('radius')} or {words.arg('max_distance')}."
         )
     return distance
 

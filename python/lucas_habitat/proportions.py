@@ -51,6 +51,7 @@ def covariates(
     year: int | str | None = None,
     k: int | None = None,
     radius: float | None = None,
+    max_distance: float | None = None,
     drop: str = "last",
     transform: str | None = None,
 ) -> pd.DataFrame:
@@ -87,6 +88,10 @@ def covariates(
     radius : float, optional
         Use only points within this distance in metres, at least 1. With sites, ``k``,
         ``radius`` or both must be given.
+    max_distance : float, optional
+        Metres from its nearest point beyond which a site has no value; ``inf`` gives every site
+        one. By default the ``radius`` alone decides, and without one the points' own spacing:
+        see Notes.
     drop : str
         Shares sum to one, so a linear model with an intercept cannot use all of them.
         ``"last"`` leaves out the last class, a class or its column leaves out that one,
@@ -132,6 +137,17 @@ def covariates(
     are right at the poles and the date line. They are shorter than the way over ground by less
     than 1e-4 of it below 100 km.
 
+    Without ``radius`` and ``max_distance`` a site has a value up to the distance from its nearest
+    point within which 99 % of the points have as many others as the square root of their number
+    (5 to 50; all, of 6 points or fewer). The limit is of the points' own making, as the
+    threshold of the area of applicability is (Meyer & Pebesma 2021), but in metres. So many
+    neighbours are counted because the nearest alone would take plots side by side for the spacing;
+    1 % are left out because points may be misplaced. On a grid, and for points at random, it is one
+    and a half to six times the mean spacing: sites between points keep their values, and so do sites as far
+    outside the border of the sampled area. Between dense groups of points, each of more
+    than the square root of all, sites have none (``benchmarks/reach.py``). Points at one place
+    have no spacing; sites up to 1,000 km away then take their values, with a warning.
+
     References
     ----------
     Shepard, D. (1968). A two-dimensional interpolation function for irregularly-spaced data.
@@ -140,6 +156,10 @@ def covariates(
     Egozcue, J. J., Pawlowsky-Glahn, V., Mateu-Figueras, G. & Barcelo-Vidal, C. (2003). Isometric
     logratio transformations for compositional data analysis. Mathematical Geology 35, 279-300.
     doi:10.1023/A:1023818214614
+
+    Meyer, H. & Pebesma, E. (2021). Predicting into unknown space? Estimating the area of
+    applicability of spatial prediction models. Methods in Ecology and Evolution 12, 1620-1633.
+    doi:10.1111/2041-210X.13650
 
     Martin-Fernandez, J. A., Barcelo-Vidal, C. & Pawlowsky-Glahn, V. (2003). Dealing with zeros
     and missing values in compositional data sets using nonparametric imputation. Mathematical
@@ -151,9 +171,9 @@ def covariates(
     >>> cov = covariates(
     ...     points, sites, crs="EPSG:4326", id="site", year="latest", k=5, radius=10_000
     ... )  # doctest: +SKIP
-    >>> support(cov)[["n_points", "mean_distance"]]  # doctest: +SKIP
+    >>> support(cov)[["n_points", "nearest_distance"]]  # doctest: +SKIP
     """
-    _check_arguments(sites, crs, id, k, radius, drop, transform)
+    _check_arguments(sites, crs, id, k, radius, max_distance, drop, transform)
     table = as_table(points)
     require_columns(table, ["point_id", "n_photos"], "points", _HINT)
     columns = probability_columns(table)
@@ -171,7 +191,7 @@ def covariates(
     if sites is None:
         at = _at_points(table, shares)
     else:
-        at = at_sites(table, shares, as_frame(sites), crs, id, k, radius)
+        at = at_sites(table, shares, as_frame(sites), crs, id, k, radius, max_distance)
     if transform:
         result = _log_ratio_columns(at)
     else:
@@ -186,6 +206,7 @@ def _check_arguments(
     id: str | None,
     k: int | None,
     radius: float | None,
+    max_distance: float | None,
     drop: str,
     transform: str | None,
 ) -> None:
@@ -198,7 +219,7 @@ def _check_arguments(
                 f"log-ratios have one column fewer than there are classes already. Leave drop out."
             )
     if sites is None:
-        options = {"crs": crs, "id": id, "k": k, "radius": radius}
+        options = {"crs": crs, "id": id, "k": k, "radius": radius, "max_distance": max_distance}
         needless = [name for name, value in options.items() if value is not None]
         if needless:
             raise InputError(
@@ -216,6 +237,8 @@ def _check_arguments(
         check_number("k", k, 1, whole=True)
     if radius is not None:
         check_number("radius", radius, 1, 2e7)
+    if max_distance is not None:
+        check_number("max_distance", max_distance, 1)
 
 
 def _warn_unless_calibrated(table: pd.DataFrame) -> None:
@@ -276,6 +299,7 @@ def support(covariates: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame, one row per row of ``covariates``, with the same index
         ``n_points`` and ``n_photos`` (whole numbers, 0 where nothing was found);
+        ``nearest_distance``, metres to the nearest point, also where it is too far to be used;
         ``mean_distance`` and ``max_distance`` of the points used, in metres, not weighted
         (0 where the row is a point itself, NaN without points); ``first_year`` and
         ``last_year`` of the points used (missing where unknown).
@@ -305,7 +329,8 @@ def support(covariates: pd.DataFrame) -> pd.DataFrame:
             f"{words.call('covariates')} made no row named {some(unknown)}. Ask for the support "
             f"before the {words.either('index is', 'row names are')} changed."
         )
-    table = pd.DataFrame({c: pd.Series(lists[c], dtype=kind) for c, kind in SUPPORT.items()})
+    columns = {c: kind for c, kind in SUPPORT.items() if c in lists}  # older files lack some
+    table = pd.DataFrame({c: pd.Series(lists[c], dtype=kind) for c, kind in columns.items()})
     chosen: pd.DataFrame = table.iloc[rows].set_axis(covariates.index)
     return chosen
 
@@ -434,6 +459,7 @@ def _at_points(table: pd.DataFrame, shares: Floats) -> Shares:
         {
             "n_points": np.where(is_empty, 0, 1),
             "n_photos": table["n_photos"].fillna(0).array,
+            "nearest_distance": distance,
             "mean_distance": distance,
             "max_distance": distance,
             "first_year": year,

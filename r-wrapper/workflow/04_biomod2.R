@@ -15,11 +15,13 @@ plots <- read.csv(if (length(file)) file[1] else
 points <- readRDS(file.path(out, "points.rds"))
 
 # LUCAS points are 2 km apart at best, and seldom where the sites are: a distance-weighted mean of
-# the points around each site. Choose a radius that fits the species, and look at the support.
+# the points around each site. Sites farther than max_distance from every point get no value (NA);
+# radius = 5000 would use only points within 5 km. Choose what fits the species and the points, and
+# look at the support. The drawn points are some 20 km apart.
 env <- lucas_covariates(points, sites = plots, crs = "EPSG:25832", id = names(plots)[1],
-                        year = "latest", k = 5, drop = "woody")
+                        year = "latest", k = 5, max_distance = 50000, drop = "woody")
 behind <- lucas_support(env)
-print(summary(behind[c("n_points", "mean_distance")]))
+print(summary(behind[c("n_points", "nearest_distance", "mean_distance")]))
 write.csv(data.frame(site = row.names(env), env, behind),
           file.path(out, "covariates.csv"), row.names = FALSE)
 cat("Covariates:", file.path(out, "covariates.csv"), "\n")
@@ -50,7 +52,8 @@ print(get_evaluations(models))
 print(get_variables_importance(models))
 
 # A model fitted on the table projects onto a raster with the same layer names:
-# lucas_covariates(points, sites = <SpatRaster>, k = 5, drop = "woody", as = "raster").
+# lucas_covariates(points, sites = <SpatRaster>, k = 5, max_distance = 50000, drop = "woody",
+#                  as = "raster").
 projection <- BIOMOD_Projection(
   bm.mod = models, proj.name = "sites", new.env = env[known, ],
   new.env.xy = plots[known, c("x", "y")], models.chosen = "all"

@@ -118,6 +118,25 @@ def test_from_photos_to_covariates(trained, capsys, ending):
     ]
 
 
+def test_covariates_at_sites_far_from_all_points(tmp_path, capsys):
+    points = pd.DataFrame({"point_id": ["43203210", "43223210"], "year": 2018, "n_photos": 5})
+    points = points.assign(p_cropland=[0.7, 0.1], p_grassland=[0.3, 0.9], calibrated=True)
+    points.to_csv(tmp_path / "points.csv", index=False)
+    sites = pd.DataFrame({"plot": ["in", "out"], "x": [4321000, 4621000], "y": 3210000})
+    sites.to_csv(tmp_path / "sites.csv", index=False)
+    command = ("covariates", tmp_path / "points.csv", "--sites", tmp_path / "sites.csv",
+               "--crs", "EPSG:3035", "--id", "plot", "--k", 2, "--out", tmp_path / "env.csv")  # fmt: skip
+    assert run(*command) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 are more than 2.0 km from every point (out)" in said
+    assert "--max-distance sets another limit in metres" in said
+    assert pd.read_csv(tmp_path / "env.csv")["p_cropland"].isna().tolist() == [False, True]
+    assert pd.read_csv(tmp_path / "env_support.csv")["nearest_distance"][1] > 290_000
+    assert run(*command, "--max-distance", "inf") == 0
+    assert "every point" not in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "env.csv")["p_cropland"].notna().all()
+
+
 def test_csv_and_parquet_hold_the_same_numbers(trained):
     for ending in ("csv", "parquet"):
         run("classify", trained / "photos.csv", "--model", trained / "model", "--out",

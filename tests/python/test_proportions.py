@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def test_a_path_is_read_like_the_table(tmp_path):
         crs="EPSG:4326",
         id="site",
         k=2,
+        max_distance=5000,
         drop="none",
     )
     # The nearest two of "mid": (0.7 + 0.1) / 2, (0.2 + 0.6) / 2, (0.1 + 0.3) / 2
@@ -355,7 +357,7 @@ def test_a_revisited_point_counts_once_at_a_site():
             revisited(), make_sites(), crs="EPSG:3035", k=9, year="latest", drop="none"
         )
     assert result["p_cropland"].tolist() == pytest.approx([0.35])
-    behind = support(result).drop(columns=["mean_distance", "max_distance"])
+    behind = support(result).filter(regex="^n_|_year$")
     assert behind.iloc[0].tolist() == [2, 7, 2015, 2018]
 
 
@@ -522,7 +524,7 @@ def test_missing_ids_are_refused():
 def test_no_sites_give_no_rows():
     result = covariates(make_points(), make_sites().iloc[:0], crs="EPSG:3035", k=1, drop="none")
     assert result.shape == (0, 2)
-    assert support(result).shape == (0, 6)
+    assert support(result).shape == (0, 7)
 
 
 # --- sites: coordinate columns ----------------------------------------------------------------
@@ -672,14 +674,14 @@ def test_points_without_coordinates_are_left_out_and_counted():
     # "00010002" is a plot number: 1 km E, 2 km N would lie in the tropics
     points = make_points(point_id=["00010002", "b"], x=[np.nan, 4322000.0], y=[np.nan, 3210000.0])
     with pytest.warns(LucasWarning, match="1 of 2 points have no usable coordinates .*: 00010002"):
-        result = covariates(points, make_sites(), crs="EPSG:3035", k=2, drop="none")
+        result = covariates(points, make_sites(), crs=3035, k=2, max_distance=5000, drop="none")
     assert result["p_cropland"].tolist() == pytest.approx([0.1])
 
 
 def test_points_without_photos_are_left_out_and_counted():
     points = make_points(n_photos=[0, 4], p_cropland=[np.nan, 0.1], p_grassland=[np.nan, 0.9])
     with pytest.warns(LucasWarning, match="1 of 2 points have no usable photo .* left out: a"):
-        result = covariates(points, make_sites(), crs="EPSG:3035", k=2, drop="none")
+        result = covariates(points, make_sites(), crs=3035, k=2, max_distance=5000, drop="none")
     assert result["p_cropland"].tolist() == pytest.approx([0.1])
 
 
@@ -813,7 +815,7 @@ def test_support_follows_a_selection_of_rows():
     chosen = result.loc[["b", "ab"], ["p_grassland"]]
     assert support(chosen)["n_photos"].tolist() == [4, 9]
     assert list(support(chosen).index) == ["b", "ab"]
-    assert support(result.sample(n=9, replace=True, random_state=1)).shape == (9, 6)
+    assert support(result.sample(n=9, replace=True, random_state=1)).shape == (9, 7)
 
 
 def test_support_has_its_types():
@@ -821,6 +823,7 @@ def test_support_has_its_types():
     assert kinds == {
         "n_points": "int64",
         "n_photos": "int64",
+        "nearest_distance": "float64",
         "mean_distance": "float64",
         "max_distance": "float64",
         "first_year": "Int64",
@@ -872,10 +875,162 @@ def test_support_after_a_new_index_is_refused():
 def test_single_sites_far_from_all_points_are_nan_and_named():
     """One of two sites has its coordinates swapped; the other is sound."""
     sites = pd.DataFrame({"x": [4320000.0, 3210000.0 - 2e6], "y": [3210000.0, 4320000.0]})
-    with pytest.warns(LucasWarning, match=r"1 are more than 1,000 km from every point \(1\)"):
+    with pytest.warns(
+        LucasWarning,
+        match=r"1 are more than 2.0 km from every point \(1\): .*"
+        r"more than 1,000 km away may have their coordinates swapped",
+    ):
         result = covariates(make_points(), sites, crs=3035, k=1, drop="none")
     assert result.isna().all(axis=1).tolist() == [False, True]
     assert support(result)["n_points"].tolist() == [1, 0]
+    assert support(result)["nearest_distance"].tolist() == pytest.approx([0, 3.302e6], rel=1e-3)
+
+
+# --- sites outside the sampled area -----------------------------------------------------------
+
+
+def spread(n, kind, seed=3, side=100_000.0):
+    """Places of points on a square of 100 km, in metres from its corner."""
+    rng = np.random.default_rng(seed)
+    if kind == "grid":
+        steps = np.arange(round(n**0.5)) + 0.5
+        return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) / len(steps) * side
+    if kind == "plots of 5":  # five plots within some 100 m, at places at random
+        middles = rng.uniform(0, side, (n // 5, 2)).repeat(5, axis=0)
+        return middles + rng.normal(0, 50, middles.shape)
+    if kind == "mostly west":  # 95 % of the points in a fifth of the area
+        places = rng.uniform(0, side, (n, 2))
+        is_west = rng.uniform(size=n) < 0.95
+        places[:, 0] = np.where(is_west, places[:, 0] / 5, side / 5 + places[:, 0] * 0.8)
+        return places
+    return rng.uniform(0, side, (n, 2))
+
+
+def points_at(places):
+    n = len(places)
+    return make_points(
+        point_id=[f"q{i}" for i in range(n)],
+        year=[2018] * n,
+        n_photos=[5] * n,
+        x=4.3e6 + places[:, 0],
+        y=3.2e6 + places[:, 1],
+        p_cropland=[0.5] * n,
+        p_grassland=[0.5] * n,
+    )
+
+
+@pytest.mark.parametrize("n", [5, 10, 30, 100, 900])
+@pytest.mark.parametrize("kind", ["grid", "random", "plots of 5", "mostly west"])
+def test_sites_between_points_keep_their_values(kind, n):
+    places = spread(n, kind)
+    rng = np.random.default_rng(4)
+    # Mixtures of three points are places between them.
+    corners = rng.integers(0, len(places), (2000, 3))
+    mixed = np.einsum("sc,scd->sd", rng.dirichlet(np.ones(3), 2000), places[corners])
+    sites = make_sites(4.3e6 + mixed[:, 0], 3.2e6 + mixed[:, 1])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Rows of 2000 sites that are NaN")
+        result = covariates(points_at(places), sites, crs=3035, k=5, drop="none")
+    assert result["p_cropland"].isna().mean() <= 0.005
+
+
+@pytest.mark.parametrize("n", [10, 30, 100, 900])
+@pytest.mark.parametrize("kind", ["grid", "random", "plots of 5"])
+def test_sites_far_outside_have_no_values(kind, n):
+    places = spread(n, kind)
+    sites = make_sites(4.3e6 + np.array([50_000.0, 500_000.0]), [3.25e6] * 2)
+    with pytest.warns(
+        LucasWarning, match=r"1 are more than \d+\.\d km from every point \(1\)"
+    ) as said:
+        result = covariates(points_at(places), sites, crs=3035, k=5, drop="none")
+    assert result["p_cropland"].isna().tolist() == [False, True]
+    assert "max_distance= sets another limit" in str(said[0].message)
+    behind = support(result)
+    assert behind["n_points"].tolist()[1] == 0
+    assert behind["nearest_distance"][1] > 390_000  # the square's east side is 400 km away
+    limit = float(re.search(r"than ([\d.]+) km", str(said[0].message))[1]) * 1000
+    assert limit <= 6 * 100_000 / n**0.5  # the mean spacing
+
+
+def test_misplaced_points_do_not_move_the_limit():
+    places = spread(200, "random")
+    limit = interpolation.spacing(np.column_stack([places, np.zeros(200)]))
+    places[0] = [5e6, 5e6]
+    assert interpolation.spacing(np.column_stack([places, np.zeros(200)])) <= 1.05 * limit
+
+
+def test_plots_on_one_spot_are_one_place():
+    places = np.column_stack([spread(30, "random"), np.zeros(30)])
+    assert interpolation.spacing(places.repeat(60, axis=0)) == interpolation.spacing(places)
+
+
+def test_the_limit_of_many_points_is_that_of_all_of_them(monkeypatch):
+    places = np.column_stack([spread(5000, "random"), np.zeros(5000)])
+    whole = interpolation.spacing(places)
+    monkeypatch.setattr(interpolation, "_MEASURED", 1000)
+    assert interpolation.spacing(places) == pytest.approx(whole, rel=0.1)
+
+
+def test_a_wrong_zone_is_named_as_the_likely_cause():
+    # Points in 100 km around 10 E, 52 N; their sites in UTM 32, said to be of UTM 33: 400 km east.
+    points = points_at(spread(100, "random"))
+    sites = make_sites([560_000.0, 600_000.0, 640_000.0], [5_770_000.0] * 3)
+    assert covariates(points, sites, crs=25832, k=5, drop="none").notna().all(axis=None)
+    with pytest.warns(
+        LucasWarning, match=r"3 are more than .* All sites are far .* is crs .*33N"
+    ) as said:
+        result = covariates(points, sites, crs=25833, k=5, drop="none")
+    assert result.isna().all(axis=None)
+    assert "a zone wrong" in str(said[0].message)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_missing"),
+    [
+        ({"k": 2, "max_distance": 9_000}, True),
+        ({"k": 2, "max_distance": 11_000}, False),
+        ({"k": 2, "max_distance": float("inf")}, False),
+        ({"radius": 20_000}, False),
+        ({"radius": 20_000, "max_distance": 9_000}, True),
+    ],
+)
+def test_max_distance_and_radius_say_otherwise(options, is_missing):
+    sites = make_sites([4321000.0, 4332000.0], [3210000.0] * 2)  # the second 10 km from the nearest
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        result = covariates(make_points(), sites, crs=3035, drop="none", **options)
+    assert result["p_cropland"].isna().tolist() == [False, is_missing]
+    assert len(said) == is_missing
+    if is_missing:
+        assert "1 are more than 9.0 km from every point (1)" in str(said[0].message)
+        assert "spacing" not in str(said[0].message)
+
+
+def test_points_at_one_place_have_no_spacing():
+    points = make_points(x=[4321000.0] * 2)
+    sites = make_sites([4321000.0, 4621000.0], [3210000.0] * 2)
+    with pytest.warns(
+        LucasWarning, match=r"at one place, .* up to 300.0 km away .*max_distance= sets"
+    ):
+        result = covariates(points, sites, crs=3035, k=2, drop="none")
+    assert result.notna().all(axis=None)
+
+
+@pytest.mark.parametrize("value", [0, -5, float("nan"), "5 km", True])
+def test_max_distance_is_checked(value):
+    with pytest.raises(InputError, match="max_distance must be a number, at least 1"):
+        covariates(make_points(), make_sites(), crs=3035, k=1, max_distance=value)
+
+
+def test_max_distance_needs_sites():
+    with pytest.raises(InputError, match="max_distance cannot be given without sites"):
+        covariates(make_points(), max_distance=1000)
+
+
+def test_support_of_a_file_of_an_earlier_version_has_what_it_noted():
+    result = three_sites()
+    del result.attrs["lucas_support"]["nearest_distance"]
+    assert list(support(result))[:3] == ["n_points", "n_photos", "mean_distance"]
 
 
 def test_sites_without_a_point_hear_how_far_the_nearest_is():

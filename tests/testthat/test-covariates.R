@@ -219,3 +219,17 @@ test_that("the demo's points become covariates", {
                  "lucas_calibrate\\(\\)")
   expect_setequal(row.names(env), points$point_id)
 })
+
+test_that("sites far outside the sampled area have no values, and a wrong zone is named", {
+  skip_without_core()
+  points <- made_points(300)
+  sites <- data.frame(x = c(4260000, 4760000), y = 3546000, row.names = c("in", "out"))
+  expect_warning(env <- lucas_covariates(points, sites, crs = 3035, k = 5, drop = "woody"),
+                 "1 are more than .* km from every point \\(out\\): .*max_distance sets another limit")
+  expect_identical(is.na(env$p_cropland), c(FALSE, TRUE))
+  expect_gt(lucas_support(env)["out", "nearest_distance"], 1e5)
+  anyway <- lucas_covariates(points, sites, crs = 3035, k = 5, max_distance = Inf, drop = "woody")
+  expect_false(anyNA(anyway))
+  expect_warning(lucas_covariates(points, sites["out", ], crs = 3035, k = 5, drop = "woody"),
+                 "All sites are far from every point: is crs .* a zone wrong")
+})

@@ -185,6 +185,12 @@ def _covariates_options(parser: ArgumentParser) -> None:
     add("--year", type=number_or_text, help="2018, latest or '<=2018'")
     add("--k", type=int, help="nearest points a site takes")
     add("--radius", type=float, help="metres within which points count")
+    add(
+        "--max-distance",
+        type=float,
+        metavar="METRES",
+        help="from its nearest point beyond which a site has no value; else the points' spacing tells",
+    )
     add("--drop", help="last, none or a class")
     add("--transform", choices=TRANSFORMS, help="log-ratios instead of shares")
 
