@@ -21,14 +21,15 @@ import pandas as pd
 import pytest
 from survey_server import JPEG, PHOTOS, Handler, Server, jpeg
 
-from lucas_habitat.errors import InputError, LucasError
+from lucas_habitat.downloads import server as downloads_server
+from lucas_habitat.errors import DownloadError, InputError, LucasError
 from lucas_habitat.survey import journal
 from lucas_habitat.survey import photos as fetching
 from lucas_habitat.survey import server as survey_server
 from lucas_habitat.survey.credit import credit
 from lucas_habitat.survey.photos import download_photos
 from lucas_habitat.survey.selection import select_points
-from lucas_habitat.survey.server import DownloadError, photo_url
+from lucas_habitat.survey.server import photo_url
 from lucas_habitat.survey.table_files import download_table
 from lucas_habitat.survey.tables import read_survey
 
@@ -44,7 +45,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(survey_server, "_BACKOFF", 0.01)
+    monkeypatch.setattr(downloads_server, "_BACKOFF", 0.01)
 
 
 def points(n=1, year=2018, nuts0="UK", **columns):
@@ -420,7 +421,7 @@ def test_retry_after_may_be_a_date_and_is_bounded(tmp_path, server):
 def test_backoff_grows():
     waits = []
 
-    class Pace(survey_server.Pace):
+    class Pace(downloads_server.Pace):
         def sleep(self, seconds):
             waits.append(seconds)
 
@@ -428,10 +429,10 @@ def test_backoff_grows():
             pass
 
     def fails():
-        raise survey_server.FaultError("server error", "", again=True)
+        raise downloads_server.FaultError("server error", "", again=True)
 
-    with pytest.raises(survey_server.FaultError):
-        survey_server.persist(fails, Pace(1), 4)
+    with pytest.raises(downloads_server.FaultError):
+        downloads_server.persist(fails, Pace(1), 4)
     for done, seconds in enumerate(waits):
         assert 0.005 * 2**done <= seconds <= 0.015 * 2**done
     assert len(waits) == 4
@@ -657,7 +658,8 @@ CHILD = """
 import sys, warnings
 import pandas as pd
 warnings.simplefilter("ignore")
-from lucas_habitat.survey import photos, server
+from lucas_habitat.downloads import server
+from lucas_habitat.survey import photos
 server._BACKOFF = 0.01
 table = pd.read_csv(sys.argv[1], dtype={"point_id": "str"})
 photos.download_photos(

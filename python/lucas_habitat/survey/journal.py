@@ -6,16 +6,13 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from .._base.tables import read_table, require_columns, write_table
-from ..errors import DownloadError, LucasError
+from ..downloads.places import writing
 
 MANIFEST, JOURNAL = "downloads.parquet", "downloads.jsonl"
 
@@ -119,45 +116,3 @@ def write_manifest(root: Path) -> None:
 def photo_place(root: Path, photo: str) -> Path:
     """Where a photo lies in the folder."""
     return root.joinpath(*photo.split("/"))
-
-
-def part_path(place: Path) -> Path:
-    """The unfinished file beside a finished one."""
-    return place.with_name(f".{place.name}.part")
-
-
-@contextmanager
-def one_run(lock: Path, what: str) -> Iterator[None]:
-    """Hold a lock file while a run writes, and refuse a second run at once.
-
-    The system lets go of the lock when a process dies, however it dies.
-    """
-    file_lock = FileLock(lock)
-    with writing(lock.parent):
-        try:
-            file_lock.acquire(timeout=0)
-        except Timeout:
-            raise DownloadError(
-                f"Another run is fetching {what}. One run at a time: wait until it has ended, or "
-                "fetch to another place."
-            ) from None
-    try:
-        yield
-    finally:
-        file_lock.release()
-
-
-@contextmanager
-def writing(root: Path) -> Iterator[None]:
-    """Turn an OSError while writing into a DownloadError that tells what is full or forbidden."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, LucasError):
-            raise
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-        raise DownloadError(
-            f"The disk of {root} is full. What was fetched is kept: free some space and run again."
-            if full
-            else f"Cannot write to {root}: {error}. What was fetched is kept."
-        ) from error

@@ -24,6 +24,17 @@ from .._base.files import file_sha256, full_path
 from .._base.progress import Progress, report
 from .._base.tables import as_frame, require_columns, tidy_types
 from .._base.types import Table
+from ..downloads.places import one_run, part_path, writing
+from ..downloads.server import (
+    LOCAL,
+    FaultError,
+    Pace,
+    check_url,
+    open_client,
+    open_response,
+    persist,
+    stated_length,
+)
 from ..errors import InputError, PhotoError, inform
 from ..images.decode import decode_photo
 from ..photos import list_photos
@@ -34,26 +45,11 @@ from .journal import (
     FINAL,
     LOCK,
     Journal,
-    one_run,
-    part_path,
     photo_place,
     read_records,
     write_manifest,
-    writing,
 )
-from .server import (
-    BASE,
-    LOCAL,
-    FaultError,
-    Pace,
-    check_url,
-    in_threads,
-    open_client,
-    open_response,
-    persist,
-    photo_path,
-    stated_length,
-)
+from .server import BASE, in_threads, photo_path
 
 __all__ = ["download_photos"]
 
