@@ -15,8 +15,9 @@
 #' latest when the page ends. A process that is killed cannot do so: the next start, a minute later or
 #' more, deletes what it left.
 #'
-#' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model. `NULL`
-#'   means a demo model, trained on drawn photos at first use (a minute or two) and kept in the cache.
+#' @param model What [lucas_train()] or [lucas_load()] returned, or a folder, zip or address that
+#'   [lucas_load()] takes. `NULL` means a demo model, trained on drawn photos at first use (a minute or
+#'   two) and kept in the cache.
 #' @param port Of 127.0.0.1, 1024 to 65535; `NULL` is the first free one from 7860.
 #' @param corrections The review table, a `.csv` file; it is made with the first correction, its photos
 #'   beside it.

@@ -5,7 +5,8 @@
 #'
 #' @param photos A photo table (data.frame), a character vector of files, one file, one folder, or
 #'   anything else [lucas_photos()] takes.
-#' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
+#' @param model What [lucas_train()] or [lucas_load()] returned, or a folder, zip or address that
+#'   [lucas_load()] takes.
 #' @param batch_size Photos computed at a time; `NULL`: what suits the device.
 #' @inheritParams lucas_train
 #' @param precision `NULL` for the model's own; or `"auto"`, `"float32"` (the same answer on every

@@ -19,12 +19,20 @@ model_from_core <- function(x, folder = NULL) {
 #' read into Python again at its next use.
 #'
 #' @param model What [lucas_train()], [lucas_calibrate()] or [lucas_load()] returned.
-#' @param folder The model's folder.
+#' @param folder The model's folder. `lucas_load()`, and every function that takes a model, also takes a zip
+#'   that [lucas_share_model()] wrote, or where a model lies: `"https://....zip"`, a record of Zenodo's
+#'   `"doi:10.5281/zenodo.<number>"` (with several zips, `"doi:10.5281/zenodo.<number>/<name>.zip"`), or a
+#'   repository of Hugging Face's hub, `"hf://<owner>/<name>"` or `"hf://<owner>/<name>@<revision>"`. Each
+#'   may end in `#sha256=<checksum>`. What was fetched is kept in the cache and never asked for again;
+#'   [lucas_cache_clear()] lets go of it.
 #' @param overwrite Replace a model that is there. Anything else is never replaced.
+#' @param sha256 The checksum of the zip; another file is refused. `NULL`: none is known.
+#' @param verbose Whether a progress bar is shown while a model is fetched.
 #'
 #' @return `lucas_save()`: the model, invisibly, knowing its `folder`. `lucas_load()`: the model, an
 #'   object of the class `lucas_model`. Every file is checked against the card; a folder that is
-#'   missing, damaged, foreign or newer is an error of the class `lucas_model_error`.
+#'   missing, damaged, foreign or newer is an error of the class `lucas_model_error`; a model that cannot be
+#'   fetched, or is not what its checksum says, one of the class `lucas_download_error`.
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   photos <- lucas_demo_photos(tempfile("photos"), n_points = 8, size = c(320, 240))
@@ -42,10 +50,10 @@ lucas_save <- function(model, folder, overwrite = FALSE) {
 
 #' @rdname lucas_save
 #' @export
-lucas_load <- function(folder) {
+lucas_load <- function(folder, sha256 = NULL, verbose = TRUE) {
   folder <- check_folder_name(folder, "folder")
-  model <- call_core("load_model", captured())
-  model$folder <- folder
+  model <- call_core("load_model", captured(), verbose)
+  if (dir.exists(folder)) model$folder <- folder
   model
 }
 

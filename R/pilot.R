@@ -35,8 +35,8 @@
 #' @param validation_split Share of the other points held out to calibrate the model; 0 for none.
 #' @param arch,recipe As in [lucas_train()].
 #' @param training A list of further arguments of [lucas_train()], such as `list(epochs = 20)`.
-#' @param model A trained model, or its folder, to be tested on all photos instead of training one on
-#'   some; points it was trained on do not count. Then `test_size`, `validation_split`, `arch`, `recipe` and `training` are not used.
+#' @param model A trained model, or a folder, zip or address that [lucas_load()] takes, to be tested on all
+#'   photos instead of training one on some; points it was trained on do not count. Then `test_size`, `validation_split`, `arch`, `recipe` and `training` are not used.
 #' @param photos Labelled photos of your own, a photo table or anything [lucas_photos()] takes, instead of
 #'   the survey's. Where they have a `split`, the model is trained on all but its `"test"` rows and tested on
 #'   these; else `test_size` of the points is drawn. Classes are the column `habitat` or folders, or `scheme`

@@ -58,7 +58,8 @@ class_styles <- function(classes) {
 #'   which takes doubt for change. At most twelve transitions are drawn, the largest; points that
 #'   stayed what they were are not.
 #'
-#' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
+#' @param model What [lucas_train()] or [lucas_load()] returned, or a folder, zip or address that
+#'   [lucas_load()] takes.
 #' @param evaluation What [lucas_evaluate()] returned.
 #' @param comparison What [lucas_compare_recipes()] returned.
 #' @param predictions What [lucas_classify()] returned for labelled photos, or such a file;

@@ -9,7 +9,7 @@
 #'   `lucas-habitat demo` writes it: `predictions.csv` and, where they are, `points.csv` and `model/`.
 #'   Without labels the page has no accuracy, and says so.
 #' @param out The page; an earlier one is replaced.
-#' @param model The model, or its folder; without one the page says nothing of training.
+#' @param model The model, or where [lucas_load()] finds it; without one the page says nothing of training.
 #' @param points What [lucas_vote()] returned, or its file. By default the photos vote by majority.
 #' @param title Of the page; default "Habitats from ground photos".
 #' @param class_shares The classes' shares of the land, as in [lucas_evaluate()]: the points' figures, such as

@@ -21,10 +21,10 @@ several <- function(x) {
   if (is.null(x)) list() else x
 }
 
-# Whole paths; an address such as "s3://bucket/photos/" is one already.
+# Whole paths; an address such as "s3://bucket/photos/" or "doi:10.5281/zenodo.1234" is one already.
 file_path <- function(x) {
   x <- enc2utf8(x)
-  here <- !grepl("^[A-Za-z][A-Za-z0-9+.-]+://", x)
+  here <- !grepl("^([a-z][a-z0-9+.-]+://|doi:)", x, ignore.case = TRUE)
   x[here] <- enc2utf8(normalizePath(path.expand(x[here]), mustWork = FALSE))
   x
 }
@@ -128,8 +128,8 @@ integer64_text <- function(x) {
 model_argument <- function(model) {
   if (is.character(model) && length(model) == 1L && !is.na(model)) return(file_path(model))
   if (!inherits(model, "lucas_model")) {
-    stop_lucas("input", "model must be what lucas_train() or lucas_load() returned, or the folder ",
-               "of a saved model; got ", describe(model), ".")
+    stop_lucas("input", "model must be what lucas_train() or lucas_load() returned, or the folder, zip or ",
+               "address of a model; got ", describe(model), ".")
   }
   bridge <- python_bridge()
   if (!bridge$has_model(model$id)) {

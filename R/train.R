@@ -108,7 +108,8 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
 #' where all classes are equally common, and [lucas_adjust_shares()] puts them right elsewhere. Without calibration probabilities are
 #' scores, not proportions.
 #'
-#' @param model What [lucas_train()] or [lucas_load()] returned, or the folder of a saved model.
+#' @param model What [lucas_train()] or [lucas_load()] returned, or a folder, zip or address that
+#'   [lucas_load()] takes.
 #' @param photos Labelled photos: a photo table, or anything [lucas_photos()] takes.
 #' @inheritParams lucas_train
 #' @param closeups Whether close-ups (direction C) count.

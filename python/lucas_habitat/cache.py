@@ -544,9 +544,9 @@ def _limit() -> float:
     return value * 1e9
 
 
-#: What the limit may delete file by file, and all that is kept: the page's demo model too.
+#: What the limit may delete file by file; and all that is kept, such as models that others shared.
 _LIMITED = ("features", "files", "networks")
-_ALL = (*_LIMITED, "app-demo")
+_ALL = (*_LIMITED, "app-demo", "models")
 
 
 class _File(NamedTuple):

@@ -62,7 +62,7 @@ def calibrate(
 
     Parameters
     ----------
-    model : HabitatModel or path
+    model : HabitatModel, path or address
     photos : pandas.DataFrame, path or list of paths
         Labelled photos.
     closeups : bool, default False
@@ -88,7 +88,7 @@ def calibrate(
     Guo et al. 2017, On Calibration of Modern Neural Networks, ICML.
     Platt 1999, Probabilistic outputs for support vector machines (what n cases can show).
     """
-    model = as_model(model)
+    model = as_model(model, progress)
     table = leave_out_closeups(as_photos(photos), closeups)
     is_usable = table["habitat"].isin(model.classes)
     if is_usable.any() and not is_usable.all():

@@ -88,8 +88,8 @@ def classify(
     ----------
     photos : pandas.DataFrame, path or list of paths
         A photo table, or anything `list_photos` takes.
-    model : HabitatModel or path
-        A model, or the folder of a saved one.
+    model : HabitatModel, path or address
+        A model, or a folder, zip or address that `load_model` takes.
     batch_size : int, optional
         Photos computed at a time, at least 1; default: what suits the device.
     device : str, default "auto"
@@ -168,7 +168,7 @@ def classify(
     _check_run_only(engine, address, out, retry)
     if out is not None:
         check_predictions_out(out)
-    model = as_model(model)
+    model = as_model(model, progress)
     if flag_unlike and not len(model.training_features):
         raise InputError(
             "The model keeps no features of its training photos to compare with; leave "

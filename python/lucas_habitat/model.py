@@ -13,7 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
-from ._base.cards import CalibrationCard, Card, PointCalibrationCard, TrainingSummary
+from ._base.cards import (
+    CalibrationCard,
+    Card,
+    PointCalibrationCard,
+    SharedCard,
+    TrainingSummary,
+    one_line,
+)
 from ._base.types import Floats
 from ._base.version import __version__, library_versions
 from .engines import Target
@@ -79,6 +86,8 @@ class HabitatModel:
         Of what it was trained with.
     levels : pandas.DataFrame or None
         What stands above the classes, as `class_levels` gives it; None where nothing does.
+    shared : dict or None
+        Title, licence, authors and credit of a model that was shared; see `share_model`.
     """
 
     classes: list[str]
@@ -94,6 +103,7 @@ class HabitatModel:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
     levels: pd.DataFrame | None = None
+    shared: SharedCard | None = None
 
     @property
     def temperature(self) -> float:
@@ -127,7 +137,7 @@ class HabitatModel:
     def card(self) -> Card:
         """Everything needed to trust and repeat the model, as plain values."""
         last = self.history.iloc[-1].to_dict() if len(self.history) else {}
-        return {
+        card: Card = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "lucas_habitat": __version__,
@@ -146,6 +156,9 @@ class HabitatModel:
             "metrics": {str(k): None if pd.isna(v) else float(v) for k, v in last.items()},
             "versions": self.versions,
         }
+        if self.shared is not None:
+            card["shared"] = self.shared
+        return card
 
     def __repr__(self) -> str:
         return words.in_python(describe_model(self))
@@ -180,7 +193,7 @@ def describe_model(model: HabitatModel) -> str:
             if k != "epoch" and not pd.isna(last[k])
         ]
         lines.append(f"  last epoch   {', '.join(shown)}")
-    return "\n".join([*lines, *_calibration_lines(model)])
+    return "\n".join([*lines, *_calibration_lines(model), *_shared_lines(model)])
 
 
 def describe_fitting(training: TrainingSummary) -> str:
@@ -242,7 +255,22 @@ def _learned_lines(points: PointCalibrationCard) -> list[str]:
     ]
 
 
-#: A model, or the folder that holds one.
+def _shared_lines(model: HabitatModel) -> list[str]:
+    """Who shared a model, and what that asks of its users."""
+    if not model.shared:
+        return []
+    shared = model.shared
+    lines = [
+        f"  shared by    {one_line(', '.join(shared['authors']))}; licence {one_line(shared['licence'])}"
+    ]
+    if not shared["names_points"]:
+        lines.append(
+            "  test it on   points of your own: it does not name those that it was trained on"
+        )
+    return lines
+
+
+#: A model, or the folder, zip or address that holds one.
 Model = HabitatModel | str | os.PathLike[str]
 
 

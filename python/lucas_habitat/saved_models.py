@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ._base import words
-from ._base.cards import Card, check_card, read_card
+from ._base.cards import Card, check_card, one_line, read_card
 from ._base.checks import check_choice
 from ._base.choices import PRECISIONS
 from ._base.classes import column_names
@@ -33,6 +34,8 @@ from ._base.files import (
     write_json,
     writing,
 )
+from ._base.model_files import CARD, FEATURES, FILES, HISTORY, MOST_BYTES, PHOTOS, WEIGHTS
+from ._base.progress import Progress
 from ._base.tables import EXACT, require_columns
 from ._base.tree import FINEST, levels_of
 from ._base.version import __version__
@@ -40,28 +43,21 @@ from .engines import Target
 from .errors import InputError, LucasError, ModelError, inform
 from .images.decode import preprocessing_from
 from .model import FORMAT, FORMAT_VERSION, HabitatModel, Model, describe_model
+from .model_sources import (
+    KeptModel,
+    ModelAddress,
+    forget,
+    kept_model,
+    local_zip,
+    model_address,
+    unpack,
+)
 from .networks.arrays import Arrays, check_head
 from .networks.files import check_finite, read_rows, read_tensors
 from .networks.stored import StoredBackbone
 from .point_calibration import check_calibration
 
 __all__ = ["load_model", "save_model"]
-
-_CARD = "card.json"
-
-_WEIGHTS = "model.safetensors"
-
-_FEATURES = "training_features.npy"
-
-_PHOTOS = "training_photos.csv"
-
-_HISTORY = "history.csv"
-
-_FILES = (_WEIGHTS, _FEATURES, _PHOTOS, _HISTORY)
-
-#: Bytes that a file may have, so that a folder from elsewhere takes neither all memory nor a day to hash:
-#: networks several times as large as any of timm's, features of 20,000 photos, five million photos.
-_MOST_BYTES = {_WEIGHTS: 16 << 30, _FEATURES: 4 << 30, _PHOTOS: 1 << 30, _HISTORY: 1 << 26}
 
 
 def save_model(
@@ -122,7 +118,7 @@ def _remove_leftovers(folder: Path, now: float) -> None:
     for new in folder.parent.glob(f".{glob.escape(folder.name)}-????????"):
         with suppress(OSError):
             files = list(new.iterdir())
-            is_ours = all(f.name in (*_FILES, _CARD) or f.name.startswith(".") for f in files)
+            is_ours = all(f.name in (*FILES, CARD) or f.name.startswith(".") for f in files)
             last = max(path.stat().st_mtime for path in (new, *files))
             if is_ours and now - last > ABANDONED and not _old_beside(new).exists():
                 shutil.rmtree(new, ignore_errors=True)
@@ -156,7 +152,7 @@ def _recovered(folder: Path) -> Path:
     if folder.exists():
         return folder
     for new in map(_new_beside, _olds_of(folder)):
-        if (new / _CARD).is_file():
+        if (new / CARD).is_file():
             try:
                 os.replace(new, folder)
             except OSError:  # another program was first, or here nothing may be written
@@ -185,7 +181,7 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
     folder = full_path(folder)
     _recovered(folder)
     if is_occupied(folder):
-        if not (folder / _CARD).is_file():
+        if not (folder / CARD).is_file():
             raise InputError(
                 f"{folder} exists and holds no model; it is left as it is. Give another folder."
             )
@@ -206,23 +202,37 @@ def _write_folder(model: HabitatModel, folder: Path) -> None:
         for part, weights in parts.items()
         for name, value in weights.items()
     }
-    save_tensors(tensors, folder / _WEIGHTS, {"classes": json.dumps(list(model.classes))})
-    np.save(folder / _FEATURES, model.training_features, allow_pickle=False)
-    model.training_photos.to_csv(folder / _PHOTOS, index=False, encoding="utf-8")
-    model.history.to_csv(folder / _HISTORY, index=False)
-    for name in (_FEATURES, _PHOTOS, _HISTORY):
+    save_tensors(tensors, folder / WEIGHTS, {"classes": json.dumps(list(model.classes))})
+    np.save(folder / FEATURES, model.training_features, allow_pickle=False)
+    model.training_photos.to_csv(folder / PHOTOS, index=False, encoding="utf-8")
+    model.history.to_csv(folder / HISTORY, index=False)
+    for name in (FEATURES, PHOTOS, HISTORY):
         flush_file(folder / name)
     card = model.card()
-    card["files"] = {name: file_sha256(folder / name) for name in _FILES}
-    write_json(card, folder / _CARD)
+    card["files"] = {name: file_sha256(folder / name) for name in FILES}
+    write_json(card, folder / CARD)
 
 
-def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
-    """Load a saved model.
+def load_model(
+    folder: str | os.PathLike[str], *, sha256: str | None = None, progress: Progress = True
+) -> HabitatModel:
+    """Load a saved model, or one that somebody shared.
+
+    Every function that takes a model takes what this takes as ``folder``.
 
     Parameters
     ----------
-    folder : path
+    folder : path or address
+        The folder of a saved model; a zip that `share_model` wrote; or where one lies:
+        ``https://....zip``, a record of Zenodo's ``doi:10.5281/zenodo.<number>`` (with several zips,
+        ``doi:10.5281/zenodo.<number>/<name>.zip``), or a repository of Hugging Face's hub,
+        ``hf://<owner>/<name>``, ``hf://<owner>/<name>@<revision>``. Every form may end in
+        ``#sha256=<checksum>``. What was fetched is kept in the cache and never asked for again:
+        `clear_cache` lets go of it.
+    sha256 : str, optional
+        The checksum of the zip. Another file is refused, and a web page's change is noticed.
+    progress : bool or callable, default True
+        Whether to show a bar while a model is fetched, or what to call with megabytes done and in all.
 
     Returns
     -------
@@ -232,18 +242,86 @@ def load_model(folder: str | os.PathLike[str]) -> HabitatModel:
     ------
     ModelError
         If the folder is missing, holds no model, was written by a newer version, or is damaged;
-        every file is checked against the card.
+        every file is checked against the card. If a zip is none of a model.
+    InputError
+        If an address is of no form that is read, or not https.
+    DownloadError
+        If the model cannot be had, or is not what its checksum says. What came is kept.
+
+    Notes
+    -----
+    Nothing in a model is ever executed: it is JSON, tables, and arrays of numbers. A service's own
+    checksums are checked too. A repository is fetched at the commit that its revision is then, a DOI of
+    all versions of a record at the latest; a message names it, and it is that which is kept.
+
+    Examples
+    --------
+    >>> model = load_model("dk.zip")                           # doctest: +SKIP
+    >>> model = load_model("doi:10.5281/zenodo.1234567")       # doctest: +SKIP
+    >>> predictions = classify("photos", "hf://lab/dk-model")  # doctest: +SKIP
     """
-    folder = _recovered(Path(folder).expanduser())
+    zipped = local_zip(folder, sha256)
+    if zipped is not None:
+        with tempfile.TemporaryDirectory(prefix="lucas-habitat-") as parent:
+            unpacked = Path(parent) / "model"
+            unpack(zipped.path, unpacked, str(zipped.path))
+            return _load_folder(unpacked)
+    address = model_address(folder, sha256)
+    if address is not None:
+        return _load_address(address, progress)
+    if sha256 is not None:
+        raise InputError(
+            f"{words.arg('sha256')} is the checksum of a zip, and {folder} is none on this computer."
+        )
+    return _load_folder(_recovered(Path(folder).expanduser()))
+
+
+def _load_address(address: ModelAddress, progress: Progress) -> HabitatModel:
+    """The model at an address, from the cache or fetched; it is told where it came from."""
+    kept = kept_model(address, progress)
+    try:
+        model = _load_folder(kept.folder)
+    except ModelError as error:
+        forget(kept)
+        raise ModelError(
+            f"What is at {address.shown} cannot be used, and was removed from the cache: "
+            f"{words.marked(error)}"
+        ) from error
+    if kept.folder not in _told:
+        _told.add(kept.folder)
+        inform(_origin(address, kept, model))
+    return model
+
+
+#: Models in the cache of which this process has told where they came from.
+_told: set[Path] = set()
+
+
+def _origin(address: ModelAddress, kept: KeptModel, model: HabitatModel) -> str:
+    """Where a model came from, whose it is, and under what licence."""
+    shared = model.shared
+    version = f" ({kept.version})" if kept.version else ""
+    whose = (
+        f"{one_line(shared['title'])}, by {one_line(', '.join(shared['authors']))}, licence "
+        f"{one_line(shared['licence'])}"
+        if shared
+        else "its card names neither authors nor licence: ask where it is offered"
+    )
+    how = "was fetched and is kept" if kept.is_new else "was fetched before and lies"
+    return f"The model {address.shown}{version} {how} in {kept.folder}: {whose}."
+
+
+def _load_folder(folder: Path) -> HabitatModel:
+    """The model in a folder, after every file was checked against the card."""
     card = _read_card(folder)
     for name, sha256 in card["files"].items():
         path = folder / name
         if not path.is_file():
             raise ModelError(f"The model {folder} is incomplete: {name} is missing.")
-        if path.stat().st_size > _MOST_BYTES[name]:
+        if path.stat().st_size > MOST_BYTES[name]:
             raise ModelError(
                 f"The model {folder} cannot be used: {name} has {path.stat().st_size:,} bytes; at most "
-                f"{_MOST_BYTES[name]:,} are read."
+                f"{MOST_BYTES[name]:,} are read."
             )
         with _reading(path):
             is_whole = file_sha256(path) == sha256
@@ -272,8 +350,8 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def as_model(model: Model) -> HabitatModel:
-    """A model as it is given, or loaded from its folder.
+def as_model(model: Model, progress: Progress = True) -> HabitatModel:
+    """A model as it is given, or loaded from where it lies, as `load_model` takes it.
 
     Raises
     ------
@@ -283,16 +361,16 @@ def as_model(model: Model) -> HabitatModel:
     if isinstance(model, HabitatModel):
         return model
     if isinstance(model, str | os.PathLike):
-        return load_model(model)
+        return load_model(model, progress=progress)
     raise ModelError(
         f"A model must be what {words.call('train')} or {words.call('load_model')} returned, or "
-        f"the folder of a saved one; got a {type(model).__name__}."
+        f"the folder, zip or address of one; got a {type(model).__name__}."
     )
 
 
 def _read_card(folder: Path) -> Card:
     """A model's card, checked to be one that this version reads."""
-    path = folder / _CARD
+    path = folder / CARD
     if not path.is_file():
         reason = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
         raise ModelError(
@@ -311,7 +389,7 @@ def _read_card(folder: Path) -> Card:
             f"{FORMAT_VERSION}. Update lucas-habitat."
         )
     files = card.get("files")
-    if not isinstance(files, dict) or set(files) != set(_FILES):
+    if not isinstance(files, dict) or set(files) != set(FILES):
         raise ModelError(f"The card {path} does not list the model's files.")
     with _reading(path):
         check_card(card)
@@ -320,8 +398,8 @@ def _read_card(folder: Path) -> Card:
 
 def _read_folder(folder: Path, card: Card) -> HabitatModel:
     """The model in a folder, by its card."""
-    with _reading(folder / _WEIGHTS):
-        texts, tensors = read_tensors(folder / _WEIGHTS)
+    with _reading(folder / WEIGHTS):
+        texts, tensors = read_tensors(folder / WEIGHTS)
         classes = json.loads(texts["classes"])
         if classes != card["classes"]:
             raise ModelError(
@@ -333,15 +411,15 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
         widths = [part.spec["num_features"] for part in backbone.parts]
         check_head(parts["head"], widths, len(classes))
         check_finite(tensors, "The weight")
-    with _reading(folder / _PHOTOS):
-        photos = _read_photos(folder / _PHOTOS)
-    with _reading(folder / _FEATURES):
-        features = read_rows(folder / _FEATURES, card["backbone"]["num_features"])
+    with _reading(folder / PHOTOS):
+        photos = _read_photos(folder / PHOTOS)
+    with _reading(folder / FEATURES):
+        features = read_rows(folder / FEATURES, card["backbone"]["num_features"])
         if len(features) != photos["has_features"].sum():
-            raise LucasError(f"It has {len(features)} rows, and {_PHOTOS} names others.")
-    with _reading(folder / _HISTORY):
-        history = pd.read_csv(folder / _HISTORY, **EXACT)
-    with _reading(folder / _CARD):
+            raise LucasError(f"It has {len(features)} rows, and {PHOTOS} names others.")
+    with _reading(folder / HISTORY):
+        history = pd.read_csv(folder / HISTORY, **EXACT)
+    with _reading(folder / CARD):
         return _model(card, backbone, parts["head"], photos, features, history)
 
 
@@ -402,6 +480,7 @@ def _model(
         training_features=features,
         created=card["created"],
         versions=card["versions"],
+        shared=card.get("shared"),
         # Models of before levels were kept have none on their card.
         levels=levels_of(pd.DataFrame({**levels, FINEST: classes}), words.call("load_model"))
         if levels

@@ -33,8 +33,10 @@ __all__ = [
     "LearnedVoteCard",
     "PointCalibrationCard",
     "RegularisationCard",
+    "SharedCard",
     "TrainingSummary",
     "check_card",
+    "one_line",
     "read_card",
 ]
 
@@ -142,6 +144,17 @@ class CalibrationCard(TypedDict):
     points: NotRequired[PointCalibrationCard | None]  # None where no point had several photos
 
 
+class SharedCard(TypedDict):
+    """What whoever shared a model says of it."""
+
+    title: str
+    description: NotRequired[str]
+    licence: str
+    authors: list[str]
+    credit: NotRequired[str]  # of the photos, to be printed with what comes of the model
+    names_points: bool  # whether the points trained on are named
+
+
 class Card(TypedDict):
     """Everything needed to trust and repeat a model, as plain values."""
 
@@ -160,6 +173,7 @@ class Card(TypedDict):
     calibration: CalibrationCard | None
     metrics: dict[str, float | None]  # of the last epoch
     versions: dict[str, str]
+    shared: NotRequired[SharedCard | None]  # of a model that was shared
     files: NotRequired[dict[str, str]]  # sha256 by name, of a saved model
 
 
@@ -286,6 +300,12 @@ def _is(value: object, kind: object) -> bool:
         return abs(value) <= _MOST
     # A whole number may have come through R as 20.0.
     return math.isfinite(value) and (kind is float or value.is_integer())
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """What stands on a card, for a message: on one line, without what would move a terminal's cursor."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return plain if len(plain) <= most else f"{plain[:most]}..."
 
 
 def _shown(value: object) -> str:

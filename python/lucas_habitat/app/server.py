@@ -62,9 +62,9 @@ def run_app(
 
     Parameters
     ----------
-    model : HabitatModel or path, optional
-        A model, or the folder of a saved one. Default: a demo model, trained on drawn photos on
-        first use (a minute or two) and kept in the cache folder.
+    model : HabitatModel, path or address, optional
+        A model, or a folder, zip or address that `load_model` takes. Default: a demo model, trained on
+        drawn photos on first use (a minute or two) and kept in the cache folder.
     port : int, optional
         Of 127.0.0.1, 1024 to 65535; default: the first free one from 7860.
     corrections : path, default "corrections.csv"

@@ -9,6 +9,7 @@ import lucas_habitat as lh
 
 from .._base.choices import ENGINES, RECIPES
 from .options import (
+    MODEL,
     TABLE,
     Command,
     add_apart,
@@ -62,7 +63,7 @@ def _train(options: Namespace) -> int:
 def _classify_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
-    add("--model", metavar="DIR", required=True, help="folder of a model")
+    add("--model", metavar="MODEL", required=True, help=MODEL)
     add(
         "--out",
         metavar="OUT",
@@ -175,7 +176,7 @@ def _compare_recipes(options: Namespace) -> int:
 def _calibrate_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
-    add("--model", metavar="DIR", required=True, help="folder of a model")
+    add("--model", metavar="MODEL", required=True, help=MODEL)
     add("--out", metavar="DIR", required=True, help="folder for the calibrated model")
     add_overwrite(parser)
     add_device(parser)

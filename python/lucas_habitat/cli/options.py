@@ -29,6 +29,7 @@ from .._base.choices import (
 from .signatures import defaults_of
 
 __all__ = [
+    "MODEL",
     "PHOTOS",
     "SCHEMES",
     "TABLE",
@@ -56,6 +57,7 @@ PHOTOS = (
     "at s3://... or at https://..."
 )
 SCHEMES = "pilot, eunis, level1, level2, level3 or a table"
+MODEL = "folder, zip, https://..., doi:10.5281/zenodo.N or hf://owner/name of a model"
 TABLE = "a .csv or .parquet table"
 
 

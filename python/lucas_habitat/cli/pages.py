@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 import lucas_habitat as lh
 
 from .._base.choices import LANGUAGES
-from .options import Command, given
+from .options import MODEL, Command, given
 
 __all__ = ["COMMANDS"]
 
@@ -42,7 +42,7 @@ def _report(options: Namespace) -> int:
 
 def _app_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", metavar="DIR", help="folder of a model; else a demo model")
+    add("--model", metavar="MODEL", help=f"{MODEL}; else a demo model")
     add("--corrections", metavar="FILE.csv", help="to keep")
     add("--photos", metavar="PHOTOS", help="training photos, to show similar ones")
     add("--port", type=int, help="of 127.0.0.1; else the first free one from 7860")

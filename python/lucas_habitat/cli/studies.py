@@ -7,7 +7,16 @@ from argparse import ArgumentParser, Namespace
 
 import lucas_habitat as lh
 
-from .options import SCHEMES, Command, add_computing, add_seed, add_training, given, number_or_text
+from .options import (
+    MODEL,
+    SCHEMES,
+    Command,
+    add_computing,
+    add_seed,
+    add_training,
+    given,
+    number_or_text,
+)
 from .tables import print_lines
 
 __all__ = ["COMMANDS"]
@@ -42,7 +51,7 @@ def _pilot_options(parser: ArgumentParser) -> None:
     add("--test-size", type=float, help="share of points to test on (0.2)")
     add("--validation-split", type=float, help="share of the others to calibrate on")
     add_training(parser)
-    add("--model", metavar="DIR", help="test this one on all photos, train none")
+    add("--model", metavar="MODEL", help=f"test this one on all photos, train none: {MODEL}")
     add(
         "--photos",
         metavar="PHOTOS",

@@ -25,6 +25,7 @@ __all__ = [
     "Pace",
     "StoppedError",
     "check_url",
+    "may_lead",
     "open_client",
     "open_response",
     "persist",
@@ -117,7 +118,7 @@ def open_response(
                     yield response
                     return
                 here, there = httpx2.URL(url), httpx2.URL(url).join(response.headers["location"])
-                if not (_is_same(here, there) or (elsewhere and _may_lead(here, there))):
+                if not (_is_same(here, there) or (elsewhere and may_lead(str(here), str(there)))):
                     raise FaultError("redirected", f"the server points to {there}")
                 url = str(there)
         raise FaultError("redirected", f"the server points on and on, at last to {url}")
@@ -149,11 +150,13 @@ def _is_same(here: httpx2.URL, there: httpx2.URL) -> bool:
     return (here.scheme, here.host, here.port) == (there.scheme, there.host, there.port)
 
 
-def _may_lead(here: httpx2.URL, there: httpx2.URL) -> bool:
+def may_lead(here: str, there: str) -> bool:
     """Whether a server may point to another: by https, and never from elsewhere to this computer."""
-    if there.host in LOCAL:
-        return here.host in LOCAL and there.scheme in ("http", "https")
-    return there.scheme == "https" and bool(there.host) and not there.userinfo
+    try:
+        check_url(there, "url", query=True)
+    except InputError:
+        return False
+    return urlsplit(there).hostname not in LOCAL or urlsplit(here).hostname in LOCAL
 
 
 def _is_certificate_fault(error: BaseException | None) -> bool:

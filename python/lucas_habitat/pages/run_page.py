@@ -54,8 +54,8 @@ def report(
         labels the page has no accuracy, and says so.
     out : path, default "report.html"
         The page; an earlier one is replaced.
-    model : HabitatModel or path, optional
-        The model, or its folder; without one the page says nothing of training.
+    model : HabitatModel, path or address, optional
+        The model, or where `load_model` finds it; without one the page says nothing of training.
     points : pandas.DataFrame or path, optional
         What `vote` returned. By default the photos vote by majority.
     title : str, optional

@@ -55,8 +55,8 @@ def plot_history(
 
     Parameters
     ----------
-    model : HabitatModel or path
-        A model, or the folder of a saved one.
+    model : HabitatModel, path or address
+        A model, or a folder, zip or address that `load_model` takes.
     width : {"single", "double"} or float, default "double"
         85 mm, 170 mm, or so many millimetres (60 to 500).
     out : path, optional

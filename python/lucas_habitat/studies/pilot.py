@@ -123,10 +123,10 @@ def pilot(
         As in `train`.
     training : mapping, optional
         Further arguments of `train`, such as ``{"epochs": 20}``.
-    model : HabitatModel or path, optional
-        A trained model, to be tested on all photos instead of training one on some; points it
-        was trained on do not count. Then ``test_size``, ``validation_split``, ``arch``, ``recipe``
-        and ``training`` are not used.
+    model : HabitatModel, path or address, optional
+        A trained model, or where `load_model` finds one, to be tested on all photos instead of
+        training one on some; points it was trained on do not count. Then ``test_size``,
+        ``validation_split``, ``arch``, ``recipe`` and ``training`` are not used.
     photos : pandas.DataFrame, path or list of paths, optional
         Labelled photos of your own, a photo table or anything `list_photos` takes, instead of the
         survey's. Where they have a ``split``, the model is trained on all but its ``test`` rows and
