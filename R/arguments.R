@@ -32,7 +32,7 @@ converters <- function() {
     again = check_flag, balanced = check_flag, cache = check_flag, closeups = check_flag,
     codes = check_flag, confirmed = check_flag,
     field_only = check_flag, flag_unlike = check_flag, freeze_backbone = check_flag, labels = check_flag,
-    new_classes = check_flag, overwrite = check_flag, per_class = check_flag, regroup = check_flag, retry = check_flag,
+    new_classes = check_flag, overwrite = check_flag, per_class = check_flag, regroup = check_flag, remove = check_flag, retry = check_flag,
     right = check_flag,
     key = check_file_name, out = check_file_name,
     folder = check_folder_name, root = check_folder_name,

@@ -23,7 +23,7 @@
 #' `woody/shrub` becomes `woody_shrub`, and a name that another photo has gets a mark. What was put where, with
 #' the hash of each content, is in `_sorted.jsonl`, which must stay in the folder. A full disk is an error of
 #' the class `lucas_output_error`; what was sorted is kept.
-#' @seealso [lucas_read_sorted()]
+#' @seealso [lucas_read_sorted()], [lucas_write_xmp()]
 #' @examples
 #' if (lucas_status(quiet = TRUE)$ready) {
 #'   photos <- lucas_photos(lucas_demo_photos(tempfile("photos"), n_points = 4, size = c(320, 240)))

@@ -63,6 +63,7 @@ from .review import doubted_labels as doubted_labels
 from .review import review_list as review_list
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
+from .sidecars.writing import write_xmp as write_xmp
 from .sorting.placing import sort_photos as sort_photos
 from .sorting.reading import read_sorted as read_sorted
 from .split_checks import SplitCheck as SplitCheck

@@ -54,6 +54,7 @@ NAMES = (
     "doubted-labels",
     "sort-photos",
     "read-sorted",
+    "write-xmp",
     "dwca",
     "cache",
     "report",

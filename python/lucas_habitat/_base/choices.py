@@ -16,6 +16,7 @@ __all__ = [
     "RECIPES",
     "RESIZES",
     "SCALINGS",
+    "SIDECARS",
     "SPLITS_BY",
     "TRANSFORMS",
     "VOTE_METHODS",
@@ -88,3 +89,5 @@ LICENCES = {
         "http://creativecommons.org/licenses/by-nc/4.0/legalcode",
     ),
 }
+#: By whose convention an XMP file beside a photo is named.
+SIDECARS = ("digikam", "lightroom")

@@ -105,6 +105,7 @@ NAMES = {
     "validate_map": Name("lucas_validate_map", "lucas-habitat validate-map"),
     "vote": Name("lucas_vote", "lucas-habitat vote"),
     "vote_gain": Name("lucas_vote_gain"),
+    "write_xmp": Name("lucas_write_xmp", "lucas-habitat write-xmp"),
     "write_dwca": Name("lucas_write_dwca", "lucas-habitat dwca"),
 }
 

@@ -1,4 +1,4 @@
-"""Photos handed on to other programs and taken back: ``sort-photos``, ``read-sorted``."""
+"""Photos handed on to other programs and taken back: ``sort-photos``, ``read-sorted``, ``write-xmp``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 import lucas_habitat as lh
 
-from .._base.choices import HOW_SORTED
+from .._base.choices import HOW_SORTED, SIDECARS
 from .options import TABLE, Command, given
 from .tables import check_out, print_lines, write
 
@@ -55,6 +55,27 @@ def _read_sorted(options: Namespace) -> int:
     return 0
 
 
+def _write_xmp_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("predictions", metavar="FILE", help="what classify wrote, a table or a run")
+    add("--min-confidence", type=float, help="probability with which a photo gets its class")
+    add("--naming", choices=SIDECARS, help="photo.jpg.xmp, or photo.xmp")
+    add("--keyword", help="what classes stand under")
+    add("--remove", action="store_true", help="take our keywords out")
+    add("--out", metavar="FILE", default=None, help=f"{TABLE} of what became of each sidecar")
+
+
+def _write_xmp(options: Namespace) -> int:
+    from ..sidecars.writing import describe_sidecars
+
+    check_out(options.out)
+    table = lh.write_xmp(options.predictions, **given(options, lh.write_xmp))
+    print_lines(describe_sidecars(table))
+    if options.out:
+        write(table, options.out)
+    return 0 if (table["status"] != "refused").any() else 1
+
+
 COMMANDS = (
     Command(
         "sort-photos",
@@ -69,5 +90,12 @@ COMMANDS = (
         _read_sorted_options,
         _read_sorted,
         ("read_sorted",),
+    ),
+    Command(
+        "write-xmp",
+        "write classes as keywords into XMP files beside photos",
+        _write_xmp_options,
+        _write_xmp,
+        ("write_xmp",),
     ),
 )

@@ -1,0 +1,1 @@
+"""Sidecars: XMP files beside photos, in which photo managers keep and find keywords."""
