@@ -101,7 +101,11 @@ lucas_covariates <- function(points, sites = NULL, crs = NULL, id = NULL, year =
     sites <- sf_sites(sites, id)
   }
   answer <- call_core("covariates", captured())
-  if (as == "raster") return(fill_raster(template, answer$covariates, answer$support, filename))
+  if (as == "raster") {
+    filled <- fill_raster(template, answer$covariates, answer$support, filename)
+    attr(filled, "lucas_covariates") <- attr(answer$covariates, "lucas_covariates")
+    return(filled)
+  }
   structure(answer$covariates, lucas_support = answer$support)
 }
 

@@ -60,6 +60,54 @@ lucas_write_dwca <- function(points, out, title, authors, licence, abstract = NU
   invisible(call_core("write_dwca", captured()))
 }
 
+#' Rows of ODMAP on our predictors
+#'
+#' ODMAP (Overview, Data, Model, Assessment, Prediction) is the protocol by which species distribution models
+#' are reported. These are its rows about predictors, called as in the table `ODMAP` of the package biomod2.
+#'
+#' @param covariates What [lucas_covariates()] returned, or a `.parquet` file of the command line; it knows which
+#'   points, years and distances are behind it. What takes columns makes R forget that: ask before.
+#' @param table An ODMAP table (`section`, `subsection`, `element`, `value`), such as `biomod2::ODMAP`, that is
+#'   to be filled in. What it says already stays, and ours stands behind it, parted by a semicolon.
+#' @param model What classified the photos, or its folder.
+#' @param evaluation What [lucas_evaluate()] returned for this model, or the JSON file of the command line.
+#'
+#' @return A data.frame with `section`, `subsection`, `element` and `value`: a row for each element that
+#'   something is known of; with `table`, all its rows in its order, and below them those of ours that it
+#'   lacks. `BIOMOD_Report(strategy = "ODMAP")` writes its own table to
+#'   `biomod2_ODMAP_<species>_table.csv`, parted by tabs and without names; the example reads it.
+#' @references
+#' Zurell, D. et al. (2020). A standard protocol for reporting species distribution models. Ecography 43,
+#' 1261-1277. \doi{10.1111/ecog.04960}
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   points <- data.frame(
+#'     point_id = c("43203210", "43223210", "43203212"), year = 2018, n_photos = 5,
+#'     predicted = c("cropland", "grassland", "woody"), calibrated = TRUE,
+#'     p_cropland = c(0.7, 0.1, 0.2), p_grassland = c(0.2, 0.6, 0.2), p_woody = c(0.1, 0.3, 0.6)
+#'   )
+#'   plots <- data.frame(plot = c("a", "b"), x = c(4321000, 4320500), y = c(3210000, 3211000))
+#'   env <- lucas_covariates(points, plots, crs = "EPSG:3035", id = "plot", radius = 5000,
+#'                           drop = "woody")
+#'   print(lucas_odmap(env)[c("element", "value")])
+#' }
+#' \dontrun{
+#' written <- read.delim("biomod2_ODMAP_species_table.csv", header = FALSE, quote = "",
+#'                       col.names = c("section", "subsection", "element", "value"))
+#' filled <- lucas_odmap(env, written, model = model)
+#' }
+#' @export
+lucas_odmap <- function(covariates, table = NULL, model = NULL, evaluation = NULL) {
+  call_core("odmap", captured(covariates = function(x, name) covariates_argument(x)))
+}
+
+# Covariates with what they note of themselves; of a raster, the names of its layers say enough.
+covariates_argument <- function(covariates) {
+  if (!inherits(covariates, "SpatRaster")) return(table_or_path(covariates, "covariates"))
+  layers <- as.data.frame(matrix(0, 0, length(names(covariates)), dimnames = list(NULL, names(covariates))))
+  table_argument(structure(layers, lucas_covariates = attr(covariates, "lucas_covariates")))
+}
+
 # The numbers of an evaluation that are told elsewhere, or the file that holds them.
 evaluation_argument <- function(evaluation) {
   if (!inherits(evaluation, "lucas_evaluation")) return(check_file_name(evaluation, "evaluation"))

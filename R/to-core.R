@@ -56,7 +56,7 @@ table_argument <- function(table, row_names = FALSE) {
                paste(unique(names(table)[duplicated(names(table))]), collapse = ", "), ".")
   }
   columns <- lapply(names(table), function(name) column_to_core(table[[name]], name))
-  kept <- attributes(table)[c("engine", "precision", "method", "calibrated", "sharpness")]
+  kept <- attributes(table)[c("engine", "precision", "method", "calibrated", "sharpness", "lucas_covariates")]
   list(
     lucas_table = TRUE, n = as.double(nrow(table)), names = as.list(enc2utf8(names(table))),
     columns = columns, attrs = if (any(lengths(kept))) kept[lengths(kept) > 0],

@@ -52,11 +52,20 @@ def close_shares(values: Floats) -> Floats:
     return closed
 
 
+class Reach(NamedTuple):
+    """Where sites lie, and how far points reach."""
+
+    crs: str  # of the sites' coordinates
+    bounds: list[float] | None  # around the sites: west, east, south, north, in degrees
+    limit: float  # metres from the nearest point beyond which sites have no value
+
+
 class Shares(NamedTuple):
     """Class shares of rows, and the support of each row (columns as in `SUPPORT`)."""
 
     shares: Floats  # (rows, classes), NaN where nothing is known
     support: pd.DataFrame
+    reach: Reach | None = None  # None where rows are the points themselves
 
 
 def at_sites(
@@ -95,7 +104,21 @@ def at_sites(
     gaps = _Gaps(nearest, ~is_placed, is_alone, is_lost)
     is_own = max_distance is None  # a limit of the points' own
     _warn_of_sites(index, system, radius, gaps, limit, is_own=is_own)
-    return Shares(values, support)
+    return Shares(values, support, Reach(system.to_string(), _bounds(here), limit))
+
+
+def _bounds(places: LonLat) -> list[float] | None:
+    """West, east, south and north of places, if there are any; to a tenth of a degree outside them.
+
+    Bounds go into files, where those of one site would tell where it is.
+    """
+    if not len(places.lon):
+        return None
+    return [
+        float(side) / 10
+        for degrees in places
+        for side in (np.floor(10 * degrees.min()), np.ceil(10 * degrees.max()))
+    ]
 
 
 def spacing(places: Floats) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -14,12 +15,13 @@ from ._base import words
 from ._base.checks import check_choice, check_number
 from ._base.choices import TRANSFORMS
 from ._base.classes import classes_of, is_calibrated, probability_columns
+from ._base.places import is_lucas_id
 from ._base.tables import as_frame, as_table, require_columns
 from ._base.types import Floats, Table
 from .errors import InputError, inform, some, warn
 from .interpolation import SUPPORT, Shares, at_sites, close_shares, index_labels
 
-__all__ = ["covariates", "support"]
+__all__ = ["HOW", "covariates", "support"]
 
 _DELTA = 1e-6  # what a smaller share becomes before its logarithm is taken
 
@@ -28,6 +30,8 @@ _ROUNDED = 1e-6  # float32 misses a sum of 1 by about 1e-7, six decimals by abou
 _WRONG = 0.01  # three decimals miss it by 2e-3 at most; values that miss it by more are no shares
 
 _KEY = "lucas_support"
+#: Where a table of covariates notes how it was made; see `_noted`.
+HOW = "lucas_covariates"
 
 _HINT = f"Give the table that {words.call('vote')} returns."
 
@@ -197,7 +201,48 @@ def covariates(
     else:
         result = _share_columns(at, columns, left_out, is_default=drop == "last")
     result.attrs[_KEY] = _as_lists(at.support)
+    how = {
+        "drop": left_out,
+        "transform": transform,
+        "year": None if year is None else str(year),
+        "k": None if k is None else int(k),
+        "radius": None if radius is None else float(radius),
+    }
+    result.attrs[HOW] = _noted(result, table, at, classes_of(table), how)
     return result
+
+
+def _noted(
+    covariates: pd.DataFrame,
+    points: pd.DataFrame,
+    at: Shares,
+    classes: list[str],
+    how: dict[str, Any],
+) -> str:
+    """How covariates were made, as JSON: a text goes through Parquet and R as it is."""
+    has_value = covariates.notna().all(axis=1).to_numpy()
+    used = at.support[has_value]
+    nearest = used["nearest_distance"].dropna()
+    years = points["year"].dropna()
+    noted = {
+        **how,
+        "columns": covariates.columns.tolist(),
+        "classes": classes,
+        "calibrated": is_calibrated(points) if "calibrated" in points else None,
+        "vote": points.attrs.get("method"),
+        "n_points": len(points),
+        "is_lucas": bool(is_lucas_id(points["point_id"].astype("str")).all()),
+        "years": sorted({int(year) for year in years}),
+        "n_rows": len(covariates),
+        "n_missing": int((~has_value).sum()),
+        "used_points": None if used.empty else float(used["n_points"].median()),
+        "nearest": None if nearest.empty else [float(nearest.median()), float(nearest.max())],
+    }
+    if at.reach is not None:
+        limit = at.reach.limit
+        noted |= {"crs": at.reach.crs, "bounds": at.reach.bounds}
+        noted["limit"] = limit if np.isfinite(limit) else None
+    return json.dumps(noted)
 
 
 def _check_arguments(

@@ -56,6 +56,7 @@ NAMES = (
     "read-sorted",
     "write-xmp",
     "dwca",
+    "odmap",
     "cache",
     "report",
     "app",

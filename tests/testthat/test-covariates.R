@@ -170,8 +170,11 @@ test_that("sf points bring their crs", {
   expect_equal(lucas_covariates(made_points(), points, id = "plot", k = 4, drop = "woody"), plain,
                tolerance = 1e-6)
   degrees <- sf::st_transform(points, 4326)
-  expect_equal(lucas_covariates(made_points(), degrees, id = "plot", k = 4, drop = "woody"), plain,
-               tolerance = 1e-6)
+  of_degrees <- lucas_covariates(made_points(), degrees, id = "plot", k = 4, drop = "woody")
+  # What is noted of the sites names their crs; all else is the same.
+  expect_match(attr(of_degrees, "lucas_covariates"), "\"crs\": \"EPSG:4326\"", fixed = TRUE)
+  attr(of_degrees, "lucas_covariates") <- attr(plain, "lucas_covariates")
+  expect_equal(of_degrees, plain, tolerance = 1e-6)
   lines <- sf::st_sf(geometry = sf::st_sfc(sf::st_linestring(matrix(c(0, 1, 0, 1), 2)), crs = 3035))
   expect_error(lucas_covariates(made_points(), lines, k = 1), "sites must be points")
 })

@@ -51,3 +51,37 @@ test_that("blurring from R hides places and keeps the key apart", {
     "licence must be one of", class = "lucas_input_error"
   )
 })
+
+test_that("ODMAP rows are the same from a data.frame, a selection of its rows, and a raster", {
+  skip_without_core()
+  sites <- data.frame(x = c(4221000, 4231000), y = 3542000, row.names = c("a", "b"))
+  env <- lucas_covariates(made_points(), sites, crs = "EPSG:3035", k = 3, drop = "woody")
+  rows <- suppressMessages(lucas_odmap(env))
+  expect_identical(class(rows), "data.frame")
+  expect_identical(names(rows), c("section", "subsection", "element", "value"))
+  value <- function(rows, element) {
+    rows$value[rows$subsection == "Predictor variables" & rows$element == element]
+  }
+  expect_match(value(rows, "Spatial resolution"), "the 3 nearest points; no value beyond [0-9]+ m")
+  expect_match(value(rows, "Predictor variables"), "^p_artificial, p_cropland, p_grassland: ")
+  expect_identical(suppressMessages(lucas_odmap(env["b", ])), rows)
+  expect_error(lucas_odmap(env["p_cropland"]), "not known to come from lucas_covariates\\(\\)",
+               class = "lucas_input_error")
+  skip_without("terra")
+  raster <- terra::rast(xmin = 4221000, xmax = 4231000, ymin = 3542000, ymax = 3552000, resolution = 5000,
+                        crs = "EPSG:3035")
+  layers <- suppressMessages(lucas_covariates(made_points(), raster, k = 3, drop = "woody", as = "raster"))
+  of_raster <- suppressMessages(lucas_odmap(layers))
+  expect_identical(value(of_raster, "Predictor variables"), value(rows, "Predictor variables"))
+})
+
+test_that("biomod2's table is filled in", {
+  skip_without_core()
+  elements <- do.call(rbind, case_file("odmap_elements.json")$elements)
+  theirs <- data.frame(section = elements[, 1], subsection = elements[, 2], element = elements[, 3], value = NA)
+  env <- lucas_covariates(made_points(), drop = "woody")
+  filled <- suppressMessages(lucas_odmap(env, theirs))
+  expect_identical(filled[1:3], theirs[1:3])
+  rows <- suppressMessages(lucas_odmap(env))
+  expect_identical(filled$value[!is.na(filled$value)], rows$value)
+})

@@ -70,6 +70,7 @@ NAMES = {
     "load_model": Name("lucas_load"),
     "locate_photos": Name("lucas_locate", "lucas-habitat locate"),
     "near_duplicates": Name("lucas_near_duplicates", "lucas-habitat near-duplicates"),
+    "odmap": Name("lucas_odmap", "lucas-habitat odmap"),
     "photo_url": Name(None),
     "pilot": Name("lucas_pilot", "lucas-habitat pilot"),
     "pilot_scheme": Name("lucas_scheme"),

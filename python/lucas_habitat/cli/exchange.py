@@ -1,4 +1,4 @@
-"""What is handed on to portals and catalogues: ``dwca``."""
+"""What is handed on to portals and catalogues: ``dwca``, ``odmap``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 import lucas_habitat as lh
 
 from .._base.choices import LICENCES
-from .options import PHOTOS, Command, given
+from .options import PHOTOS, TABLE, Command, given
+from .tables import check_out, write
 
 __all__ = ["COMMANDS"]
 
@@ -33,6 +34,13 @@ def _add_blurring(parser: ArgumentParser) -> None:
     add("--key", metavar="FILE", help="with --grid, table of the ids that were replaced; keep it")
 
 
+def _add_made_by(parser: ArgumentParser) -> None:
+    """What made the predictions, and how good they are."""
+    add = parser.add_argument
+    add("--model", metavar="DIR", help="that classified")
+    add("--evaluation", metavar="FILE.json", help="what evaluate wrote for the model")
+
+
 def _dwca_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("points", metavar="FILE", help="what vote wrote")
@@ -40,8 +48,7 @@ def _dwca_options(parser: ArgumentParser) -> None:
     _add_said(parser)
     add("--abstract", help="of the data set")
     add("--photos", metavar="PHOTOS", help=f"of the points: {PHOTOS}")
-    add("--model", metavar="DIR", help="that classified")
-    add("--evaluation", metavar="FILE.json", help="what evaluate wrote for the model")
+    _add_made_by(parser)
     add("--rights-holder", help="of the photos, where they are not the survey's")
     add(
         "--uncertainty",
@@ -64,6 +71,20 @@ def _dwca(options: Namespace) -> int:
     return 0
 
 
+def _odmap_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("covariates", metavar="FILE.parquet", help="what covariates wrote")
+    add("--out", metavar="FILE", required=True, help=f"{TABLE} to write")
+    add("--table", metavar="FILE", help="ODMAP table that is to be filled in")
+    _add_made_by(parser)
+
+
+def _odmap(options: Namespace) -> int:
+    check_out(options.out)
+    write(lh.odmap(options.covariates, **given(options, lh.odmap)), options.out)
+    return 0
+
+
 def _number_or_column(text: str) -> float | str:
     try:
         return float(text)
@@ -73,4 +94,5 @@ def _number_or_column(text: str) -> float | str:
 
 COMMANDS = (
     Command("dwca", "write points as a Darwin Core archive", _dwca_options, _dwca, ("write_dwca",)),
+    Command("odmap", "report covariates as rows of ODMAP", _odmap_options, _odmap, ("odmap",)),
 )
