@@ -1,5 +1,13 @@
 # How the arguments of a public function become those of the core's function of the same purpose.
 
+# In what the core takes distances and times, by the names of arguments and columns.
+UNITS <- list(
+  radius = "m", max_distance = "m", near = "km", block = "km", buffer = "km", breaks = "km",
+  minutes = "min", timeout = "s",
+  x = "m", y = "m", easting = "m", northing = "m", obs_dist = "m",
+  lon = "degree", lat = "degree", longitude = "degree", latitude = "degree"
+)
+
 # Arguments that only R has: how to show progress, and in what form to give the result.
 R_ONLY <- c("verbose", "as", "filename")
 
@@ -19,8 +27,23 @@ captured <- function(..., leave_out = NULL) {
 }
 
 converted <- function(value, name, converters) {
+  if (inherits(value, c("units", "difftime"))) value <- in_unit(value, name, UNITS[[name]])
   convert <- converters[[name]]
   if (is.null(convert)) scalar(value) else convert(value, name)
+}
+
+# A number of the package units, or a time, as a plain number of the unit that its name stands for.
+in_unit <- function(x, name, unit) {
+  need_package("units", "numbers with units")
+  x <- units::as_units(x)
+  if (is.null(unit)) {
+    stop_lucas("input", name, " must be without units; got ", units::deparse_unit(x),
+               ". as.numeric() takes them off.")
+  }
+  tryCatch(as.numeric(units::set_units(x, unit, mode = "standard")), error = function(error) {
+    stop_lucas("input", name, " must be in ", unit, " or a unit that can be converted to it; got ",
+               units::deparse_unit(x), ".")
+  })
 }
 
 # By an argument's name, what makes of its value what crosses to Python, called with value and name. An

@@ -11,16 +11,18 @@
 #'   that an 8-digit LUCAS id spells.
 #' @param sites One row a site: a data.frame (or file) with the columns `x` and `y` or `easting` and
 #'   `northing`, or for a geographic `crs` `lon` and `lat` or `longitude` and `latitude`; or points of
-#'   the package sf, which bring their own `crs`; or a SpatRaster of the package terra, whose cell
-#'   centres are the sites (with values: of the cells that are not `NA` in its first layer).
+#'   the package sf or a SpatVector of points of the package terra, which bring their own `crs`; or a
+#'   SpatRaster, whose cell centres are the sites (with values: of the cells that are not `NA` in its
+#'   first layer); or a matrix of coordinates, whose two columns are x and y (longitude and latitude) if
+#'   they have no names.
 #' @param crs The coordinate reference system of the sites, such as `"EPSG:25832"`. Columns are
 #'   always easting then northing, longitude then latitude.
 #' @param id The column of `sites` that names them; the row names by default.
 #' @param year Which campaign counts, needed as soon as a point comes in more than one: `2018`,
 #'   `"latest"` (each point's latest) or `"<=2018"` (each point's latest up to then).
 #' @param k Use the `k` nearest points.
-#' @param radius Use only points within this distance in metres, at least 1. With sites, `k`,
-#'   `radius` or both must be given.
+#' @param radius Use only points within this distance in metres, at least 1 (or with its unit, as of
+#'   `units::set_units(5, km)`). With sites, `k`, `radius` or both must be given.
 #' @param max_distance Metres from its nearest point beyond which a site has no value; `Inf` gives every
 #'   site one. By default the `radius` alone decides, and without one the points' own spacing: see below.
 #' @param drop Shares sum to one, so a linear model with an intercept cannot use all of them:
@@ -99,7 +101,13 @@ lucas_covariates <- function(points, sites = NULL, crs = NULL, id = NULL, year =
   } else if (inherits(sites, "sf") || inherits(sites, "sfc")) {
     if (is.null(crs)) crs <- sf::st_crs(sites)$wkt
     sites <- sf_sites(sites, id)
+  } else if (inherits(sites, "SpatVector")) {
+    if (is.null(crs)) crs <- terra::crs(sites)
+    sites <- vector_sites(sites, id)
+  } else if (is.matrix(sites)) {
+    sites <- matrix_sites(sites)
   }
+  if (identical(crs, "")) crs <- NULL  # of a raster or vector that has none
   answer <- call_core("covariates", captured())
   if (as == "raster") {
     filled <- fill_raster(template, answer$covariates, answer$support, filename)
@@ -149,16 +157,39 @@ sf_sites <- function(sites, id) {
     stop_lucas("input", "sites must be points; sf::st_centroid() makes points of polygons.")
   }
   out <- data.frame(x = xy[, 1], y = xy[, 2])
-  if (inherits(sites, "sf")) {
-    row.names(out) <- row.names(sites)
-    if (!is.null(id)) {
-      if (!id %in% names(sites)) {
-        stop_lucas("input", "sites has no column ", id, "; id names the column with the sites' ids.")
-      }
-      out[[id]] <- sites[[id]]
-    }
+  if (!inherits(sites, "sf")) return(out)
+  row.names(out) <- row.names(sites)
+  with_id(out, sf::st_drop_geometry(sites), id)
+}
+
+vector_sites <- function(sites, id) {
+  need_package("terra", "sites of the package terra")
+  xy <- terra::crds(sites)
+  if (!terra::is.points(sites) || nrow(xy) != nrow(sites)) {
+    stop_lucas("input", "sites must be points; terra::centroids() makes points of polygons.")
   }
-  out
+  with_id(data.frame(x = xy[, 1], y = xy[, 2]), terra::values(sites), id)
+}
+
+# Coordinates with the column of ids that was asked for, which is one of the objects' own columns.
+with_id <- function(coordinates, columns, id) {
+  if (is.null(id)) return(coordinates)
+  if (!id %in% names(columns)) {
+    stop_lucas("input", "sites has no column ", id, "; id names the column with the sites' ids.")
+  }
+  coordinates[[id]] <- columns[[id]]
+  coordinates
+}
+
+matrix_sites <- function(sites) {
+  if (is.null(colnames(sites))) {
+    if (!is.numeric(sites) || ncol(sites) != 2L) {
+      stop_lucas("input", "A matrix of sites must hold two columns of numbers, x and y, or name its ",
+                 "columns; got ", describe(sites), " with ", ncol(sites), " columns.")
+    }
+    colnames(sites) <- c("x", "y")
+  }
+  as.data.frame(sites, stringsAsFactors = FALSE)
 }
 
 raster_sites <- function(template) {

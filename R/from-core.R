@@ -45,8 +45,10 @@ column_from_core <- function(column) {
   )
 }
 
-# Labels as a factor that knows all classes, the model's first, others behind.
+# Labels as a factor that knows all classes, the model's first, others behind. Without a model a factor
+# keeps its levels in their order.
 habitat_factor <- function(x, classes = NULL) {
+  if (is.factor(x) && is.null(classes)) return(x)
   x <- as.character(x)
   factor(x, levels = c(classes, setdiff(sort(unique(x), method = "radix"), classes)))
 }

@@ -74,6 +74,7 @@ scheme_argument <- function(scheme) {
 scheme_classes <- function(scheme) {
   scheme <- scheme_table(scheme)
   labels <- if (identical(scheme, "pilot")) PILOT_CLASSES else if (is.data.frame(scheme)) scheme$class
+  if (is.factor(labels)) return(levels(droplevels(labels)))
   classes <- sort(unique(stats::na.omit(trimws(as.character(labels)))), method = "radix")
   classes[nzchar(classes)]
 }

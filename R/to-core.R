@@ -70,6 +70,7 @@ column_to_core <- function(x, name) {
     stop_lucas("input", "The column ", name, " holds ", describe(x), ", which no table of photos ",
                "or points can have. Leave it out, or make it text or numbers.")
   }
+  if (inherits(x, "units") && !is.null(UNITS[[name]])) x <- in_unit(x, name, UNITS[[name]])
   # format() keeps 31000000 from becoming "3.1e+07".
   if (name == "point_id" && is.numeric(x)) x <- number_text(x)
   if (name == "path" && is.character(x)) x <- path.expand(x)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ._base import words
 from ._base.checks import check_number, check_seed
-from ._base.classes import column_names
+from ._base.classes import column_names, in_order
 from ._base.progress import Progress
 from ._base.types import Floats, Photos
 from .blocks import Apart, check_apart, folds_of, place_of_points, placed, training_of
@@ -135,7 +135,7 @@ def cross_validate(
             "nor trained on, because they are near test points, of the same, or tied to one by "
             "near-duplicates."
         )
-    predictions = together(parts)
+    predictions = together(parts, table)
     tell_refused(predictions)
     return predictions
 
@@ -259,9 +259,9 @@ def _further_arguments(training: Mapping[str, Any] | None) -> dict[str, Any]:
     return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in given.items()}
 
 
-def together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+def together(parts: list[pd.DataFrame], photos: pd.DataFrame) -> pd.DataFrame:
     """The predictions of all folds in the photos' order, with all models' classes."""
-    classes = sorted({c for part in parts for c in part["predicted"].cat.categories})
+    classes = in_order({c for part in parts for c in part["predicted"].cat.categories}, photos)
     columns = column_names(classes)
     whole = []
     for part in parts:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ._base import words
 from ._base.cells import check_cells
+from ._base.classes import note_order, with_given_order
 from ._base.files import full_path
 from ._base.places import grid_positions, is_lucas_id
 from ._base.runs import is_run
@@ -95,7 +96,8 @@ def list_photos(
     pandas.DataFrame
         One row a photo, in order of path (a table's, list's or shard's own order is kept):
         ``path`` (absolute, or an address), ``point_id`` (text, missing where no point is known), ``year``
-        (Int64), ``direction`` (``P N E S W``, ``C`` close-up, or missing), ``habitat``,
+        (Int64), ``direction`` (``P N E S W``, ``C`` close-up, or missing), ``habitat`` (text, or
+        categorical where the table's is: its order is that of the classes a model then has),
         ``split`` (``train``, ``test`` or missing), then ``nuts0``, ``x`` and ``y`` (EPSG:3035,
         metres, from 8-digit LUCAS ids) where known, then a table's other columns.
 
@@ -117,7 +119,7 @@ def list_photos(
     >>> photos.groupby("habitat").point_id.nunique()        # doctest: +SKIP
     """
     if isinstance(source, pd.DataFrame):
-        photos = _from_table(source, root or ".", "the table")
+        photos = with_given_order(_from_table(source, root or ".", "the table"))
     elif not isinstance(source, str | os.PathLike):
         if not isinstance(source, Iterable):
             raise InputError(f"Photos cannot be read from {words.value(source)}. {_SOURCES}")
@@ -425,6 +427,8 @@ def _inside(path: str, folder: str) -> str:
 def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """Add the columns every photo table has, and bring directions to one letter."""
     table = table.copy()
+    if "habitat" in table:
+        note_order(table, table["habitat"])
     if not {"point_id", "year", "direction"} <= set(table.columns):
         from_names = pd.DataFrame(
             [from_name(name_of(str(p))) for p in table["path"]], index=table.index

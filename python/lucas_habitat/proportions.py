@@ -48,7 +48,7 @@ class _Shared(dict[str, list[Any]]):
 
 def covariates(
     points: Table,
-    sites: Table | None = None,
+    sites: Table | npt.NDArray[Any] | None = None,
     *,
     crs: Any = None,
     id: str | None = None,
@@ -72,10 +72,10 @@ def covariates(
         ``year``, ``n_photos`` and the probabilities ``p_<class>`` (0 to 1, summing to 1). With
         sites, also the coordinates: ``x`` and ``y`` (EPSG:3035, metres), else ``lon`` and
         ``lat`` (WGS84, degrees), else those that an 8-digit LUCAS id spells.
-    sites : DataFrame or path, optional
+    sites : DataFrame, path or array of shape (n, 2), optional
         One row per site, with columns ``x`` and ``y`` or ``easting`` and ``northing``, or for
         a geographic ``crs`` ``lon`` and ``lat`` or ``longitude`` and ``latitude`` (failing
-        those, ``x`` is the longitude). Upper and lower case are the same.
+        those, ``x`` is the longitude). Upper and lower case are the same. An array holds x and y.
     crs : anything `pyproj.CRS.from_user_input` takes
         The coordinate reference system of the sites, such as ``"EPSG:25832"``. Columns are
         always easting then northing, longitude then latitude, whatever order the
@@ -192,6 +192,8 @@ def covariates(
     table[columns] = table[columns].apply(pd.to_numeric, errors="coerce").astype("float64")
     table = _of_year(table, columns, year)
     shares = _shares(table, columns)
+    if isinstance(sites, np.ndarray):
+        sites = _array_sites(sites)
     if sites is None:
         at = _at_points(table, shares)
     else:
@@ -245,8 +247,17 @@ def _noted(
     return json.dumps(noted)
 
 
+def _array_sites(sites: npt.NDArray[Any]) -> pd.DataFrame:
+    """Sites given as an array of coordinates."""
+    if sites.ndim != 2 or sites.shape[1] != 2:
+        raise InputError(
+            f"An array of sites must have two columns, x and y; got the shape {sites.shape}."
+        )
+    return pd.DataFrame(sites, columns=["x", "y"])
+
+
 def _check_arguments(
-    sites: Table | None,
+    sites: Table | npt.NDArray[Any] | None,
     crs: Any,
     id: str | None,
     k: int | None,

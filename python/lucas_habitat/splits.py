@@ -10,7 +10,7 @@ import pandas as pd
 
 from ._base import words
 from ._base.checks import check_number, check_seed
-from ._base.classes import column_names
+from ._base.classes import column_names, in_order, with_given_order
 from ._base.places import LonLat
 from ._base.types import Photos
 from .blocks import (
@@ -139,8 +139,8 @@ def split_photos(
         is_test = draw_groups(table, apart, share, seed)
     train, test = _sides(table, is_test.to_numpy(dtype=bool), apart)
     return (
-        train.assign(split="train").reset_index(drop=True),
-        test.assign(split="test").reset_index(drop=True),
+        with_given_order(train.assign(split="train").reset_index(drop=True)),
+        with_given_order(test.assign(split="test").reset_index(drop=True)),
     )
 
 
@@ -189,8 +189,8 @@ def tell_without_point(photos: pd.DataFrame) -> None:
 
 
 def check_classes(photos: pd.DataFrame) -> list[str]:
-    """The classes of labelled photos, sorted; refuse fewer than two."""
-    classes = sorted(photos["habitat"].dropna().unique())
+    """The classes of labelled photos in their user's order, else sorted; refuse fewer than two."""
+    classes = in_order(photos["habitat"].dropna().unique(), photos)
     if len(classes) < 2:
         got = f"only {classes[0]!r}" if classes else "none"
         raise InputError(

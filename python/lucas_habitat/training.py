@@ -91,7 +91,8 @@ def train(
         Labelled photos: a photo table, or anything `list_photos` takes. Rows whose ``split`` is
         ``"test"`` are never trained on. Where classes are LC1 codes, or there are columns
         ``habitat_level1``, ... as `assign_habitat` makes of a scheme with levels, the model keeps what
-        stands above its classes.
+        stands above its classes. Of a categorical ``habitat`` the classes have the order of its
+        categories, else that of the alphabet.
     validation : like ``photos``, optional
         Photos of other points: history then holds their loss, accuracy and kappa, and the model
         is calibrated on them.

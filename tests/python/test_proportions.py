@@ -577,6 +577,17 @@ def test_coordinates_that_are_text_are_refused():
         covariates(make_points(), sites, crs="EPSG:3035", k=1)
 
 
+def test_an_array_of_coordinates_is_sites():
+    sites = make_sites([4320000.0, 4321000.0], [3210000.0] * 2)
+    options = {"crs": 3035, "k": 2, "drop": "none"}
+    pd.testing.assert_frame_equal(
+        covariates(make_points(), sites.to_numpy(), **options),
+        covariates(make_points(), sites, **options),
+    )
+    with pytest.raises(InputError, match=r"two columns, x and y; got the shape \(2, 3\)"):
+        covariates(make_points(), np.zeros((2, 3)), **options)
+
+
 # --- sites: unusable coordinates --------------------------------------------------------------
 
 

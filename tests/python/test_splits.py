@@ -540,3 +540,33 @@ def test_time_by_block_grows_with_the_points_and_no_faster():
             lh.split_photos(photos, by="block", block=10, buffer=1)
 
     assert growth(split, few, many) < 16
+
+
+def test_classes_keep_the_order_of_a_categorical_column(photo_folder, tmp_path):
+    """From the user's table to what covariates leave out."""
+    wanted = ["woody", "grassland", "artificial", "cropland"]
+    table = lh.list_photos(photo_folder)
+    table["habitat"] = pd.Categorical(table["habitat"], categories=[*wanted, "water"])
+    listed = lh.list_photos(table)
+    assert listed["habitat"].cat.categories.tolist() == [*wanted, "water"]
+    train, test = lh.split_photos(listed, test_size=0.34, seed=1)
+    assert train["habitat"].cat.categories.tolist() == [*wanted, "water"]
+    plain = lh.split_photos(lh.list_photos(photo_folder), test_size=0.34, seed=1)
+    assert test["path"].tolist() == plain[1]["path"].tolist()  # the order draws nothing else
+    quick = {"arch": "efficientnet_lite0", "epochs": 2, "progress": False}
+    model = lh.train(train, **quick)
+    assert model.classes == wanted
+    lh.save_model(model, tmp_path / "model")
+    predictions = lh.classify(test, tmp_path / "model", progress=False)
+    assert predictions["predicted"].cat.categories.tolist() == wanted
+    with (
+        pytest.warns(LucasMessage, match=r"last class is left out \(p_cropland\)"),
+        pytest.warns(LucasWarning, match="not calibrated"),
+    ):
+        env = lh.covariates(lh.vote(predictions))
+    assert list(env) == ["p_woody", "p_grassland", "p_artificial"]
+    folds = lh.cross_validate(
+        table, folds=2, progress=False, arch="efficientnet_lite0", training={"epochs": 1}
+    )
+    assert folds["predicted"].cat.categories.tolist() == wanted
+    assert lh.train(table.astype({"habitat": "str"}), **quick).classes == sorted(wanted)

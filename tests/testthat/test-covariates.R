@@ -236,3 +236,43 @@ test_that("sites far outside the sampled area have no values, and a wrong zone i
   expect_warning(lucas_covariates(points, sites["out", ], crs = 3035, k = 5, drop = "woody"),
                  "All sites are far from every point: is crs .* a zone wrong")
 })
+
+test_that("distances with units are converted, and other units refused", {
+  skip_without_core()
+  skip_without("units")
+  sites <- data.frame(plot = c("a", "b"), x = c(4221000, 4231000), y = 3552500)
+  at <- function(...) lucas_covariates(made_points(), sites, crs = 3035, id = "plot", drop = "woody", ...)
+  km <- function(x) units::set_units(x, "km", mode = "standard")
+  expect_identical(at(radius = km(5)), at(radius = 5000))
+  expect_identical(at(k = 3, max_distance = km(6)), at(k = 3, max_distance = 6000))
+  expect_error(at(radius = units::set_units(5, "kg", mode = "standard")), "radius must be in m or .* got kg",
+               class = "lucas_input_error")
+  expect_error(at(k = units::set_units(5, "m", mode = "standard")), "k must be without units",
+               class = "lucas_input_error")
+  sites$x <- km(sites$x / 1000)
+  expect_equal(lucas_covariates(made_points(), sites, crs = 3035, id = "plot", drop = "woody", k = 3),
+               lucas_covariates(made_points(), transform(sites, x = as.numeric(x) * 1000), crs = 3035,
+                                id = "plot", drop = "woody", k = 3))
+  expect_identical(in_unit(as.difftime(1, units = "hours"), "minutes", "min"), 60)
+})
+
+test_that("a SpatVector and a matrix of coordinates are sites", {
+  skip_without_core()
+  skip_without("terra")
+  sites <- data.frame(plot = c("a", "b"), x = c(4221000, 4231000), y = 3542000)
+  plain <- lucas_covariates(made_points(), sites, crs = 3035, id = "plot", k = 4, drop = "woody")
+  vector <- terra::vect(sites, geom = c("x", "y"), crs = "EPSG:3035")
+  expect_equal(lucas_covariates(made_points(), vector, id = "plot", k = 4, drop = "woody"), plain)
+  expect_error(lucas_covariates(made_points(), vector, id = "site", k = 4), "no column site")
+  lines <- terra::as.lines(terra::ext(0, 1, 0, 1))
+  expect_error(lucas_covariates(made_points(), lines, crs = 3035, k = 1), "sites must be points")
+  nowhere <- terra::vect(sites, geom = c("x", "y"))
+  expect_error(lucas_covariates(made_points(), nowhere, k = 4), "crs is needed")
+  xy <- as.matrix(sites[c("x", "y")])
+  rownames(xy) <- sites$plot
+  expect_equal(lucas_covariates(made_points(), xy, crs = 3035, k = 4, drop = "woody"), plain)
+  expect_equal(lucas_covariates(made_points(), unname(xy), crs = 3035, k = 4, drop = "woody"), plain,
+               ignore_attr = TRUE)
+  expect_error(lucas_covariates(made_points(), cbind(unname(xy), 1), crs = 3035, k = 4),
+               "must hold two columns of numbers")
+})

@@ -91,3 +91,24 @@ test_that("buffers and distances are the numbers both languages must give", {
   expect_identical(lucas_plot_distance(table, out = picture), table)
   expect_gt(file.size(picture), 1000)
 })
+
+test_that("classes keep the order of the user's factor levels", {
+  skip_without_core()
+  wanted <- c("woody", "grassland", "artificial", "cropland")
+  photos <- lucas_photos(demo_folder())
+  photos$habitat <- factor(photos$habitat, wanted)
+  listed <- lucas_photos(photos)
+  expect_identical(levels(listed$habitat), wanted)
+  parts <- lucas_split(listed, test_size = 0.4, seed = 1)
+  expect_identical(levels(parts$train$habitat), wanted)
+  expect_identical(parts$test$path, demo_parts()$test$path)
+  model <- suppressWarnings(lucas_train(parts$train, arch = "efficientnet_lite0", epochs = 2,
+                                        verbose = FALSE))
+  expect_identical(model$classes, wanted)
+  pred <- suppressWarnings(lucas_classify(parts$test, model, verbose = FALSE))
+  expect_identical(levels(pred$predicted), wanted)
+  expect_identical(levels(pred$habitat), wanted)
+  expect_message(env <- suppressWarnings(lucas_covariates(lucas_vote(pred), year = "latest")),
+                 "last class is left out \\(p_cropland\\)")
+  expect_identical(names(env), c("p_woody", "p_grassland", "p_artificial"))
+})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,6 +84,30 @@ def labels_of(
         return sorted(occurring)
     by_column = {column_names([label])[0]: label for label in sorted(occurring)}
     return [by_column.get(c, c.removeprefix("p_")) for c in columns]
+
+
+_ORDER = "habitat_order"  # among a table's attrs, where labels are text
+
+
+def note_order(table: pd.DataFrame, column: pd.Series) -> None:
+    """Note the order of a categorical column's labels in a table that keeps them as text."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        table.attrs[_ORDER] = [str(label).strip() for label in column.cat.categories]
+
+
+def in_order(labels: Iterable[str], table: pd.DataFrame) -> list[str]:
+    """Labels in the order that a table's user gave them; those without a place behind, sorted."""
+    labels = set(labels)
+    given = [label for label in dict.fromkeys(table.attrs.get(_ORDER, ())) if label in labels]
+    return given + sorted(labels - set(given))
+
+
+def with_given_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for users: its labels categorical again, if they came so."""
+    if _ORDER not in table.attrs:
+        return table
+    order = in_order({*table["habitat"].dropna(), *table.attrs[_ORDER]}, table)
+    return table.assign(habitat=pd.Categorical(table["habitat"], categories=order))
 
 
 def is_calibrated(table: pd.DataFrame) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._base.classes import note_order
 from .models import model_of
 
 __all__ = ["table_from_r", "value_from_r"]
@@ -37,6 +38,9 @@ def table_from_r(table: dict[str, Any]) -> pd.DataFrame:
     if index is not None:
         frame.index = pd.Index(index, dtype="str")
     frame.attrs = {k: v for k, v in dict(table.get("attrs") or {}).items() if v is not None}
+    for name, column in zip(table["names"], table["columns"], strict=True):
+        if name == "habitat" and column["kind"] == "factor":
+            note_order(frame, pd.Series(pd.Categorical([], categories=list(column["levels"]))))
     return frame
 
 

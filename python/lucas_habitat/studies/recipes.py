@@ -17,7 +17,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number, check_seed
-from .._base.classes import column_names
+from .._base.classes import column_names, in_order
 from .._base.files import check_out_folder, write_json
 from .._base.progress import Progress, report
 from .._base.tables import write_table
@@ -214,7 +214,7 @@ class _Study(NamedTuple):
     @property
     def classes(self) -> list[str]:
         """All classes of the photos."""
-        return sorted(self.photos["habitat"].unique())
+        return in_order(self.photos["habitat"].unique(), self.photos)
 
     def folds_of(self, repeat: int) -> list[Fold]:
         """The folds of one repeat."""
