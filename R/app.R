@@ -8,7 +8,7 @@
 #'
 #' The page runs in a process of its own, so the console stays free. It is served to this computer
 #' only, to who knows its whole address (its path is drawn anew each time), and needs no network. It ends
-#' with `lucas_app_stop()`, and with the R session. It was tried on Linux; on Windows and
+#' with `lucas_app_stop()`, and with the R session, also where that is killed. It was tried on Linux; on Windows and
 #' macOS it is made to work in the same way, but was not run.
 #'
 #' What was dropped and not corrected is deleted with the next drop, when its tab is closed, and at the
@@ -48,8 +48,8 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
     if (!is.null(photos)) c("--photos", check_file_name(photos, "photos"))
   )
   lucas_app_stop()
-  # The page ends when its folder is gone. R removes the folder with all its temporary files when
-  # it ends, so this holds however that happens, without signals, which Windows lacks.
+  # The page ends when its folder is gone, which R removes with all its temporary files when it ends,
+  # without signals, which Windows lacks; and when the pipe that start_app() makes closes.
   folder <- tempfile("lucas-app-")
   dir.create(folder)
   session_file <- file.path(folder, "session")
@@ -63,8 +63,8 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
   session$app <- folder
   reg.finalizer(session, function(s) lucas_app_stop(), onexit = TRUE)
   url <- tryCatch({
-    process <- start_app(folder, arguments)
-    wait_for_app(folder, process, has_model = !is.null(model))
+    session$app_process <- start_app(folder, arguments)  # kept, or its pipe would be closed
+    wait_for_app(folder, session$app_process, has_model = !is.null(model))
   }, error = identity, interrupt = identity)
   if (inherits(url, "condition")) {
     lucas_app_stop()
@@ -82,6 +82,7 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
 lucas_app_stop <- function() {
   folder <- session$app
   session$app <- NULL
+  session$app_process <- NULL
   running <- !is.null(folder) && file.exists(file.path(folder, "session"))
   # What ends the page goes first: Windows does not delete the files that Python still writes to.
   if (!is.null(folder)) unlink(c(file.path(folder, "session"), folder), recursive = TRUE)
@@ -103,9 +104,10 @@ start_app <- function(folder, arguments, python = reticulate::py_config()$python
   if (!windows) {
     command <- c("/bin/sh", "-c", paste("export", own_libraries(), "&& exec \"$@\""), "sh", command)
   }
+  # The page ends when the pipe on its stdin closes, which it does when R is killed.
   run <- reticulate::py_eval(paste(
     "lambda command, output, errors, how: __import__('subprocess').Popen(command, stdout=open(output, 'wb'),",
-    "stderr=open(errors, 'wb'), stdin=__import__('subprocess').DEVNULL, **how)"))
+    "stderr=open(errors, 'wb'), stdin=__import__('subprocess').PIPE, **how)"))
   # Ctrl-C is meant for R alone; and on Windows no console is to open: CREATE_NO_WINDOW and
   # CREATE_NEW_PROCESS_GROUP.
   how <- if (windows) list(creationflags = 0x08000200L) else list(start_new_session = TRUE)

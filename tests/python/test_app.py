@@ -803,14 +803,16 @@ def command(model, tmp_path):
         [sys.executable, "-m", "lucas_habitat.cli", "app", "--model", tmp_path / "model",
          "--no-browser", "--session", tmp_path / "session"],
         cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
     )  # fmt: skip
     wait_for(lambda: (tmp_path / "address").exists() or process.poll() is not None)
     yield process
     process.kill()
     process.stdout.close()
+    process.stdin.close()
 
 
-@pytest.mark.parametrize("how", ["its file is gone", "terminated"])
+@pytest.mark.parametrize("how", ["its file is gone", "terminated", "hung up", "its pipe closes"])
 def test_the_command_serves_until_it_is_told_to_end(command, tmp_path, how):
     told = json.loads((tmp_path / "address").read_text())
     assert told["pid"] == command.pid
@@ -819,12 +821,54 @@ def test_the_command_serves_until_it_is_told_to_end(command, tmp_path, how):
     connection.request("GET", urlsplit(told["url"]).path)
     assert connection.getresponse().status == 200
     connection.close()
-    if how == "terminated":
-        command.send_signal(signal.SIGTERM)
+    if how in ("terminated", "hung up"):
+        command.send_signal(signal.SIGTERM if how == "terminated" else signal.SIGHUP)
+    elif how == "its pipe closes":
+        command.stdin.close()
     else:
         (tmp_path / "session").unlink()
     assert command.wait(120) == 0
     assert not list((tmp_path / "tmp").glob("lucas-habitat-app-*"))
+
+
+PARENT = """
+import json, subprocess, sys, time
+page = subprocess.Popen(json.loads(sys.argv[1]), stdin=subprocess.PIPE, start_new_session=True)
+print(page.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_the_page_ends_with_the_process_that_started_it(model, tmp_path, number, is_ready):
+    save_model(model, tmp_path / "model")
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "session").touch()
+    page = [sys.executable, "-m", "lucas_habitat.cli", "app", "--model", tmp_path / "model",
+            "--no-browser", "--session", tmp_path / "session"]  # fmt: skip
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, json.dumps([str(word) for word in page])],
+        cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    number_of_page = int(parent.stdout.readline())
+    if is_ready:
+        wait_for(lambda: (tmp_path / "address").exists())
+    parent.send_signal(number)
+    parent.wait(120)
+    parent.stdout.close()
+    wait_for(lambda: not is_running(number_of_page))
+    assert (tmp_path / "session").exists()  # it was not this that ended it
+    assert not list((tmp_path / "tmp").glob("lucas-habitat-app-*"))
+
+
+def is_running(number):
+    """Whether a process runs, which is not ours to wait for; a dead one may lack a parent to bury it."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def test_the_next_start_deletes_what_a_killed_one_left(command, tmp_path, monkeypatch):

@@ -88,13 +88,19 @@ there_and_back <- function(table, ...) {
 
 # Runs code in an R of its own, with the package under test.
 in_new_session <- function(code, env = character()) {
+  system2(file.path(R.home("bin"), "Rscript"), shQuote(session_file(code)), stdout = TRUE, stderr = TRUE,
+          env = env)
+}
+
+# A file of code that a new R session runs with the package as this one has it.
+session_file <- function(code) {
   file <- tempfile(fileext = ".R")
   where <- dirname(getNamespaceInfo("lucashabitat", "path"))
   writeLines(c(
     sprintf(".libPaths(c(%s, .libPaths()))", deparse(where)),
     "options(reticulate.poetry.project = tempdir())", code
   ), file)
-  system2(file.path(R.home("bin"), "Rscript"), shQuote(file), stdout = TRUE, stderr = TRUE, env = env)
+  file
 }
 
 # Time of this process and its threads: unlike time on the clock, a busy machine changes little of it.

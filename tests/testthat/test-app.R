@@ -47,6 +47,28 @@ test_that("the page ends with the R session, without being told", {
   wait_until(!answers(url))
 })
 
+test_that("the page ends when R is killed, terminated or hung up", {
+  skip_without_gradio()
+  skip_on_os("windows")  # which has no signals; there, too, the pipe closes
+  model <- tempfile("model")
+  lucas_save(demo_model(), model)
+  for (signal in c(tools::SIGKILL, tools::SIGTERM, tools::SIGHUP)) {
+    told <- tempfile("told")
+    system2(file.path(R.home("bin"), "Rscript"), shQuote(session_file(c(
+      sprintf("url <- lucashabitat::lucas_app(%s, open_browser = FALSE)", deparse(model)),
+      sprintf("writeLines(c(Sys.getpid(), url), %s)", deparse(paste0(told, "~"))),
+      sprintf("file.rename(%s, %s)", deparse(paste0(told, "~")), deparse(told)),
+      "Sys.sleep(600)"
+    ))), wait = FALSE, stdout = FALSE, stderr = FALSE)
+    wait_until(file.exists(told))
+    found <- readLines(told)
+    expect_true(answers(found[2]))
+    tools::pskill(as.integer(found[1]), signal)
+    wait_until(!answers(found[2]))
+    expect_false(answers(found[2]))
+  }
+})
+
 test_that("why the page cannot start is said in R's words", {
   skip_without_gradio()
   expect_error(lucas_app(tempfile("none"), open_browser = FALSE),

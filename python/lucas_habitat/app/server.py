@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import secrets
@@ -37,6 +38,7 @@ __all__ = ["run_app"]
 _DEMO_POINTS = 80
 _FOLDER = "lucas-habitat-app-"
 _LOCK = "lock"
+_GRACE = 20  # seconds to end in
 
 
 def run_app(
@@ -54,7 +56,8 @@ def run_app(
     looked, the most similar training photos, and a warning where a photo is unlike anything in
     training. Corrected photos are kept in a review table, which `train` takes as
     ``corrections=``. The page is served to this computer only, to who knows its whole address (its
-    path is drawn anew each time), and needs no network. Runs until it is interrupted (Ctrl-C).
+    path is drawn anew each time), and needs no network. Runs until it is interrupted (Ctrl-C) or
+    terminated.
 
     What was dropped and not corrected is deleted with the next drop, when its tab is closed, and at
     the latest when the page ends. A process that is killed cannot do so: the next start, a minute
@@ -104,15 +107,20 @@ def serve(
 ) -> None:
     """Run the app until it is interrupted, or until a file is gone.
 
-    ``session`` is how R holds on to the app: a file whose removal ends the app, on every system
-    and also when R ends without a word. The address appears beside it in a file ``address``, whole
-    or not at all: Windows would not let a file be replaced that R is reading.
+    ``session`` is how R holds on to the app: a file whose removal ends the app, on every system. R also
+    keeps the other end of the pipe that stdin then is, which closes when R is killed. The address
+    appears beside the file, in a file ``address``, whole or not at all: Windows would not let a file be
+    replaced that R is reading.
     """
     with ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
-            before = signal.signal(signal.SIGTERM, _interrupt)
-            stack.callback(signal.signal, signal.SIGTERM, before)
+            for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+                if hasattr(signal, name):
+                    number = getattr(signal, name)
+                    stack.callback(signal.signal, number, signal.signal(number, _interrupt))
         stack.enter_context(suppress(KeyboardInterrupt))
+        if session is not None:
+            _end_with_parent()
         served = stack.enter_context(served_page(model, port, corrections, photos, language))
         print(f"{TEXTS[language]['title']}: {served.url}  (Ctrl-C ends it)", flush=True)
         if session is not None:
@@ -128,6 +136,27 @@ def serve(
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt  # so that a termination, too, leaves no upload behind
+
+
+def _end_with_parent() -> None:
+    """End when the pipe on stdin closes, which it does when the process that holds it dies, however.
+
+    This works on every system, where signals and asking for the parent's number do not. It is read by
+    its number, because a thread that waits in sys.stdin would keep Python from ending.
+    """
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        _thread.interrupt_main(signal.SIGTERM)
+        time.sleep(
+            _GRACE
+        )  # for what cannot be interrupted at once, such as training the demo model
+        os._exit(1)
+
+    with suppress(OSError):  # stdin may be closed
+        if stat.S_ISFIFO(os.fstat(0).st_mode):
+            threading.Thread(target=wait, daemon=True).start()
 
 
 class Served(NamedTuple):
