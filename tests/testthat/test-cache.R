@@ -1,11 +1,9 @@
 test_that("the cache tells what it holds and can be emptied", {
   skip_without_core()
-  python_bridge()
+  demo_model()  # trained with the other cache
   cache <- normalizePath(tempfile("cache"), mustWork = FALSE)
   old <- Sys.getenv("LUCAS_HABITAT_CACHE")
-  set_cache <- function(folder) {
-    reticulate::py_eval("__import__('os').environ.__setitem__")("LUCAS_HABITAT_CACHE", folder)
-  }
+  set_cache <- function(folder) Sys.setenv(LUCAS_HABITAT_CACHE = folder)
   set_cache(cache)
   on.exit(set_cache(old))
   expect_identical(nrow(lucas_cache_info()), 0L)

@@ -6,9 +6,7 @@ test_that("Ctrl-C is an R interrupt and keeps the features computed so far", {
   python_bridge()
   cache <- tempfile("cache")
   old <- Sys.getenv("LUCAS_HABITAT_CACHE")
-  set_cache <- function(folder) {
-    reticulate::py_eval("__import__('os').environ.__setitem__")("LUCAS_HABITAT_CACHE", folder)
-  }
+  set_cache <- function(folder) Sys.setenv(LUCAS_HABITAT_CACHE = folder)
   set_cache(cache)
   reticulate::py_run_string(paste(
     "from lucas_habitat.cache import FeatureCache as cache_class",

