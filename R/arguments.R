@@ -65,6 +65,7 @@ converters <- function() {
     validation = nameless(photos_argument),
     authors = nameless(several), columns = nameless(several), directions = nameless(several), size = nameless(as_plain),
     class_shares = nameless(class_shares_argument), confusion = nameless(confusion_argument),
+    authors = nameless(several), evaluation = evaluation_argument,
     crs = nameless(crs_argument), evaluation = nameless(evaluation_argument),
     legend = nameless(legend_argument), levels = nameless(levels_argument),
     model = nameless(model_argument), new_shares = new_shares_argument,

@@ -8,7 +8,8 @@ from_core <- function(x) {
                   evaluation = evaluation_from_core(x), comparison = comparison_from_core(x),
                   map_accuracy = map_accuracy_from_core(x),
                   recipe_comparison = recipe_comparison_from_core(x),
-                  run = run_from_core(x), split_check = split_check_from_core(x)))
+                  run = run_from_core(x), shared_model = shared_model_from_core(x),
+                  split_check = split_check_from_core(x)))
   }
   lapply(x, from_core)
 }

@@ -64,6 +64,8 @@ from .review import doubted_labels as doubted_labels
 from .review import review_list as review_list
 from .saved_models import load_model as load_model
 from .saved_models import save_model as save_model
+from .sharing.share import SharedModel as SharedModel
+from .sharing.share import share_model as share_model
 from .sidecars.writing import write_xmp as write_xmp
 from .sorting.placing import sort_photos as sort_photos
 from .sorting.reading import read_sorted as read_sorted

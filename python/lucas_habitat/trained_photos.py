@@ -40,8 +40,8 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
     ----------
     photos : pandas.DataFrame, path or list of paths
         A photo table, or anything `list_photos` takes. The files are read.
-    model : HabitatModel or path
-        A model or its folder.
+    model : HabitatModel, path or address
+        A model, or a folder, zip or address that `load_model` takes.
     progress : bool or callable, default True
 
     Returns
@@ -66,6 +66,8 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
     Notes
     -----
     Photos that the model was only validated or calibrated on were not trained on.
+
+    A model that was shared keeps the ids of its points only where its authors said so (`share_model`).
 
     A model keeps of each training photo its file name, point, year, direction and class, and a code of
     its content (of 128 bits, by a keyed SHA-256). A code does not tell what is in the photo. Who has the
@@ -94,6 +96,12 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
         names = [base_name(path) if isinstance(path, str) else "" for path in unread]
         warn(f"{len(names)} of {len(table)} photos could not be read: {some(names)}.")
     is_point = table["point_id"].isin(memory.points).astype("boolean")
+    if trained.shared is not None and not trained.shared["names_points"]:
+        inform(
+            "The model was shared without the ids of its points: photos are told by their content alone, and "
+            "others of the same points are not known."
+        )
+        is_point = pd.Series(pd.NA, index=table.index, dtype="boolean")
     answers = pd.DataFrame(
         {
             "photo_in_training": pd.array(is_photo, dtype="boolean"),

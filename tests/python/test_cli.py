@@ -37,6 +37,7 @@ NAMES = (
     "compare-recipes",
     "calibrate",
     "in-training",
+    "share-model",
     "vote",
     "evaluate",
     "levels",

@@ -74,6 +74,7 @@ CLASSES = {
     "MapAccuracy",
     "RecipeComparison",
     "Run",
+    "SharedModel",
     "SplitCheck",
 }
 R_ONLY = {"lucas_app_stop", "lucas_install", "lucas_status"}

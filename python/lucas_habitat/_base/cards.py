@@ -152,6 +152,7 @@ class SharedCard(TypedDict):
     licence: str
     authors: list[str]
     credit: NotRequired[str]  # of the photos, to be printed with what comes of the model
+    based_on: NotRequired[str]  # another shared model, its authors and licence
     names_points: bool  # whether the points trained on are named
 
 

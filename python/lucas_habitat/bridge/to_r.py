@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..model import HabitatModel
     from ..networks.backbones import HabitatNet
     from ..recipe_comparison import RecipeComparison
+    from ..sharing.share import SharedModel
     from ..split_checks import SplitCheck
 
 __all__ = ["table_to_r", "value_to_r"]
@@ -58,6 +59,7 @@ def value_to_r(value: Any) -> Any:
         ("split_checks", "SplitCheck", _split_check),
         ("maps.results", "MapAccuracy", _map_accuracy),
         ("networks.backbones", "HabitatNet", _network),
+        ("sharing.share", "SharedModel", _shared_model),
     ):
         module = sys.modules.get(f"lucas_habitat.{home}")
         if module is not None and isinstance(value, getattr(module, kind)):
@@ -152,6 +154,19 @@ def _model(model: HabitatModel) -> dict[str, Any]:
         "card": value_to_r(model.card()),
         "history": table_to_r(model.history),
         "bytes": model_bytes(model),
+    }
+
+
+def _shared_model(shared: SharedModel) -> dict[str, Any]:
+    """A shared model's file and checksum, and what to do with it."""
+    from ..sharing.share import describe_shared
+
+    return {
+        "lucas_kind": "shared_model",
+        "file": str(shared.file),
+        "sha256": shared.sha256,
+        "size": float(shared.size),
+        "lines": words.in_r(describe_shared(shared)).splitlines(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from functools import partial
 
 import lucas_habitat as lh
@@ -208,6 +208,42 @@ def _in_training(options: Namespace) -> int:
     return 0
 
 
+def _share_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help=MODEL)
+    add("out", metavar="FILE.zip", help="zip to write")
+    add("--licence", required=True, help="under which others may use it, such as CC-BY-4.0")
+    add("--authors", metavar="NAME", nargs="+", required=True, help="whom to name")
+    add("--title", help="of its page")
+    add("--description", help="for its page: where the photos are from, what it is for")
+    add(
+        "--evaluation",
+        metavar="FILE.json",
+        nargs="+",
+        help="what evaluate or pilot wrote of photos that took no part in training",
+    )
+    add(
+        "--lucas",
+        action=BooleanOptionalAction,
+        help="whether photos are the survey's, to be credited; else told by ids and years",
+    )
+    add("--name-points", action="store_true", help="keep ids of points, if these are public")
+
+
+def _share(options: Namespace) -> int:
+    from ..sharing.share import describe_shared
+
+    shared = lh.share_model(
+        options.model,
+        options.out,
+        licence=options.licence,
+        authors=options.authors,
+        **given(options, lh.share_model),
+    )
+    print(words_of(options)(describe_shared(shared)))
+    return 0
+
+
 def _save(model: lh.HabitatModel, options: Namespace) -> None:
     from .._base.files import write_or_rescue
     from ..model import describe_model
@@ -256,5 +292,12 @@ COMMANDS = (
         _in_training_options,
         _in_training,
         ("in_training",),
+    ),
+    Command(
+        "share-model",
+        "write a model into one zip for others, with a page on what it is",
+        _share_options,
+        _share,
+        ("share_model",),
     ),
 )
