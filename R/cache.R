@@ -2,7 +2,8 @@
 #'
 #' Features of photos are kept by the photos' content, and networks in the form in which they run. What
 #' was not used for longest is deleted when the whole grows beyond its limit: 20 GB, or what the
-#' environment variable `LUCAS_HABITAT_CACHE_GB` says when Python starts. `LUCAS_HABITAT_CACHE` names another folder.
+#' environment variable `LUCAS_HABITAT_CACHE_GB` says. `LUCAS_HABITAT_CACHE` names another folder. Both hold from the
+#' next call on when [Sys.setenv()] changes them.
 #'
 #' @return `lucas_cache_info()`: a data.frame, one row a way in which features were computed: `arch`,
 #'   `weights`, `engine`, `precision`, `size` (pixels), `photos`, `megabytes` (10^6 bytes), `last_used`

@@ -13,12 +13,15 @@
 #'
 #' @section Which Python:
 #' `RETICULATE_PYTHON`, `RETICULATE_PYTHON_ENV`, an activated virtualenv, or what
-#' [reticulate::use_python()] and its kin were told; otherwise the virtualenv `r-lucas-habitat` that
-#' [lucas_install()] makes. Nothing else is searched for.
+#' [reticulate::use_python()] and its kin were told, or lucas-habitat declared with reticulate's `py_require()`;
+#' otherwise the virtualenv `r-lucas-habitat` that [lucas_install()] makes. Nothing else is searched for. A session has one
+#' Python: that of whoever starts it first.
 #'
 #' @section Environment variables:
 #' `LUCAS_HABITAT_WEIGHTS` names a folder of pretrained weights (`.safetensors`, `.pth`) for machines
-#' without network; `LUCAS_HABITAT_CACHE` names the folder that features are cached in.
+#' without network; `LUCAS_HABITAT_CACHE` names the folder that features are cached in, `LUCAS_HABITAT_CACHE_GB` how much it may
+#' hold. `LUCAS_HABITAT_SAFE_CELLS=true` escapes text in CSV that a spreadsheet would run. What [Sys.setenv()] says of them, of
+#' proxies and of `AWS_...` is handed to Python at each call.
 #'
 #' @section Conditions:
 #' Errors have the class `lucas_error` and a narrower one, such as `lucas_input_error`,
