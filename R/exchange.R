@@ -101,6 +101,44 @@ lucas_odmap <- function(covariates, table = NULL, model = NULL, evaluation = NUL
   call_core("odmap", captured(covariates = function(x, name) covariates_argument(x)))
 }
 
+#' Write Croissant metadata beside a table or run
+#'
+#' Croissant is how catalogues of data sets are told what a data set holds, with GeoCroissant's terms for
+#' places. The document says what the table is of, who made it, under which licence, where and when, which
+#' files hold it (with their SHA-256) and what each column is.
+#'
+#' @param table A photo table, predictions, or points. A file (`.csv`, `.parquet`) or run is described as it is,
+#'   and must lie in the folder of `out` or below. A data.frame, or a table that is blurred, is written beside
+#'   `out` as Parquet, under the same name.
+#' @param out The document, `.json`; an earlier one is replaced.
+#' @param title,authors,licence,abstract,model,evaluation,rights_holder As for [lucas_write_dwca()].
+#' @param url The data set's page on the web, which the specification asks for.
+#' @param version Of the data set.
+#' @param uncertainty,grid,key As for [lucas_write_dwca()]: with `grid` the table beside `out` has centres of cells
+#'   for places, random ids, years for dates, no paths, and two decimals; columns that are not known to be
+#'   harmless are left out. `uncertainty` counts with `grid` only.
+#'
+#' @return The document's path, invisibly.
+#' @references
+#' Akhtar, M. et al. (2024). Croissant: a metadata format for ML-ready datasets. Advances in Neural Information
+#' Processing Systems 37, 82133-82148. The specifications are Croissant 1.1 and GeoCroissant 1.0 of MLCommons,
+#' <http://mlcommons.org/croissant/1.1> and <http://mlcommons.org/croissant/geo/1.0>.
+#' @examples
+#' if (lucas_status(quiet = TRUE)$ready) {
+#'   points <- data.frame(
+#'     point_id = c("plot 1", "plot 2"), year = 2025, n_photos = 5, lon = c(10.1, 10.3), lat = 56.2,
+#'     predicted = c("cropland", "woody"), p_cropland = c(0.7, 0.2), p_woody = c(0.3, 0.8)
+#'   )
+#'   lucas_write_croissant(points, file.path(tempdir(), "plots.json"), title = "Habitats of two plots",
+#'                         authors = "Ada Lovelace", licence = "CC-BY-4.0", grid = 10000)
+#' }
+#' @export
+lucas_write_croissant <- function(table, out, title, authors, licence, abstract = NULL, url = NULL,
+                                  version = "1.0.0", model = NULL, evaluation = NULL, rights_holder = NULL,
+                                  uncertainty = 30, grid = NULL, key = NULL) {
+  invisible(call_core("write_croissant", captured()))
+}
+
 # Covariates with what they note of themselves; of a raster, the names of its layers say enough.
 covariates_argument <- function(covariates) {
   if (!inherits(covariates, "SpatRaster")) return(table_or_path(covariates, "covariates"))

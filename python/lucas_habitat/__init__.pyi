@@ -21,6 +21,7 @@ from .distances import error_by_distance as error_by_distance
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .exchange.archive import write_dwca as write_dwca
+from .exchange.catalogue import write_croissant as write_croissant
 from .exchange.sdm_report import odmap as odmap
 from .geotags import locate_photos as locate_photos
 from .images.drawn import draw_demo_photos as draw_demo_photos

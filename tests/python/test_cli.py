@@ -58,6 +58,7 @@ NAMES = (
     "write-xmp",
     "dwca",
     "odmap",
+    "croissant",
     "cache",
     "report",
     "app",

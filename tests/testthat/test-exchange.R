@@ -85,3 +85,27 @@ test_that("biomod2's table is filled in", {
   rows <- suppressMessages(lucas_odmap(env))
   expect_identical(filled$value[!is.na(filled$value)], rows$value)
 })
+
+test_that("Croissant metadata from R describe a table beside them", {
+  skip_without_core()
+  skip_without("jsonlite")
+  folder <- tempfile("croissant")
+  dir.create(folder)
+  out <- file.path(folder, "points.json")
+  path <- suppressMessages(lucas_write_croissant(
+    exchange_points(), out, title = "Two points", authors = c("Ada Lovelace", "Plato"), licence = "CC0-1.0",
+    url = "https://example.org/two", grid = 10000, key = file.path(folder, "key.csv")
+  ))
+  expect_identical(normalizePath(path), normalizePath(out))
+  document <- jsonlite::fromJSON(out, simplifyVector = FALSE)
+  expect_identical(document$name, "Two points")
+  expect_identical(document$distribution[[1]]$contentUrl, "points.parquet")
+  columns <- vapply(document$recordSet[[1]]$field, function(field) field$name, "")
+  expect_true(all(c("point_id", "lon", "lat", "coordinate_uncertainty", "p_woody") %in% columns))
+  expect_false("date" %in% columns)
+  expect_setequal(list.files(folder), c("key.csv", "points.json", "points.parquet"))
+  expect_message(
+    lucas_write_croissant(exchange_points(), out, title = "x", authors = "Plato", licence = "CC0-1.0"),
+    "; url gives it"
+  )
+})

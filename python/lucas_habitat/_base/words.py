@@ -108,6 +108,7 @@ NAMES = {
     "vote": Name("lucas_vote", "lucas-habitat vote"),
     "vote_gain": Name("lucas_vote_gain"),
     "write_xmp": Name("lucas_write_xmp", "lucas-habitat write-xmp"),
+    "write_croissant": Name("lucas_write_croissant", "lucas-habitat croissant"),
     "write_dwca": Name("lucas_write_dwca", "lucas-habitat dwca"),
 }
 

@@ -1,4 +1,4 @@
-"""What is handed on to portals and catalogues: ``dwca``, ``odmap``."""
+"""What is handed on to portals and catalogues: ``dwca``, ``odmap``, ``croissant``."""
 
 from __future__ import annotations
 
@@ -27,9 +27,15 @@ def _add_said(parser: ArgumentParser) -> None:
     add("--licence", choices=tuple(LICENCES), required=True, help="of the data")
 
 
-def _add_blurring(parser: ArgumentParser) -> None:
-    """How places are told less exactly than they are known."""
+def _add_places(parser: ArgumentParser) -> None:
+    """Whose photos are, and how exactly places are told."""
     add = parser.add_argument
+    add("--rights-holder", help="of the photos, where they are not the survey's")
+    add(
+        "--uncertainty",
+        type=_number_or_column,
+        help="metres that positions may be off, or a column",
+    )
     add("--grid", type=float, help="blurs: metres of a cell's side, whose centre is told")
     add("--key", metavar="FILE", help="with --grid, table of the ids that were replaced; keep it")
 
@@ -49,13 +55,7 @@ def _dwca_options(parser: ArgumentParser) -> None:
     add("--abstract", help="of the data set")
     add("--photos", metavar="PHOTOS", help=f"of the points: {PHOTOS}")
     _add_made_by(parser)
-    add("--rights-holder", help="of the photos, where they are not the survey's")
-    add(
-        "--uncertainty",
-        type=_number_or_column,
-        help="metres that positions may be off, or a column",
-    )
-    _add_blurring(parser)
+    _add_places(parser)
 
 
 def _dwca(options: Namespace) -> int:
@@ -85,6 +85,33 @@ def _odmap(options: Namespace) -> int:
     return 0
 
 
+def _croissant_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("table", metavar="TABLE", help="photos, predictions or points, or a run")
+    add(
+        "--out", metavar="FILE.json", required=True, help="document to write, in the table's folder"
+    )
+    _add_said(parser)
+    add("--abstract", help="of the data set")
+    add("--url", help="the data set's page on the web")
+    add("--version", help="of the data set")
+    _add_made_by(parser)
+    _add_places(parser)
+
+
+def _croissant(options: Namespace) -> int:
+    path = lh.write_croissant(
+        options.table,
+        options.out,
+        title=options.title,
+        authors=options.authors,
+        licence=options.licence,
+        **given(options, lh.write_croissant),
+    )
+    print(f"written to {path}")
+    return 0
+
+
 def _number_or_column(text: str) -> float | str:
     try:
         return float(text)
@@ -95,4 +122,11 @@ def _number_or_column(text: str) -> float | str:
 COMMANDS = (
     Command("dwca", "write points as a Darwin Core archive", _dwca_options, _dwca, ("write_dwca",)),
     Command("odmap", "report covariates as rows of ODMAP", _odmap_options, _odmap, ("odmap",)),
+    Command(
+        "croissant",
+        "write Croissant metadata beside a table or run",
+        _croissant_options,
+        _croissant,
+        ("write_croissant",),
+    ),
 )

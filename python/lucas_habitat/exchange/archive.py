@@ -26,7 +26,7 @@ from ..errors import InputError
 from ..model import Model
 from ..photos import as_photos
 from ..survey.credit import credit
-from .blurring import check_grid
+from .blurring import check_blurring
 from .eml import About, eml_of
 from .events import Events, days_of, read_events
 from .licences import authors_of, licence_of
@@ -156,7 +156,7 @@ def write_dwca(
     """
     what = words.call("write_dwca")
     path = _checked_paths(out, key)
-    check_grid(grid)
+    check_blurring(grid, key)
     written_by, under = authors_of(authors), licence_of(licence)
     if not isinstance(title, str) or not one_line(title):
         raise InputError(f"{words.arg('title')} must be text; got {words.value(title)} instead.")

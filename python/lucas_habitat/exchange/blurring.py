@@ -19,7 +19,7 @@ from .._base.tables import read_table, require_columns, write_table
 from .._base.types import Floats
 from ..errors import InputError, warn
 
-__all__ = ["Cells", "cells_of", "check_grid", "new_ids", "warn_of_small_cells"]
+__all__ = ["Cells", "cells_of", "check_blurring", "new_ids", "warn_of_small_cells"]
 
 #: Decimals of a centre's degrees: a metre, which the radius takes in.
 DECIMALS = 5
@@ -37,8 +37,13 @@ class Cells(NamedTuple):
     name: npt.NDArray[np.object_]  # as the European reference grid names its cells
 
 
-def check_grid(grid: float | None) -> None:
-    """Refuse what is no side of a cell."""
+def check_blurring(grid: float | None, key: object) -> None:
+    """Refuse what is no side of a cell, and a key where nothing is replaced."""
+    if key is not None and grid is None:
+        raise InputError(
+            f"{words.arg('key')} is for ids that are replaced, which they are with {words.option('grid')} "
+            "only."
+        )
     if grid is not None:
         check_number("grid", grid, 100, 1_000_000)
 

@@ -18,9 +18,9 @@ from .._base.places import EUROPE, LonLat, point_positions
 from .._base.tables import require_columns
 from .._base.types import Floats, Table
 from ..errors import InputError, some, warn
-from .blurring import cells_of, check_grid, new_ids, warn_of_small_cells
+from .blurring import cells_of, new_ids, warn_of_small_cells
 
-__all__ = ["Events", "days_of", "days_told", "places_of", "read_events"]
+__all__ = ["Events", "days_of", "days_told", "locations_of", "places_of", "read_events"]
 
 #: The survey's codes of countries that are not those of ISO 3166.
 _ISO = {"EL": "GR", "UK": "GB"}
@@ -74,19 +74,13 @@ def read_events(
     what : str
         The function that asks, for its errors.
     """
-    check_grid(grid)
-    if key is not None and grid is None:
-        raise InputError(
-            f"{words.arg('key')} is for ids that are replaced, which they are with {words.option('grid')} "
-            "only."
-        )
     read = read_predictions(points, what)
     table = read.table.reset_index(drop=True)
     require_columns(table, ["point_id", "n_photos"], what, _HINT)
     if "year" not in table:
         table["year"] = pd.array([pd.NA] * len(table), dtype="Int64")
     _check_once(table, what)
-    location = _locations(table["point_id"].astype("str"), grid, key)
+    location = locations_of(table["point_id"].astype("str"), grid, key)
     p = read.p
     if grid is not None:
         # In the table's order, rows of blurred points could be told by their neighbours.
@@ -104,7 +98,9 @@ def read_events(
     )
 
 
-def _locations(ids: pd.Series, grid: float | None, key: str | os.PathLike[str] | None) -> list[str]:
+def locations_of(
+    ids: pd.Series, grid: float | None, key: str | os.PathLike[str] | None
+) -> list[str]:
     """The ids by which points are handed on."""
     if grid is None:
         return [_without_folder(id) for id in ids]

@@ -6,23 +6,18 @@ import re
 
 import pandas as pd
 
-__all__ = ["one_line", "paragraphs", "writable"]
+__all__ = ["one_line", "paragraphs"]
 
 # What XML 1.0 allows besides tab and line ends, which are blanks too.
 _FORBIDDEN = re.compile("[^\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BLANKS = re.compile(r"\s+")
 
 
-def writable(text: str) -> str:
-    """Text in which what XML cannot hold is a blank."""
-    return _FORBIDDEN.sub(" ", text)
-
-
 def one_line(value: object) -> str:
     """A value as text of one line; nothing where it is missing."""
     if value is None or value is pd.NA or value != value:
         return ""
-    return _BLANKS.sub(" ", writable(str(value))).strip()
+    return _BLANKS.sub(" ", _FORBIDDEN.sub(" ", str(value))).strip()
 
 
 def paragraphs(text: str) -> list[str]:
