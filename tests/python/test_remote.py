@@ -1,5 +1,6 @@
 """Photos, tables and shards in S3 and on web servers: the same rows, predictions and statuses as here."""
 
+import copy
 import http.server
 import io
 import itertools
@@ -19,10 +20,12 @@ from conftest import colour_photo
 from moto.server import ThreadedMotoServer
 
 import lucas_habitat as lh
-from lucas_habitat.cache import file_key
+from lucas_habitat.cache import content_key, file_key
+from lucas_habitat.corrections import apply_corrections
 from lucas_habitat.errors import DependencyError, InputError, LucasWarning, PhotoError
 from lucas_habitat.photos import iter_photos
 from lucas_habitat.sources import READERS, joined, read_bytes, requests, s3, shown, stamps
+from lucas_habitat.trained_photos import content_codes
 
 BUCKET = "fotos"
 
@@ -231,6 +234,52 @@ def test_photos_are_classified_alike_wherever_they_lie(places, model):
         )
         assert list(table["error"][:-1]) == list(folder["error"][:-1])
         assert "gone.jpg" in table["error"].iloc[-1]
+
+
+def test_photos_are_sorted_and_corrected_alike_wherever_they_lie(places, tmp_path):
+    sorted_as = {}
+    for place, paths in places.items():
+        photos = lh.list_photos(pd.DataFrame({"path": paths}))
+        predictions = photos.assign(predicted="cropland", confidence=0.9)
+        folder = tmp_path / "sorted" / place
+        table = lh.sort_photos(predictions, folder, progress=False)
+        sorted_as[place] = table[["file", "status"]]
+        (folder / table["file"][0]).rename(folder / "_unsure" / "kept.jpg")
+        assert not len(lh.read_sorted(folder).corrections)
+        (folder / "woody").mkdir()
+        (folder / "_unsure" / "kept.jpg").rename(folder / "woody" / "kept.jpg")
+        corrections = lh.read_sorted(folder, new_classes=True).corrections
+        assert corrections["path"].tolist() == paths[:1]
+        corrected, counts = apply_corrections(photos.assign(habitat="cropland"), corrections)
+        assert counts == {
+            "replaced": 1, "confirmed": 0, "added": 0, "left_out": 0, "unedited": 0,
+        }  # fmt: skip
+        assert corrected["habitat"].tolist() == ["woody"] + ["cropland"] * (len(paths) - 1)
+    folder = sorted_as.pop("folder")
+    # What is no photo is put somewhere too: nobody decodes it here.
+    assert folder["status"].value_counts().to_dict() == {"sorted": 14, "refused": 2}
+    for table in sorted_as.values():
+        pd.testing.assert_frame_equal(table, folder)
+
+
+def test_training_photos_are_known_wherever_they_lie(places, model, files, tmp_path):
+    known = tmp_path / "known.jpg"
+    known.write_bytes(files["woody/43003600_north_2018.jpg"])
+    photos = lh.list_photos([str(known)]).assign(habitat="woody")
+    trained = copy.copy(model)
+    trained.training_photos = pd.DataFrame(
+        {
+            "point_id": ["1"],
+            "content": content_codes([str(known)], [content_key(known.read_bytes())]),
+        }
+    )
+    assert lh.in_training(photos, trained, progress=False)["in_training"].tolist() == ["photo"]
+    for paths in places.values():
+        with pytest.warns(LucasWarning, match="2 of 16 photos could not be read"):
+            found = lh.in_training(pd.DataFrame({"path": paths}), trained, progress=False)
+        is_photo = found["in_training"] == "photo"
+        assert is_photo.tolist() == [path.endswith("43003600_north_2018.jpg") for path in paths]
+        assert (found["in_training"] == "unread").sum() == 2
 
 
 def test_folders_and_shards_are_listed_alike_wherever_they_lie(places, tmp_path, web):

@@ -19,7 +19,7 @@ from lucas_habitat.cli import main
 from lucas_habitat.corrections import apply_corrections
 from lucas_habitat.errors import InputError, LucasMessage, OutputError
 from lucas_habitat.sorting.manifest import MANIFEST
-from lucas_habitat.sorting.names import REVIEW, folder_names, name_key, safe_name
+from lucas_habitat.sorting.names import REVIEW, folder_names, long_path, name_key, safe_name
 
 CLASSES = sorted(COLOURS)
 
@@ -160,6 +160,20 @@ def test_names_are_such_as_every_system_takes(label, name):
     assert safe_name(label) == name
     assert safe_name(name) == name
     assert not name.endswith((".", " "))
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [
+        ("C:\\sorted", "C:\\sorted"),
+        ("C:\\" + "a" * 90, "\\\\?\\C:\\" + "a" * 90),
+        ("\\\\server\\share\\" + "a" * 90, "\\\\?\\UNC\\server\\share\\" + "a" * 90),
+        ("\\\\?\\C:\\" + "a" * 90, "\\\\?\\C:\\" + "a" * 90),
+    ],
+)
+def test_long_folders_on_windows_are_named_so_that_it_takes_them(folder, path):
+    assert long_path(folder, is_windows=True) == path
+    assert long_path(folder, is_windows=False) == folder
 
 
 def test_the_ending_of_a_long_name_stays():

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Set
 
-__all__ = ["REVIEW", "folder_names", "name_key", "numbered", "safe_name"]
+__all__ = ["REVIEW", "folder_names", "long_path", "name_key", "numbered", "safe_name"]
 
 #: Where photos go that no class is sure enough for. No class has this folder.
 REVIEW = "_unsure"
@@ -16,13 +16,24 @@ REVIEW = "_unsure"
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]+')
 # Devices, whatever stands behind a dot.
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])$", re.I)
-#: Bytes of a name: with the folders above it, it stays within Windows' 260 characters.
+#: Bytes of a name, so that a class and a photo stay within the 260 characters that Windows takes...
 _MOST_BYTES = 80
+#: ...in folders whose own path is shorter than this.
+_LONG = 80
 
 
 def name_key(name: str) -> str:
     """By what a disk tells names apart, in the worst case: not by case, nor by how accents are written."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def long_path(folder: str, is_windows: bool = os.name == "nt") -> str:
+    """A folder's path as Windows takes it however long the paths of its files are."""
+    if not is_windows or len(folder) < _LONG or folder.startswith("\\\\?\\"):
+        return folder
+    if folder.startswith("\\\\"):
+        return f"\\\\?\\UNC\\{folder[2:]}"
+    return f"\\\\?\\{folder}"
 
 
 def safe_name(text: str) -> str:

@@ -22,7 +22,7 @@ from ..errors import PhotoError, inform
 from ..photos import as_photos, within
 from ..sources import Fetch, ReadAhead, base_name, is_remote, on_disk, read_bytes, split_member
 from .manifest import Entry, Manifest, check_sorted_folder, manifest_of
-from .names import REVIEW, name_key, numbered, safe_name
+from .names import REVIEW, long_path, name_key, numbered, safe_name
 
 __all__ = ["sort_photos"]
 
@@ -87,7 +87,7 @@ def sort_photos(
     folder = check_sorted_folder(folder)
     tables = []
     with (
-        manifest_of(folder, photos.classes) as manifest,
+        manifest_of(Path(long_path(str(folder))), photos.classes) as manifest,
         report(progress, photos.n, "photos") as advance,
     ):
         sorter = _Sorter(manifest, min_confidence, how == "link")

@@ -18,7 +18,7 @@ from ..errors import inform, some
 from ..photos import PHOTO_ENDINGS, list_photos
 from ..sources import on_disk, readable, walk
 from .manifest import MANIFEST, Entry, is_litter, read_manifest
-from .names import REVIEW, name_key
+from .names import REVIEW, long_path, name_key
 
 __all__ = ["SortedPhotos", "read_sorted"]
 
@@ -114,8 +114,9 @@ def read_sorted(
     """
     folder = full_path(folder)
     written = read_manifest(folder)
-    entries, files = written.entries, _files(folder, written.entries)
-    _find_owners(folder, files, entries)
+    entries, place = written.entries, Path(long_path(str(folder)))
+    files = _files(place, entries)
+    _find_owners(place, files, entries)
     classes = {name_key(name): label for label, name in written.folders.items()}
     _name_classes(files, classes, new_classes)
     _tell_of_unknown(files)
