@@ -204,7 +204,7 @@ def test_every_function_and_command_takes_an_address(server, data, photo_folder,
     assert server.asked["/dk.zip"] == 1
     wrong = f"{address}#sha256={'0' * 64}"
     assert main(["classify", str(photos[0]), "--model", wrong, "--out", str(out)]) == 1
-    assert "model.zip is not what the address says" in capsys.readouterr().err
+    assert "model.zip is not what the checksum given says" in capsys.readouterr().err
 
 
 def test_a_model_goes_on_where_it_broke_off(server, data):

@@ -1,13 +1,16 @@
 """The pilot in one call, against a local server with the survey's addresses."""
 
+import html
 import inspect
 import io
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 from itertools import cycle
 from pathlib import Path
@@ -21,7 +24,7 @@ from survey_server import Server
 import lucas_habitat
 from lucas_habitat import list_photos, load_model, pilot
 from lucas_habitat.cli import main
-from lucas_habitat.errors import DownloadError, InputError, LucasError, LucasWarning
+from lucas_habitat.errors import DownloadError, InputError, LucasError, LucasMessage, LucasWarning
 from lucas_habitat.studies import pilot_steps
 from lucas_habitat.studies.pilot_settings import check_sample
 from lucas_habitat.survey.campaigns import PHOTO_COLUMNS
@@ -159,6 +162,29 @@ def test_the_page_says_it_all(done):
     assert (steps["seconds"] >= 0).all()
 
 
+def test_the_page_offers_to_hand_the_model_on(done, tmp_path, monkeypatch):
+    """What the page says is run as it stands there."""
+    folder = shutil.copytree(done[0], tmp_path / "dk 1")
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    (command,) = re.findall("<code>(lucas-habitat share-model [^<]+)</code>", page)
+    assert "<code>lucas_share_model(" in page
+    assert str(done[0]) not in page
+    monkeypatch.chdir(folder)
+    program, *arguments = shlex.split(command)
+    assert program == "lucas-habitat"
+    assert main(arguments) == 0
+    (python,) = re.findall("<code>(share_model[^<]+)</code>", page)
+    shared = eval(f"lucas_habitat.{python}", {"lucas_habitat": lucas_habitat})
+    assert shared.file == folder / "dk 1.zip"
+    loaded = load_model(shared.file)
+    assert loaded.shared["credit"].startswith("(c) European Union, LUCAS 2018")
+    assert loaded.shared["names_points"]
+    comparison = done[1].set_index("unit")
+    with zipfile.ZipFile(shared.file) as archive:
+        readme = archive.read("README.md").decode()
+    assert f"| {comparison.loc['points', 'kappa']:.3f} (95 % interval" in readme
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     """Photos of one's own, split, with a run over them, and where their table lies."""
@@ -207,6 +233,21 @@ def test_a_run_over_ones_own_photos_goes_on_and_knows_others(own, tmp_path, caps
                  "--validation-split", "0"]) == 0  # fmt: skip
     row = comparison.set_index("unit").loc["photos"]
     assert f"kappa {row['kappa']:.3f}" in capsys.readouterr().out
+
+
+def test_it_ends_by_offering_to_hand_the_model_on(own, tmp_path):
+    table, out, _ = own
+    with pytest.warns(LucasMessage, match="Others can start from this model") as told:
+        pilot(tmp_path / "run", photos=table, validation_split=0, progress=False, **LITE)
+    (offer,) = (str(w.message) for w in told if "Others can" in str(w.message))
+    shared = eval(f"lucas_habitat.{offer.partition(': ')[2]}", {"lucas_habitat": lucas_habitat})
+    assert shared.file == tmp_path / "run.zip"
+    assert not load_model(shared.file).shared["names_points"]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        pilot(tmp_path / "again", photos=table, model=out / "model", progress=False)
+    assert not [w for w in told if "Others can" in str(w.message)]
+    assert "Hand it on" not in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
 
 
 def test_photos_of_ones_own_are_split_where_they_are_not(own, tmp_path):

@@ -38,6 +38,14 @@ test_that("the pilot runs from the table to the page, and the same model is test
   expect_equal(c(found$kappa_low[2], found$kappa_high[2]), again$kappa_interval)
   expect_true(all(points$point_id %in% survey$point_id))
 
+  # It ends by offering to hand the model on.
+  suppressMessages(suppressWarnings(expect_message(
+    lucas_pilot(paste0(out, " new"), table = survey_file(), sample = "all", base = server$base,
+                per_second = 1000, test_size = 0.4, validation_split = 0, arch = "efficientnet_lite0",
+                training = list(epochs = 2, precision = "float32"), verbose = FALSE),
+    "lucas_share_model\\(\".*model\", \".*dk new.zip\", licence = \"CC-BY-4.0\"", class = "lucas_message"
+  )))
+
   # Finished: not done again, and not replaced by chance.
   before <- length(readLines(server$log))
   expect_message(

@@ -179,7 +179,7 @@ def _check_file(file: OfferedFile, address: ModelAddress | None, is_zip: bool, p
     kind, _, expected = file.checksum.partition(":")
     actual = _digest(part, kind, size)
     if actual != expected:
-        who = "the address says" if address and address.sha256 else "the service says"
+        who = "the checksum given says" if address and address.sha256 else "the service says"
         raise DownloadError(
             f"{file.name} is not what {who}: its {_KINDS[kind]} is {actual}, not {expected}. It was removed. "
             "Where it differs again, ask whoever gave the address: the file was changed, or the checksum is "

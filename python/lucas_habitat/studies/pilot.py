@@ -19,7 +19,7 @@ from ..pages.page import check_data_folder
 from ..saved_models import as_model
 from ..survey.campaigns import check_countries, check_years
 from ..survey.server import BASE
-from .pilot_page import run_result
+from .pilot_page import run_result, share_command
 from .pilot_settings import (
     PilotSettings,
     as_list,
@@ -226,6 +226,11 @@ def pilot(
     run.step("predictions", lambda: evaluate_model(run, settings), files=EVALUATED)
     run.step("report", lambda: write_run_page(run), files=[REPORT], again=overwrite)
     run.finish()
+    if settings.model is None:
+        inform(
+            "Others can start from this model without labelled photos. To write it into one file for them: "
+            f"{share_command(run, folder)}"
+        )
     return run_result(folder)
 
 

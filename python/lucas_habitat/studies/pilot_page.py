@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .._base import words
 from .._base.tables import read_table
 from ..evaluation import Evaluation
-from ..pages.html import fact_list, html_table, paragraph
+from ..pages.html import element, fact_list, html_table, paragraph
 from ..pages.page import Section
 from ..survey.journal import DOWNLOAD_STATUSES
+from .outcome import EVALUATIONS
 from .run_folder import COMPARISON, REPORT, Run
 
 #: What the pilot reached, an R keras script with a frozen Xception and four classes in Denmark.
@@ -89,6 +93,54 @@ def beside_the_pilot(comparison: pd.DataFrame) -> Section:
         )
     )
     section.tables["comparison"] = comparison
+    return section
+
+
+def share_command(run: Run, folder: Path | None = None) -> str:
+    """How the model of a run is handed on, in the words of all languages.
+
+    Paths are as seen from the run's folder, or from where its folder has the path given.
+    """
+    inside = folder or Path()
+    model = str(inside / "model")
+    out = f"{folder or run.folder.name}.zip"
+    evaluations = [str(inside / EVALUATIONS.format(unit)) for unit in ("photos", "points")]
+    # The survey's points are public; those of one's own are named by who wants that.
+    is_own = run.settings["photos"] is not None
+    listed = ", ".join(map(_quoted, evaluations))
+    return words.either(
+        f'share_model({_quoted(model)}, {_quoted(out)}, licence="CC-BY-4.0", authors="Your name", '
+        f"evaluation=[{listed}]{'' if is_own else ', name_points=True'})",
+        f'lucas_share_model({_quoted(model)}, {_quoted(out)}, licence = "CC-BY-4.0", authors = "Your name", '
+        f"evaluation = c({listed}){'' if is_own else ', name_points = TRUE'})",
+        f"lucas-habitat share-model {shlex.join([model, out])} --licence CC-BY-4.0 --authors 'Your name' "
+        f"--evaluation {shlex.join(evaluations)}{'' if is_own else ' --name-points'}",
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes, as Python and R read it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def handed_on(run: Run) -> Section:
+    """The section that tells how others may start from this model."""
+    command = share_command(run)
+    section = Section("Hand it on")
+    section.parts += [
+        paragraph(
+            "Who has no labelled photos can start from this model. One command, run in the folder of this "
+            "page, writes it into one file, with these accuracies, its limits, licence and credit on a page "
+            "of its own, and without names of photos:"
+        ),
+        fact_list(
+            {
+                "In a shell": element("code", words.in_shell(command, ())),
+                "In R": element("code", words.in_r(command)),
+                "In Python": element("code", words.in_python(command)),
+            }
+        ),
+    ]
     return section
 
 

@@ -24,7 +24,7 @@ from ..survey.table_files import download_table
 from ..survey.tables import read_survey
 from ..training import train
 from .outcome import EVALUATIONS, POINTS, outcome_of, write_outcome
-from .pilot_page import beside_the_pilot, comparison_table, how_made, run_result
+from .pilot_page import beside_the_pilot, comparison_table, handed_on, how_made, run_result
 from .pilot_settings import PilotSettings
 from .run_folder import COMPARISON, REPORT, Run, digest
 
@@ -184,6 +184,8 @@ def write_run_page(run: Run) -> None:
     )
     sections.insert(1, beside_the_pilot(run_result(run.folder)))
     sections.insert(-1, how_made(run))
+    if run.settings["model"] is None:
+        sections.insert(-1, handed_on(run))
     countries = ", ".join(run.settings["country"])
     is_own = run.settings["photos"] is not None
     title = "Photos of your own" if is_own else f"LUCAS photos of {countries}"
