@@ -9,8 +9,8 @@
 #' @inheritParams lucas_classify
 #'
 #' @return The photo table with `in_training`: `photo` (the photo was trained on), `point` (others of its point
-#'   were), `no`, `not recorded` (the model was made before contents were kept, and was not trained on the
-#'   point) or `unread`. `photo_in_training` and `point_in_training` have the two answers by themselves, `NA`
+#'   were), `no`, `not recorded` (neither was found, and the model was made before contents were kept, or was
+#'   shared without its points) or `unread`. `photo_in_training` and `point_in_training` have the two answers by themselves, `NA`
 #'   where they cannot be told: of a photo without a point, of a file that cannot be read, or where nothing
 #'   was recorded. Photos that could not be read are counted in a warning.
 #' @details

@@ -48,10 +48,10 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
     -------
     pandas.DataFrame
         The photo table with ``in_training``: ``photo`` (the photo was trained on), ``point`` (others of its
-        point were), ``no``, ``not recorded`` (the model was made before contents were kept, and was not
-        trained on the point) or ``unread``. ``photo_in_training`` and ``point_in_training`` have the two
-        answers by themselves, missing where they cannot be told: of a photo without a point, of a file that
-        cannot be read, or where nothing was recorded.
+        point were), ``no``, ``not recorded`` (neither was found, and the model was made before contents were
+        kept, or was shared without its points) or ``unread``. ``photo_in_training`` and
+        ``point_in_training`` have the two answers by themselves, missing where they cannot be told: of a
+        photo without a point, of a file that cannot be read, or where nothing was recorded.
 
     Warns
     -----
@@ -79,11 +79,7 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
     """
     table, trained = as_photos(photos).reset_index(drop=True), as_model(model)
     memory = _memory_of(trained)
-    if not memory.is_complete:
-        inform(
-            "The model was made before contents of training photos were recorded: its photos are told by "
-            f"their points alone. A model that {words.call('train')} makes now records them."
-        )
+    _tell_what_is_lacking(memory)
     paths = table["path"].tolist()
     unread, is_photo = list[str](), list[bool | None]()
     with report(progress, len(paths), "photos") as advance:
@@ -95,7 +91,8 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
     if unread:
         names = [base_name(path) if isinstance(path, str) else "" for path in unread]
         warn(f"{len(names)} of {len(table)} photos could not be read: {some(names)}.")
-    is_point = table["point_id"].isin(memory.points).astype("boolean")
+    is_point = table["point_id"].isin(memory.points or ()).astype("boolean")
+    is_unknown = table["point_id"].isna() | (memory.points is None)
     if trained.shared is not None and not trained.shared["names_points"]:
         inform(
             "The model was shared without the ids of its points: photos are told by their content alone, and "
@@ -105,12 +102,15 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
     answers = pd.DataFrame(
         {
             "photo_in_training": pd.array(is_photo, dtype="boolean"),
-            "point_in_training": is_point.mask(table["point_id"].isna()),
+            "point_in_training": is_point.mask(is_unknown),
         }
     )
     is_unread = table["path"].isin(unread) | table["path"].isna()
+    # A photo that names no point has none that could have been trained on.
+    is_lacking = answers["photo_in_training"].isna() | (is_unknown & table["point_id"].notna())
+    words_of_both = _in_words(answers, is_unread, is_lacking)
     table = table.drop(columns=["in_training", *answers], errors="ignore")
-    return table.assign(in_training=_in_words(answers, is_unread), **answers)
+    return table.assign(in_training=words_of_both, **answers)
 
 
 def content_codes(paths: Sequence[str], contents: Sequence[bytes | None]) -> list[str | None]:
@@ -138,7 +138,7 @@ def content_codes(paths: Sequence[str], contents: Sequence[bytes | None]) -> lis
 class _Memory(NamedTuple):
     """What a model keeps of its training photos."""
 
-    points: set[str]
+    points: set[str] | None  # None where it was shared without them
     codes: set[str]
     is_complete: bool  # whether the content of each was recorded
 
@@ -154,8 +154,22 @@ class _Memory(NamedTuple):
 def _memory_of(model: HabitatModel) -> _Memory:
     photos = model.training_photos
     codes = photos[CONTENT] if CONTENT in photos else pd.Series([None] * len(photos), dtype="str")
-    points = {str(point) for point in photos["point_id"].dropna()}
+    is_nameless = model.shared is not None and not model.shared["names_points"]
+    points = None if is_nameless else {str(point) for point in photos["point_id"].dropna()}
     return _Memory(points, set(codes.dropna()), bool(codes.notna().all()))
+
+
+def _tell_what_is_lacking(memory: _Memory) -> None:
+    """Say what a model does not keep."""
+    if not memory.is_complete:
+        inform(
+            "The model was made before contents of training photos were recorded: its photos are told by "
+            f"their points alone. A model that {words.call('train')} makes now records them."
+        )
+    if memory.points is None:
+        inform(
+            "The model was shared without the ids of its points: photos are told by their content alone."
+        )
 
 
 def _codes(paths: Sequence[str]) -> Iterator[list[str] | None]:
@@ -192,15 +206,17 @@ def _code(key: bytes) -> str:
     return hmac.new(_KEY, key, "sha256").hexdigest()[:_CODE_LETTERS]
 
 
-def _in_words(answers: pd.DataFrame, is_unread: pd.Series) -> pd.Series:
-    """Both answers in one."""
+def _in_words(
+    answers: pd.DataFrame, is_unread: pd.Series[bool], is_lacking: pd.Series[bool]
+) -> pd.Series:
+    """Both answers in one; ``is_lacking`` marks photos of which the model may say no wrongly."""
     is_photo, is_point = answers["photo_in_training"], answers["point_in_training"]
     values = np.select(
         [
             is_photo.fillna(False).to_numpy(dtype=bool),
             is_point.fillna(False).to_numpy(dtype=bool),
             is_unread.to_numpy(dtype=bool),
-            is_photo.isna().to_numpy(dtype=bool),
+            is_lacking.to_numpy(dtype=bool),
         ],
         ["photo", "point", "unread", "not recorded"],
         "no",

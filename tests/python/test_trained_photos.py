@@ -16,6 +16,7 @@ from lucas_habitat import (
     load_model,
     reliability,
     save_model,
+    share_model,
     train,
     vote,
     vote_gain,
@@ -96,6 +97,22 @@ def test_models_of_before_never_say_no(parts, older, tmp_path):
     # They are read and written as before.
     again = load_model(save_model(load_model(older), tmp_path / "again"))
     assert "content" not in again.training_photos
+
+
+def test_a_model_that_was_shared_without_its_points_never_says_no_of_a_point(
+    parts, model, tmp_path
+):
+    share_model(model, tmp_path / "m.zip", licence="CC-BY-4.0", authors="A. Lovelace", lucas=False)
+    colour_photo("woody", 998).save(tmp_path / "nobody knows.jpg")
+    with pytest.warns(LucasMessage, match="shared without the ids of its points"):
+        assert (answers(parts[0], tmp_path / "m.zip")["in_training"] == "photo").all()
+    with pytest.warns(LucasMessage):
+        found = answers(parts[1], tmp_path / "m.zip")
+    assert (found["in_training"] == "not recorded").all()
+    assert not found["photo_in_training"].any()
+    assert found["point_in_training"].isna().all()
+    with pytest.warns(LucasMessage):
+        assert answers(tmp_path / "nobody knows.jpg", tmp_path / "m.zip")["in_training"][0] == "no"
 
 
 def test_a_fine_tuned_network_and_one_without_cache_record_contents_too(tmp_path):
