@@ -38,11 +38,11 @@ load_bridge <- function() {
 # A Python that the user chose wins; else the virtualenv that lucas_install() made. Nothing else is
 # ever searched for: a Python found by chance lacks the core, and newer reticulate would
 # download one. Gives how it was chosen: "running" already, "chosen", "declared" or our "own".
-choose_python <- function() {
+choose_python <- function(declared = declared_packages()) {
   if (reticulate::py_available(initialize = FALSE)) return("running")
   check_named_python()
   if (python_was_chosen()) return("chosen")
-  if (any(is_core(declared_packages()))) return("declared")
+  if (any(is_core(declared))) return("declared")
   if (!has_environment(ENVIRONMENT)) stop_without_python()
   reticulate::use_virtualenv(environment_path(ENVIRONMENT), required = TRUE)
   "own"

@@ -365,6 +365,12 @@ test_that("a lucas-habitat that py_require() was asked for counts as chosen, oth
   ))))
   expect_false(any(is_core(c("numpy", "keras>=3", "/home/lucas-habitat/other", "git+https://x/lucas-habitat-tools/b"))))
   if (!has_py_require()) expect_length(declared_packages(), 0)
+  said <- in_new_session(c(
+    "cat('[', lucashabitat:::choose_python(c('numpy', '/a/lucas-habitat')), ']\\n')",
+    "cat(class(tryCatch(lucashabitat:::choose_python('keras'), error = identity))[1], '\\n')",
+    "cat('started', reticulate::py_available(initialize = FALSE))"
+  ), env = without_python())
+  expect_match(paste(said, collapse = " "), "\\[ declared \\] .*lucas_python_error .*started FALSE")
   expect_equal(wheel_requirement("/a b/lucas_habitat-0.1.0-py3-none-any.whl"),
                "lucas-habitat[offline] @ file:///a%20b/lucas_habitat-0.1.0-py3-none-any.whl")
 })
