@@ -262,6 +262,9 @@ def test_arguments_are_checked(tmp_path, given, why):
 def test_other_tables_and_endings_are_refused(tmp_path):
     with pytest.raises(InputError, match="needs a table of photos"):
         write_croissant(pd.DataFrame({"a": [1]}), tmp_path / "a.json", **SAID)
+    for table in (None, 3, ["a.csv"], b"a"):
+        with pytest.raises(InputError, match="A table must be a pandas DataFrame"):
+            write_croissant(table, tmp_path / "a.json", **SAID)
     with pytest.raises(InputError, match=r"out must end in \.json"):
         write_croissant(points(), tmp_path / "a.zip", **SAID)
 

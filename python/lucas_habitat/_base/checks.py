@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from numbers import Real
 
@@ -16,6 +17,26 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         options = ", ".join(repr(c) for c in choices)
         raise InputError(
             f"{words.arg(name)} must be one of {options}; got {words.value(value)} instead."
+        )
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse anything but text that says something."""
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{words.arg(name)} must be text; got {words.value(value)} instead.")
+
+
+def check_path(name: str, value: object, endings: Sequence[str] = ()) -> None:
+    """Refuse what cannot be the name of a file, or has another ending."""
+    fits = isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str)
+    text = os.fspath(value) if fits else ""  # type: ignore[call-overload]
+    if not text or "\0" in text:
+        raise InputError(
+            f"{words.arg(name)} must be the name of one file; got {words.value(value)} instead."
+        )
+    if endings and not text.lower().endswith(tuple(endings)):
+        raise InputError(
+            f"{words.arg(name)} must end in {' or '.join(endings)}; got {words.value(text)} instead."
         )
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from .._base import words
+from .._base.checks import check_path
 from .._base.classes import calibrated_rows
-from .._base.files import check_out_file, full_path, write_atomically
-from .._base.tables import as_table
+from .._base.files import check_out_file, write_atomically
+from .._base.tables import TABLE_ENDINGS, as_table
 from .._base.types import Photos, Table
-from ..errors import InputError
 from ..model import Model
 from ..photos import as_photos
 from ..survey.credit import credit
@@ -33,7 +33,7 @@ from .licences import authors_of, licence_of
 from .media import Holder, media_of, survey_years
 from .provenance import Judged, Provenance, provenance_of
 from .terms import EVENT, MEASUREMENT, MEDIA, RowType
-from .texts import one_line
+from .texts import check_texts, one_line
 
 __all__ = ["write_dwca"]
 
@@ -158,8 +158,7 @@ def write_dwca(
     path = _checked_paths(out, key)
     check_blurring(grid, key)
     written_by, under = authors_of(authors), licence_of(licence)
-    if not isinstance(title, str) or not one_line(title):
-        raise InputError(f"{words.arg('title')} must be text; got {words.value(title)} instead.")
+    check_texts(title=title, abstract=abstract, rights_holder=rights_holder)
     table = as_table(points)
     provenance = provenance_of(model, evaluation, table.attrs.get("method"), what)
     photo_table = None if photos is None else as_photos(photos)
@@ -191,13 +190,11 @@ def write_dwca(
 
 def _checked_paths(out: str | os.PathLike[str], key: str | os.PathLike[str] | None) -> Path:
     """The archive's full path; refuses what cannot be written before anything is."""
-    path = full_path(out)
-    if path.suffix.lower() != ".zip":
-        raise InputError(f"{words.arg('out')} must end in .zip; got {path.name!r} instead.")
-    check_out_file(path)
+    check_path("out", out, [".zip"])
     if key is not None:
+        check_path("key", key, TABLE_ENDINGS)
         check_out_file(key)
-    return path
+    return check_out_file(out)
 
 
 def _abstract(events: Events, provenance: Provenance) -> str:

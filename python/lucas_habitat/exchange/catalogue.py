@@ -13,6 +13,7 @@ import pandas as pd
 from pandas.api import types
 
 from .._base import words
+from .._base.checks import check_path
 from .._base.classes import labels_of, probability_columns
 from .._base.files import check_out_file, file_sha256, full_path, write_json
 from .._base.places import LonLat, point_positions
@@ -30,7 +31,7 @@ from .events import locations_of, places_of
 from .licences import Author, authors_of, licence_of
 from .media import address_of, survey_years
 from .provenance import Judged, Provenance, provenance_of
-from .texts import one_line, paragraphs
+from .texts import check_texts, one_line, paragraphs
 
 __all__ = ["write_croissant"]
 
@@ -195,8 +196,9 @@ def write_croissant(
     ... )  # doctest: +SKIP
     """
     path = _checked(out, title, url, version, grid, key)
+    check_texts(abstract=abstract, rights_holder=rights_holder)
     written_by, under = authors_of(authors), licence_of(licence)
-    if isinstance(table, pd.DataFrame) or grid is not None:
+    if not isinstance(table, str | os.PathLike) or grid is not None:
         data = _own_copy(as_table(table), path, uncertainty, grid, key)
     else:
         data = _described(table, path)
@@ -239,12 +241,8 @@ def _checked(
     key: str | os.PathLike[str] | None,
 ) -> Path:
     """The document's full path; refuses arguments before anything is computed."""
-    path = full_path(out)
-    if path.suffix.lower() != ".json":
-        raise InputError(f"{words.arg('out')} must end in .json; got {path.name!r} instead.")
-    for name, value in (("title", title), ("version", version)):
-        if not isinstance(value, str) or not one_line(value):
-            raise InputError(f"{words.arg(name)} must be text; got {words.value(value)} instead.")
+    check_path("out", out, [".json"])
+    check_texts(title=title, version=version)
     if url is None:
         inform(
             f"Croissant asks for the data set's page on the web; {words.option('url')} gives it."
@@ -255,10 +253,10 @@ def _checked(
             f"{words.value(url)} instead."
         )
     check_blurring(grid, key)
-    check_out_file(path)
     if key is not None:
+        check_path("key", key, TABLE_ENDINGS)
         check_out_file(key)
-    return path
+    return check_out_file(out)
 
 
 # ---- the table -----------------------------------------------------------------------------------

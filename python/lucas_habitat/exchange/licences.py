@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .._base import words
-from .._base.checks import check_choice
+from .._base.checks import check_choice, check_text
 from .._base.choices import LICENCES
 from ..errors import InputError
 from .texts import one_line
@@ -42,6 +42,7 @@ class Author(NamedTuple):
 
 def licence_of(licence: str) -> Licence:
     """A licence, by the identifier that users give."""
+    check_text("licence", licence)
     check_choice("licence", licence, tuple(LICENCES))
     return Licence(licence, *LICENCES[licence])
 
@@ -54,7 +55,8 @@ def authors_of(authors: str | Sequence[str]) -> list[Author]:
     InputError
         If there are none, or one is no name.
     """
-    given = [authors] if isinstance(authors, str) else list(authors)
+    is_several = isinstance(authors, Iterable) and not isinstance(authors, str)
+    given: list[object] = list(authors) if is_several else [authors]
     if not given:
         raise InputError(f"{words.arg('authors')} must name at least one author.")
     return [_author(author) for author in given]

@@ -6,11 +6,21 @@ import re
 
 import pandas as pd
 
-__all__ = ["one_line", "paragraphs"]
+from .._base.checks import check_text
+
+__all__ = ["check_texts", "one_line", "paragraphs"]
 
 # What XML 1.0 allows besides tab and line ends, which are blanks too.
 _FORBIDDEN = re.compile("[^\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BLANKS = re.compile(r"\s+")
+
+
+def check_texts(**texts: object) -> None:
+    """Refuse what is given for text and says nothing; title and version must be given."""
+    for name, text in texts.items():
+        if text is None and name not in ("title", "version"):
+            continue
+        check_text(name, one_line(text) if isinstance(text, str) else text)
 
 
 def one_line(value: object) -> str:
