@@ -21,10 +21,10 @@
 #' @param port Of 127.0.0.1, 1024 to 65535; `NULL` is the first free one from 7860.
 #' @param corrections The review table, a `.csv` file; it is made with the first correction, its photos
 #'   beside it.
-#' @param photos The training photos (a folder or the file of a table), to show the similar ones, and to
+#' @param photos The training photos (a photo table, a folder or the file of a table), to show the similar ones, and to
 #'   know test points: corrections of these never enter training. Or `NULL`.
 #' @param language What the page speaks at first, `"en"` or `"da"`; it has a switch.
-#' @param open_browser Whether the page is opened in the browser.
+#' @param open_browser Whether the page is opened in the browser, where R is used interactively.
 #'
 #' @return `lucas_app()`: the page's address, invisibly. `lucas_app_stop()`: whether there was a page to
 #'   end, invisibly.
@@ -45,8 +45,9 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
     "--corrections", check_file_name(corrections, "corrections"),
     "--language", as.character(scalar(language)),
     if (!is.null(port)) c("--port", number_text(scalar(port))),
-    if (!is.null(photos)) c("--photos", check_file_name(photos, "photos"))
+    if (!is.null(photos) && !is.data.frame(photos)) c("--photos", check_file_name(photos, "photos"))
   )
+  table <- if (is.data.frame(photos)) lucas_photos(photos)
   lucas_app_stop()
   # The page ends when its folder is gone, which R removes with all its temporary files when it ends,
   # without signals, which Windows lacks; and when the pipe that start_app() makes closes.
@@ -54,6 +55,11 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
   dir.create(folder)
   session_file <- file.path(folder, "session")
   file.create(session_file)
+  if (!is.null(table)) {
+    file <- file.path(folder, "photos.csv")
+    utils::write.csv(table, file, row.names = FALSE, na = "", fileEncoding = "UTF-8")
+    arguments <- c(arguments, "--photos", file)
+  }
   if (inherits(model, "lucas_model")) {
     lucas_save(model, file.path(folder, "model"))
     arguments <- c("--model", file.path(folder, "model"), arguments)
@@ -73,7 +79,7 @@ lucas_app <- function(model = NULL, port = NULL, corrections = "corrections.csv"
   }
   message(structure(class = c("lucas_message", "message", "condition"), list(
     message = paste0("The page is at ", url, "; lucas_app_stop() ends it.\n"), call = NULL)))
-  if (open_browser) utils::browseURL(url)
+  if (open_browser && interactive()) utils::browseURL(url)
   invisible(url)
 }
 

@@ -13,7 +13,8 @@
 #'   `difference`, which is b - a, `low` and `high`), `n_both`, `n_only_a`, `n_only_b`, `n_neither` (rows
 #'   that both, one or neither of the models classified right), `p_value` (of no difference in overall
 #'   accuracy: McNemar's exact test; where points have several rows, the signs of the points'
-#'   differences are drawn at random instead), `unit`, `n`, `n_points`, `n_left_out` (rows without a
+#'   differences are drawn at random instead), `unit`, `n`, `n_points`, `n_without_point` (rows that are
+#'   photos without a point, each counted as one), `n_left_out` (rows without a
 #'   reference or a prediction), `level`, `n_boot`, `seed` and `notes`. Tables of different photos or points
 #'   are an error.
 #' @details
@@ -48,7 +49,7 @@ comparison_from_core <- function(x) {
   table$measure <- as.character(table$measure)
   counts <- c("n_both", "n_only_a", "n_only_b", "n_neither")
   structure(
-    c(list(table = table), x[counts], x[c("p_value", "unit", "n", "n_points", "n_left_out", "level",
+    c(list(table = table), x[counts], x[c("p_value", "unit", "n", "n_points", "n_without_point", "n_left_out", "level",
                                          "n_boot", "seed")],
       list(notes = as.character(unlist(x$notes)))),
     class = "lucas_comparison"
@@ -62,8 +63,7 @@ comparison_from_core <- function(x) {
 #' @rdname lucas_compare
 #' @export
 print.lucas_comparison <- function(x, digits = 3, ...) {
-  cat("Comparison of two models on ", x$n, " ", x$unit, "s",
-      if (x$n != x$n_points) paste0(" of ", x$n_points, " points"), "\n\n", sep = "")
+  cat("Comparison of two models on ", rows_in_words(x), "\n\n", sep = "")
   table <- x$table
   for (name in setdiff(names(table), "measure")) table[[name]] <- formatC(table[[name]], digits, format = "f")
   print(if (x$n_boot) table else table[c("measure", "a", "b", "difference")], row.names = FALSE)

@@ -8,6 +8,7 @@ stop_lucas <- function(kinds, ..., traceback = NULL) {
 
 relay <- function(kind, text) {
   if (kind == "message") {
+    if (is_quiet()) return(invisible())
     message(structure(class = c("lucas_message", "message", "condition"),
                       list(message = paste0(text, "\n"), call = NULL)))
   } else {

@@ -38,6 +38,9 @@
 #'   `sites` (or of `points`), the row names are their ids. Rows without a value are `NA`, never
 #'   left out, and counted in a warning. With `as = "raster"` a SpatRaster with these layers.
 #'
+#' Shares are the probabilities of points, whose largest need not be that of the class a point was
+#' `predicted` as: by majority, the photos' votes decide.
+#'
 #' `lucas_support()`: a data.frame with the same row names: `n_points` and `n_photos` (0 where nothing
 #' was found), `nearest_distance` (metres to the nearest point, also where it is too far to be used),
 #' `mean_distance` and `max_distance` of the points used (metres, not weighted; `NA`

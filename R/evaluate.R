@@ -19,7 +19,8 @@
 #' @param seed For the bootstrap.
 #'
 #' @return An object of the class `lucas_evaluation`, to print and plot (`autoplot()` gives the ggplot of
-#'   [lucas_plot_confusion()] where the package ggplot2 is loaded): a list with
+#'   [lucas_plot_confusion()] where the package ggplot2 is loaded); `summary()` gives its measures as a
+#'   data.frame (`measure`, `value`, `low` and `high`, which are `NA` where there is no interval): a list with
 #'   `overall_accuracy` and `kappa` (shares; kappa is at most 1), `overall_accuracy_interval` and
 #'   `kappa_interval` (low, high), `overall_accuracy_se` and `kappa_se` (standard errors by
 #'   linearisation over points: the asymptotic one of kappa), `balanced_accuracy` (the mean of
@@ -35,7 +36,7 @@
 #'   `producers_accuracy` with `producers_low` and `producers_high`, `users_accuracy` with
 #'   `users_low` and `users_high`, `f1`, and `share`, of what rows stand for, by reference, each with `*_low` and
 #'   `*_high`, and `producers_se`, `users_se`), `unit` (`"photo"` or `"point"`), `n`, `n_points`,
-#'   `n_unlabelled`, `n_unread`, `level`, `n_boot`, `seed` and `notes`, what to know before
+#'   `n_without_point` (rows that are photos without a point, each counted as one), `n_unlabelled`, `n_unread`, `level`, `n_boot`, `seed` and `notes`, what to know before
 #'   quoting the numbers; with `levels`, `by_level` (a data.frame, one row a level, the coarsest first:
 #'   `level`, `n_classes`, `n`, rows that answer at this level or a finer one, `overall_accuracy` and `kappa`
 #'   with `*_low` and `*_high`, and `macro_f1`; there the likeliest label by summed probabilities
@@ -148,7 +149,7 @@ evaluation_from_core <- function(x) {
       kappa_se = number(x$kappa_se)
     ), lapply(x$further, number), list(
       confusion = as.table(confusion), proportions = as.table(proportions), per_class = from_core(x$per_class), unit = x$unit,
-      n = x$n, n_points = x$n_points, n_unlabelled = x$n_unlabelled, n_unread = x$n_unread,
+      n = x$n, n_points = x$n_points, n_without_point = x$n_without_point, n_unlabelled = x$n_unlabelled, n_unread = x$n_unread,
       weights = x$weights, class_shares = unlist(x$class_shares),
       level = x$level, n_boot = x$n_boot, seed = x$seed,
       notes = as.character(unlist(x$notes)),
@@ -171,15 +172,9 @@ print.lucas_evaluation <- function(x, digits = 3, ...) {
     if (anyNA(v)) return("")
     sprintf("   %g%% interval %s to %s", 100 * x$level, shown(v[1]), shown(v[2]))
   }
-  # lucas_vote() gives a point a row for each of its years.
-  rows <- if (x$unit == "photo") {
-    paste(x$n, "photos of", x$n_points, "points")
-  } else if (x$n != x$n_points) {
-    paste(x$n_points, "points in", x$n, "point-years")
-  } else paste(x$n_points, "points")
   land <- c(if (length(x$weights)) paste0(", weighted by ", x$weights),
             if (length(x$class_shares)) ", at the land's class shares")
-  cat("Evaluation of ", rows, land, "\n\n",
+  cat("Evaluation of ", rows_in_words(x), land, "\n\n",
       "Overall accuracy  ", shown(x$overall_accuracy), interval(x$overall_accuracy_interval), "\n",
       "Kappa             ", shown(x$kappa), interval(x$kappa_interval), "\n",
       "Balanced accuracy ", shown(x$balanced_accuracy), "   macro F1 ", shown(x$macro_f1),
@@ -204,6 +199,33 @@ print.lucas_evaluation <- function(x, digits = 3, ...) {
   }
   if (length(x$notes)) cat("\n", paste0("Note: ", x$notes, "\n"), sep = "")
   invisible(x)
+}
+
+# What rows are: photos, with their points; or points, which lucas_vote() gives a row for each year. A
+# photo without a point is no point, although it is counted as one.
+rows_in_words <- function(x) {
+  if (x$n_without_point >= x$n) return(paste(x$n, "photos"))
+  alone <- if (x$n_without_point) paste0(", ", x$n_without_point, " of them ")
+  if (x$unit == "photo") {
+    return(paste0(x$n, " photos of ", x$n_points - x$n_without_point, " points",
+                  if (length(alone)) paste0(alone, "without a point")))
+  }
+  paste0(x$n_points, " points", if (x$n != x$n_points) paste(" in", x$n, "point-years"),
+         if (length(alone)) paste0(alone, "photos without a point"))
+}
+
+#' @rdname lucas_evaluate
+#' @export
+summary.lucas_evaluation <- function(object, ...) {
+  measures <- c("overall_accuracy", "kappa", "balanced_accuracy", "macro_f1", "matthews",
+                "quantity_disagreement", "allocation_disagreement", "log_loss", "brier_score",
+                "calibration_error")
+  ends <- vapply(measures, function(name) {
+    interval <- object[[paste0(name, "_interval")]]
+    if (is.null(interval)) c(NA_real_, NA_real_) else as.double(interval)
+  }, double(2))
+  values <- vapply(measures, function(name) as.double(object[[name]]), 0)
+  data.frame(measure = measures, value = unname(values), low = ends[1, ], high = ends[2, ], row.names = NULL)
 }
 
 #' @rdname lucas_evaluate

@@ -23,6 +23,10 @@
 #' hold. `LUCAS_HABITAT_SAFE_CELLS=true` escapes text in CSV that a spreadsheet would run. What [Sys.setenv()] says of them, of
 #' proxies and of `AWS_...` is handed to Python at each call.
 #'
+#' @section Options:
+#' `options(lucashabitat.verbose = FALSE)` shows no progress and no messages; warnings and errors are
+#' told all the same. Where R is not interactive, progress is a line a step.
+#'
 #' @section Conditions:
 #' Errors have the class `lucas_error` and a narrower one, such as `lucas_input_error`,
 #' `lucas_split_error`, `lucas_weights_error`, `lucas_model_error`, `lucas_device_error`,

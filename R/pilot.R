@@ -31,6 +31,7 @@
 #' @param balanced Whether each class gets as many points. `NULL`: as the sample says; of a number,
 #'   `TRUE`.
 #' @param directions Photos of a point that are fetched, and must have been taken by the table.
+#' @param field_only,max_distance,min_cover What points must have been seen like; see [lucas_select()].
 #' @param test_size Share of points to test on. `NULL`: 0.2, or as the large sample says.
 #' @param validation_split Share of the other points held out to calibrate the model; 0 for none.
 #' @param arch,recipe As in [lucas_train()].
@@ -72,7 +73,8 @@
 #' @export
 lucas_pilot <- function(out, country = "DK", table = NULL, years = NULL, scheme = "pilot",
                         classes = NULL, sample = "small", balanced = NULL,
-                        directions = c("P", "N", "E", "S", "W"), test_size = NULL,
+                        directions = c("P", "N", "E", "S", "W"), field_only = TRUE,
+                        max_distance = 100, min_cover = NULL, test_size = NULL,
                         validation_split = 0.2, arch = NULL, recipe = "pilot",
                         training = NULL, model = NULL, photos = NULL,
                         base = "https://gisco-services.ec.europa.eu", per_second = 5, seed = 1,

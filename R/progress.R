@@ -1,8 +1,11 @@
+# Whether the user wants to hear of warnings and errors only.
+is_quiet <- function() isFALSE(getOption("lucashabitat.verbose"))
+
 # Progress in R's own bar. The core calls back at most five times a second, and only for what
 # takes longer than half a second; Python's own bars look broken in most R consoles.
 
 progress_bar <- function(verbose) {
-  if (!check_flag(verbose, "verbose") || isTRUE(getOption("knitr.in.progress"))) {
+  if (!check_flag(verbose, "verbose") || is_quiet() || isTRUE(getOption("knitr.in.progress"))) {
     return(list(update = NULL, close = function() NULL))
   }
   bar <- NULL
@@ -14,8 +17,10 @@ progress_bar <- function(verbose) {
   show <- function(done, total, what) {
     if (is.null(bar) || what != doing) {
       close_bar()
+      is_new <- what != doing
       doing <<- what
-      cat(what, " (", total, ")\n", sep = "", file = stderr())
+      if (is_new) cat(what, " (", total, ")\n", sep = "", file = stderr())
+      if (!interactive()) return("")  # a log gets a line a step
       bar <<- utils::txtProgressBar(max = max(total, 1), style = 3, file = stderr())
     }
     utils::setTxtProgressBar(bar, done)

@@ -34,8 +34,8 @@
 #' @param min_cover Pure cover: points whose first cover takes at least this share (percent, 0 to 100)
 #'   by the lower end of its class, and that have no second. Rows without a share, such as all of 2006,
 #'   are left out.
-#' @param n_per_class Draw a balanced sample: so many rows of each class. Class shares then differ from
-#'   the land's, as in [lucas_split()].
+#' @param n_per_class Draw a balanced sample: so many rows of each class; `"<=270"` takes up to 270, all of
+#'   a class that has fewer. Class shares then differ from the land's, as in [lucas_split()].
 #' @param n Draw a sample of so many rows, the classes in proportion to their numbers.
 #' @param seed The same seed and rows, in any order, give the same sample.
 #'

@@ -135,7 +135,6 @@ model_argument <- function(model) {
   bridge <- python_bridge()
   if (!bridge$has_model(model$id)) {
     call_core("restore_model", list(id = model$id, data = model$bytes))
-    relay("message", "Python is new since this model was made; the model was read into it again.")
   }
   list(lucas_model = model$id)
 }

@@ -4,7 +4,8 @@
 #'
 #' @param predictions What [lucas_classify()] returned, or such a `.csv` or `.parquet` file.
 #' @param method `"majority"`: each photo votes for its likeliest class, the commonest wins; ties go
-#'   to the tied class with the larger mean probability. `"mean"`: the class with the largest mean
+#'   to the tied class with the larger mean probability. `p_<class>` are the mean probabilities then too,
+#'   so the class that won need not be the one with the largest. `"mean"`: the class with the largest mean
 #'   probability. `"product"`: with the largest product of probabilities, as if photos of one point
 #'   were independent, which they are not: it is surer than it should be. `"learned"`: as the points
 #'   showed that the model was calibrated on, with a weight a direction or more where that paid there

@@ -19,4 +19,22 @@ for file in photos.csv model/card.json predictions.csv points.csv points.rds acc
   history.pdf confusion.pdf covariates.csv; do
   [ -s "$LUCAS_OUT/$file" ] || { echo "the workflow made no $file" >&2; exit 1; }
 done
+# The made species must be there to be found: a plain GLM, tested on plots it was not fitted to, as biomod2 does.
+Rscript - "$LUCAS_OUT" <<'EOF'
+out <- commandArgs(trailingOnly = TRUE)
+plots <- read.csv(file.path(out, "made_plots.csv"))
+env <- read.csv(file.path(out, "covariates.csv"))
+stopifnot(identical(plots$plot, env$site))
+data <- cbind(env[grep("^p_", names(env))], present = plots$present)
+set.seed(1)
+fold <- sample(rep(1:5, length.out = nrow(data)))
+p <- numeric(nrow(data))
+for (i in 1:5) {
+  fit <- suppressWarnings(glm(present ~ ., binomial, data[fold != i, ]))
+  p[fold == i] <- predict(fit, data[fold == i, ], type = "response")
+}
+tss <- mean(p[data$present == 1] > 0.5) + mean(p[data$present == 0] <= 0.5) - 1
+cat(sprintf("TSS of a GLM on the made plots: %.2f\n", tss))
+if (is.na(tss) || tss < 0.3) stop("the made plots carry no signal")
+EOF
 echo "workflow: 5 scripts ran"

@@ -180,6 +180,7 @@ def fit_calibration(
         "temperature": 1 / beta,
         "n_photos": len(labels),
         "n_points": int(groups_of(photos).nunique()),
+        "n_without_point": int(photos["point_id"].isna().sum()),
         "method": "temperature scaling",
     }
 

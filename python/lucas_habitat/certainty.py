@@ -121,12 +121,18 @@ def prediction_sets(
     return table
 
 
+def _rows_of(table: pd.DataFrame) -> str:
+    """What rows of a table of points are: a point has one for each of its years."""
+    has_years = "point_id" in table and not table["point_id"].is_unique
+    return "point-years" if has_years else "points"
+
+
 def describe_sets(table: pd.DataFrame) -> list[str]:
     """How large the sets of `prediction_sets` are, as lines for a summary."""
     size = table["n_classes"].dropna()
     attrs = table.attrs
     lines = [
-        f"{len(size)} points, sets that hold the true class of {attrs['coverage']:.0%} "
+        f"{len(size)} {_rows_of(table)}, sets that hold the true class of {attrs['coverage']:.0%} "
         f"(from {attrs['n_labelled']} labelled points)"
     ]
     if "coverage_low" in attrs:
@@ -225,9 +231,10 @@ def describe_sure(table: pd.DataFrame) -> list[str]:
     """How many points `abstain` leaves to a person, as lines for a summary."""
     n, attrs = len(table), table.attrs
     return [
-        f"{attrs['n_sure']} of {n} points are sure: right in at least {attrs['accuracy']:.0%} of cases "
-        f"(level {attrs['level']:.0%}, from {attrs['n_labelled']} labelled points)",
-        f"{n - attrs['n_sure']} points are for a person",
+        f"{attrs['n_sure']} of {n} {_rows_of(table)} are sure: right in at least "
+        f"{attrs['accuracy']:.0%} of cases (level {attrs['level']:.0%}, from {attrs['n_labelled']} labelled "
+        "points)",
+        f"{n - attrs['n_sure']} {_rows_of(table)} are for a person",
     ]
 
 
@@ -327,14 +334,15 @@ def describe_answers(table: pd.DataFrame) -> list[str]:
     names = sorted(answers.index, reverse=True)
     names.sort(key=lambda name: name != FINEST)
     return [
-        f"{attrs['n_answered']} of {n} points are answered: right in at least {attrs['accuracy']:.0%} of "
-        f"cases at each level (level {attrs['level']:.0%}, from {attrs['n_labelled']} labelled points)",
+        f"{attrs['n_answered']} of {n} {_rows_of(table)} are answered: right in at least "
+        f"{attrs['accuracy']:.0%} of cases at each level (level {attrs['level']:.0%}, from "
+        f"{attrs['n_labelled']} labelled points)",
         *(
             f"  {answers.loc[name, 'size']} at {name}, right in at least "
             f"{answers.loc[name, 'first']:.1%}"
             for name in names
         ),
-        f"{n - attrs['n_answered']} points are for a person",
+        f"{n - attrs['n_answered']} {_rows_of(table)} are for a person",
     ]
 
 

@@ -14,6 +14,7 @@ from ._base import words
 from ._base.bootstrap import Interval, draws, percentile_interval
 from ._base.checks import check_number, check_seed
 from ._base.intervals import ratio_of, worth_of
+from ._base.places import count_alone, rows_in_words
 from ._base.tables import as_table
 from ._base.types import Floats, Table
 from .agreement.cells import Cells, cells_of
@@ -57,6 +58,8 @@ class Comparison:
     level : float
     notes : list of str
         What to know before quoting the numbers.
+    n_without_point : int
+        Rows that are photos without a point (or the vote of one), each counted as a point of its own.
     """
 
     table: pd.DataFrame
@@ -73,6 +76,7 @@ class Comparison:
     n_boot: int
     seed: int
     notes: list[str] = field(default_factory=list)
+    n_without_point: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are written to JSON; undefined numbers are None."""
@@ -80,6 +84,7 @@ class Comparison:
             "unit": self.unit,
             "n": self.n,
             "n_points": self.n_points,
+            "n_without_point": self.n_without_point,
             "n_left_out": self.n_left_out,
             "n_both": self.n_both,
             "n_only_a": self.n_only_a,
@@ -96,9 +101,7 @@ class Comparison:
         }
 
     def __repr__(self) -> str:
-        rows = f"{self.n} {self.unit}s" + (
-            f" of {self.n_points} points" if self.n != self.n_points else ""
-        )
+        rows = rows_in_words(self.unit, self.n, self.n_points, self.n_without_point)
         shown = self.table if self.n_boot else self.table.drop(columns=["low", "high"])
         return "\n".join(
             [
@@ -192,6 +195,7 @@ def compare(
         n=len(pair.truth),
         n_points=counts.n_points,
         n_left_out=pair.n_left_out,
+        n_without_point=pair.n_without_point,
         level=float(level),
         n_boot=int(n_boot),
         seed=int(seed),
@@ -209,6 +213,7 @@ class _Pair(NamedTuple):
     point: npt.NDArray[np.intp]
     unit: str
     n_left_out: int
+    n_without_point: int
     notes: list[str]
 
 
@@ -248,6 +253,7 @@ def _pair(a: pd.DataFrame, b: pd.DataFrame, reference: str, n_boot: int) -> _Pai
         point=points_of(rows.reset_index(drop=True)),
         unit=units[0],
         n_left_out=len(a) - len(shared),
+        n_without_point=count_alone(rows),
         notes=_notes(judged, rows, n_boot),
     )
 
@@ -284,7 +290,7 @@ def _keys(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.Index, pd.Index]:
 
 
 def _key(columns: pd.DataFrame) -> pd.Index:
-    keys: list[str] = columns.astype("str").agg(", ".join, axis=1).tolist()
+    keys: list[str] = columns.astype("str").fillna("").agg(", ".join, axis=1).tolist()
     return pd.Index(keys)
 
 
@@ -392,7 +398,8 @@ def _notes(judged: list[Compared], rows: pd.DataFrame, n_boot: int) -> list[str]
         )
     n_points = points_of(rows.reset_index(drop=True)).max() + 1
     if n_boot and n_points < 30:
-        notes.append(f"only {n_points} points: intervals are rough")
+        are_photos = count_alone(rows) == len(rows)
+        notes.append(f"only {n_points} {'photos' if are_photos else 'points'}: intervals are rough")
     if "split" in rows and (rows["split"] == "train").any():
         notes.append("rows of the training split are among these: accuracy is overstated")
     return notes

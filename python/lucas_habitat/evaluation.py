@@ -14,6 +14,7 @@ from ._base import words
 from ._base.bootstrap import Interval
 from ._base.checks import check_number, check_seed
 from ._base.classes import classes_of
+from ._base.places import count_alone, rows_in_words
 from ._base.probabilities import Split, split_off
 from ._base.tables import as_table, require_columns
 from ._base.tree import Levels, Tree, tree_of
@@ -102,6 +103,8 @@ class Evaluation:
     mean_distance, error_distance : float
         With ``levels``, how many levels an answer has to go up the tree until it is right: the mean of
         all rows, and of those that are wrong; NaN otherwise.
+    n_without_point : int
+        Rows that are photos without a point (or the vote of one), each counted as a point of its own.
     """
 
     overall_accuracy: float
@@ -136,6 +139,7 @@ class Evaluation:
     by_level: pd.DataFrame | None = None
     mean_distance: float = np.nan
     error_distance: float = np.nan
+    n_without_point: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are written to JSON; undefined numbers are None."""
@@ -143,6 +147,7 @@ class Evaluation:
             "unit": self.unit,
             "n": self.n,
             "n_points": self.n_points,
+            "n_without_point": self.n_without_point,
             "n_unlabelled": self.n_unlabelled,
             "n_unread": self.n_unread,
             "overall_accuracy": plain(self.overall_accuracy),
@@ -169,11 +174,7 @@ class Evaluation:
         }
 
     def _rows(self) -> str:
-        if self.unit == "photo":
-            return f"{self.n} photos of {self.n_points} points"
-        # vote() gives a point a row for each of its years.
-        years = f" in {self.n} point-years" if self.n != self.n_points else ""
-        return f"{self.n_points} points{years}"
+        return rows_in_words(self.unit, self.n, self.n_points, self.n_without_point)
 
     def _land(self) -> str:
         """What the numbers are of, where that is not the rows as they are."""
@@ -417,6 +418,7 @@ def evaluate(
         unit="point" if "n_photos" in table else "photo",
         n=len(compared.rows),
         n_points=sample.n_points,
+        n_without_point=count_alone(compared.rows),
         n_unlabelled=compared.n_unlabelled,
         n_unread=compared.n_unread,
         weights=weights,
@@ -619,7 +621,8 @@ def _notes(
         notes.append(f"{compared.n_unlabelled} rows have no reference class and are left out")
     n_points = sample.n_points
     if n_boot and n_points < 30:
-        notes.append(f"only {n_points} points: intervals are rough")
+        are_photos = count_alone(compared.rows) == len(compared.rows)
+        notes.append(f"only {n_points} {'photos' if are_photos else 'points'}: intervals are rough")
     if "split" in compared.rows and (compared.rows["split"] == "train").any():
         notes.append("rows of the training split are among these: accuracy is overstated")
     if is_by_level:

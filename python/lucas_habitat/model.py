@@ -21,6 +21,7 @@ from ._base.cards import (
     TrainingSummary,
     one_line,
 )
+from ._base.places import photos_in_words, points_in_words
 from ._base.types import Floats
 from ._base.version import __version__, library_versions
 from .engines import Target
@@ -172,7 +173,8 @@ def describe_model(model: HabitatModel) -> str:
         f"<lucas-habitat model> {', '.join(model.classes)}",
         f"  backbone     {spec['arch']} ({'frozen' if t['freeze_backbone'] else 'fine-tuned'}), "
         f"weights {spec['weights']}, {spec['size']} x {spec['size']}",
-        f"  trained on   {t['n_photos']} photos of {t['n_points']} points"
+        "  trained on   "
+        + photos_in_words(t["n_photos"], t["n_points"], t.get("n_without_point", 0))
         + (f", {t['n_refused']} refused" if t["n_refused"] else "")
         + f"; recipe {t['recipe']}, {describe_fitting(t)}, seed {t['seed']}",
         f"  computed by  {model.target.engine} on {model.target.device}, {model.target.precision}",
@@ -214,7 +216,8 @@ def _calibration_lines(model: HabitatModel) -> list[str]:
         ]
     card = model.calibration
     lines = [
-        f"  calibrated   temperature {model.temperature:.3f} on {card['n_points']} points"
+        f"  calibrated   temperature {model.temperature:.3f} on "
+        + points_in_words(card["n_points"], card["n_points"], card.get("n_without_point", 0))
         + (" (few: a rough number)" if card["n_points"] < 30 else "")
     ]
     points = card.get("points")

@@ -629,9 +629,10 @@ def _sharpness(
             f"probabilities can be trusted; they are taken as they are. {_HIDDEN}"
         )
         return _Sharpness(1.0, 0.0)
+    surer = "surer" if sharpness.value > 1 else "less sure"
     inform(
-        f"From {n} labelled rows: points are as sure as if their evidence were multiplied by "
-        f"{sharpness.value:.2f}, and it is."
+        f"{n} labelled rows show that points are {surer} of their class than their probabilities say; "
+        f"these were taken to the power of {sharpness.value:.2f}."
     )
     return sharpness
 

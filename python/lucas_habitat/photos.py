@@ -494,7 +494,8 @@ def _warn_of_labels(photos: pd.DataFrame) -> None:
 def describe_photos(photos: pd.DataFrame) -> list[str]:
     """What a photo table holds, as lines for a summary."""
     points = photos["point_id"].dropna()
-    lines = [f"{len(photos)} photos of {points.nunique()} points"]
+    n_points = points.nunique()
+    lines = [f"{len(photos)} photos" + (f" of {n_points} points" if n_points else "")]
     if points.size < len(photos):
         lines.append(f"{len(photos) - points.size} photos without a point: each is one of its own")
     closeups = int((~landscape(photos)).sum())

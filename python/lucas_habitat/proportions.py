@@ -345,6 +345,9 @@ def _share_columns(
 def support(covariates: pd.DataFrame) -> pd.DataFrame:
     """Tell how many points and photos stand behind each row of covariates, and how far away.
 
+    Shares are the probabilities ``p_<class>`` of points, whose largest need not be that of the class a
+    point was ``predicted`` as: by majority, the photos' votes decide.
+
     Parameters
     ----------
     covariates : DataFrame

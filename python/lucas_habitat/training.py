@@ -492,6 +492,7 @@ def _summary(
         "n_without_point": int(used["point_id"].isna().sum()),
         "n_validation_photos": len(rows.validate),
         "n_validation_points": int(groups_of(photos.iloc[rows.validate]).nunique()),
+        "n_validation_without_point": int(photos.iloc[rows.validate]["point_id"].isna().sum()),
         "photos_per_class": {c: int((used["habitat"] == c).sum()) for c in rows.classes},
         "years": sorted(int(y) for y in used["year"].dropna().unique()),
         "n_refused": int(refused.sum()),

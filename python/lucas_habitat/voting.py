@@ -43,7 +43,8 @@ def vote(
         What `classify` returned.
     method : {"majority", "mean", "product", "learned"}, default "majority"
         ``"majority"``: each photo votes for its likeliest class, the commonest wins; ties go to
-        the tied class with the larger mean probability. ``"mean"``: the class with the largest
+        the tied class with the larger mean probability. ``p_<class>`` are the mean probabilities then too,
+        so the class that won need not be the one with the largest. ``"mean"``: the class with the largest
         mean probability. ``"product"``: with the largest product of probabilities, as if photos
         of one point were independent, which they are not: it is surer than it should be.
         ``"learned"``: as the points showed that the model was calibrated on, with a weight a

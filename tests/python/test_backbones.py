@@ -155,6 +155,11 @@ def test_building_leaves_the_users_random_numbers_alone():
             {"num_classes": 4, "arch": "xceptoin"},
             "no architecture 'xceptoin'.*Did you mean xception",
         ),
+        (
+            {"num_classes": 4, "arch": "effnet"},
+            "Did you mean efficientnet_lite0, efficientnet_lite1",
+        ),
+        ({"num_classes": 4, "arch": "rn50"}, "Did you mean resnet50"),
         ({"num_classes": 4, "arch": "cait_xxs24_384"}, "made for 384 x 384.*target_size=384"),
         (
             {"num_classes": 4, "arch": "efficientnet_lite0", "scaling": "z"},

@@ -198,3 +198,14 @@ def test_memory_does_not_grow_with_the_square_of_the_classes():
     result, peak = peak_memory(lambda: compare(a, b, n_boot=20))
     assert result.table["difference"][0] == pytest.approx(0.2, abs=0.02)
     assert peak < 150e6
+
+
+def test_votes_of_photos_without_points_or_years_are_compared():
+    classes = ["crop", "wood"] * 10
+    voted = pd.DataFrame({"point_id": [f"/f/IMG{i}.jpg" for i in range(20)], "habitat": classes})
+    voted = voted.assign(predicted=classes, n_photos=1, year=pd.array([pd.NA] * 20, dtype="Int64"))
+    comparison = compare(voted, voted, n_boot=50)
+    assert "Comparison of two models on 20 photos\n" in repr(comparison)
+    assert comparison.as_dict()["n_without_point"] == 20
+    years = voted.assign(point_id=["a", "b"] * 10, year=list(range(2000, 2020)))
+    assert "on 2 points in 20 point-years\n" in repr(compare(years, years, n_boot=50))

@@ -832,3 +832,20 @@ def test_intervals_hold_as_often_as_the_simulations_say(monkeypatch):
     assert (held(land[is_rarer & ~is_few], "kappa") > 89).all(axis=None)
     assert (held(land, "worst class", "its worst class") > 87).all(axis=None)
     assert (held(models, "accuracy", "kappa", "macro F1") > 87).all(axis=None)
+
+
+def test_photos_without_points_are_not_called_points():
+    classes = ["crop", "wood"] * 10
+    photos = pd.DataFrame({"path": [f"/f/IMG{i}.jpg" for i in range(20)], "habitat": classes})
+    photos = photos.assign(point_id=pd.array([None] * 20, dtype="str"), predicted=classes)
+    assert "Evaluation of 20 photos\n" in repr(evaluate(photos))
+    assert evaluate(photos).n_without_point == 20
+    assert any(note.startswith("only 20 photos") for note in evaluate(photos).notes)
+    voted = photos.assign(point_id=photos["path"], n_photos=1, year=pd.NA)
+    assert "Evaluation of 20 photos\n" in repr(evaluate(voted))
+    mixed = photos.assign(point_id=photos["point_id"].where(photos.index < 5, "a"))
+    assert "Evaluation of 20 photos of 1 points, 5 of them without a point\n" in repr(
+        evaluate(mixed)
+    )
+    twice = voted.assign(point_id=["a", "b"] * 10, year=list(range(2000, 2020)))
+    assert "Evaluation of 2 points in 20 point-years\n" in repr(evaluate(twice))

@@ -238,7 +238,9 @@ def test_labels_tell_how_sure_the_mean_of_five_photos_is():
     with pytest.warns(LucasWarning, match="change is underestimated, possibly to nothing"):
         blind = total(transitions(points.drop(columns="habitat"), n_boot=0))[1]
     assert blind < 0.12
-    with pytest.warns(LucasMessage, match="From 4000 labelled rows"):
+    with pytest.warns(
+        LucasMessage, match="4000 labelled rows show that points are surer of their class"
+    ):
         found = transitions(points, n_boot=100)
     _, estimate, low, high = total(found)
     assert estimate == pytest.approx(0.2, abs=0.03)
@@ -246,7 +248,7 @@ def test_labels_tell_how_sure_the_mean_of_five_photos_is():
     assert 1.5 < found.attrs["sharpness"] < 2.2
     # Labelled points of their own do the same, also if they are few.
     others, _ = five_photos(150, 0.0, 2)
-    with pytest.warns(LucasMessage, match="From 300 labelled rows"):
+    with pytest.warns(LucasMessage, match="300 labelled rows show"):
         found = changes(points.drop(columns="habitat"), labelled=others)
     really = classes[:, 0] != classes[:, 1]
     assert really[found["verdict"] == "changed"].mean() > 0.85

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import growth
+from conftest import COLOURS, colour_photo, growth
 
 import lucas_habitat as lh
-from lucas_habitat.errors import InputError, LucasWarning
+from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
 from lucas_habitat.photos import (
     COLUMNS,
     as_photos,
@@ -604,3 +604,16 @@ def test_real_photos_in_the_servers_folders():
     assert "".join(sorted(table.loc[table["point_id"] == "31603628", "direction"])) == "CENPSW"
     uk = table[table["point_id"] == "31603628"].iloc[0]
     assert (uk["x"], uk["y"]) == (3160000.0, 3628000.0)
+
+
+def test_a_folder_without_points_and_its_model_speak_of_photos(tmp_path):
+    for c, habitat in enumerate(COLOURS):
+        (tmp_path / habitat).mkdir()
+        for i in range(4):
+            colour_photo(habitat, 10 * c + i).save(tmp_path / habitat / f"IMG{c}{i}.jpg")
+    photos = lh.list_photos(tmp_path)
+    assert describe_photos(photos)[0] == f"{len(photos)} photos"
+    with pytest.warns(LucasMessage, match="no point"):
+        train, _ = lh.split_photos(photos, test_size=0.25)
+    model = lh.train(train, arch="efficientnet_lite0", epochs=1, progress=False)
+    assert f"trained on   {len(train)} photos; recipe" in repr(model)

@@ -197,6 +197,33 @@ def own(tmp_path_factory):
     return table, out, pilot(out, photos=table, validation_split=0, progress=False, **LITE)
 
 
+def test_points_are_chosen_by_how_they_were_seen(tmp_path, server, quick, monkeypatch):
+    asked = {}
+
+    def spy(survey, **arguments):
+        asked.update(arguments)
+        raise InputError("enough")
+
+    monkeypatch.setattr(pilot_steps, "select_points", spy)
+    with pytest.raises(InputError, match="enough"):
+        run(tmp_path / "dk", server, field_only=False, max_distance=50, min_cover=75)
+    assert (asked["field_only"], asked["max_distance"], asked["min_cover"]) == (False, 50, 75)
+    noted = json.loads((tmp_path / "dk" / "run.json").read_text())["settings"]
+    assert noted["max_distance"] == 50
+    with pytest.raises(InputError, match="max_distance must be a number, at least 0"):
+        run(tmp_path / "se", server, max_distance=-1)
+    code = main(["pilot", "--out", str(tmp_path / "no"), "--base", server.base, "--max-distance", "30",
+                 "--arch", "efficientnet_lite0",
+                 "--min-cover", "50", "--any-observation"])  # fmt: skip
+    assert code != 0
+    assert (asked["field_only"], asked["max_distance"], asked["min_cover"]) == (False, 30, 50)
+
+
+def test_a_run_of_an_earlier_version_is_the_same_run(done):
+    noted = json.loads((done[0] / "run.json").read_text())["settings"]
+    assert not {"field_only", "max_distance", "min_cover"} & set(noted)  # they had none of these
+
+
 def test_photos_of_ones_own_are_trained_and_tested_on_as_their_split_says(own):
     table, out, comparison = own
     photos = list_photos(table)

@@ -686,6 +686,21 @@ def test_balanced_samples(survey):
         select_points(survey, n_per_class=900)
 
 
+def test_a_balanced_sample_may_take_up_to_a_number(survey):
+    candidates = select_points(survey)["habitat"].value_counts()
+    most = int(candidates.median())
+    chosen = select_points(survey, n_per_class=f"<={most}")
+    drawn = chosen["habitat"].value_counts()
+    assert drawn.to_dict() == candidates.clip(upper=most).to_dict()
+    assert drawn.nunique() > 1  # some have fewer
+    # Weights stand for the candidates all the same.
+    stood_for = chosen.groupby("habitat")["weight"].sum()
+    np.testing.assert_allclose(stood_for, candidates[stood_for.index])
+    for asked in ("<=0", "270", ">=270", "<=2.5"):
+        with pytest.raises(InputError, match="must be a whole number, or such as '<=270'"):
+            select_points(survey, n_per_class=asked)
+
+
 @pytest.mark.parametrize("n", [1, 10, 101])
 def test_proportional_samples(survey, n):
     whole = select_points(survey)["habitat"].value_counts()

@@ -19,7 +19,7 @@ test_that("the page runs beside R, and ends when it is told", {
   dir.create(folder)
   expect_message(
     url <- lucas_app(demo_model(), corrections = file.path(folder, "r.csv"),
-                     photos = demo_folder(), language = "da", open_browser = FALSE),
+                     photos = lucas_photos(demo_folder()), language = "da"),
     "The page is at http://127.0.0.1:.*lucas_app_stop\\(\\) ends it", class = "lucas_message"
   )
   expect_match(url, "^http://127\\.0\\.0\\.1:[0-9]+/[A-Za-z0-9_-]{22}/$")

@@ -109,3 +109,32 @@ test_that("arguments of the wrong kind are named", {
   expect_error(lucas_train(demo_parts()$train, recipe = "mine"), "recipe must be one of 'pilot'")
   expect_error(lucas_evaluate(data.frame(predicted = "a")), "reference")
 })
+
+test_that("options(lucashabitat.verbose = FALSE) quiets messages and progress, not warnings", {
+  skip_without_core()
+  before <- options(lucashabitat.verbose = FALSE)
+  on.exit(options(before))
+  expect_silent(lucas_covariates(made_points()))
+  expect_warning(lucas_covariates(transform(made_points(), calibrated = FALSE), drop = "woody"),
+                 "not calibrated")
+  expect_null(progress_bar(TRUE)$update)
+  options(lucashabitat.verbose = NULL)
+  expect_message(lucas_covariates(made_points()), "last class is left out")
+})
+
+test_that("progress is a line a step where R is not interactive", {
+  skip_if(interactive())
+  file <- tempfile()
+  con <- file(file, open = "wt")
+  sink(con, type = "message")
+  bar <- tryCatch({
+    bar <- progress_bar(TRUE)
+    for (i in 1:40) bar$update(i, 40, "reading photos")
+    for (i in 1:40) bar$update(i, 40, "computing features")
+    bar$close()
+  }, finally = {
+    sink(type = "message")
+    close(con)
+  })
+  expect_identical(readLines(file), c("reading photos (40)", "computing features (40)"))
+})

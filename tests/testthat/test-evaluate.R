@@ -122,3 +122,29 @@ test_that("points and photos of the demo are evaluated", {
   expect_equal(by_point$unit, "point")
   expect_lt(by_point$n, by_photo$n)
 })
+
+test_that("photos without points are not called points, and point-years are called so", {
+  skip_without_core()
+  classes <- rep(c("crop", "wood"), 10)
+  photos <- data.frame(path = sprintf("/f/IMG%02d.jpg", 1:20), point_id = NA_character_, habitat = classes,
+                       predicted = classes)
+  expect_output(print(lucas_evaluate(photos)), "Evaluation of 20 photos\n", fixed = TRUE)
+  voted <- transform(photos, point_id = path, n_photos = 1, year = NA_integer_)
+  expect_output(print(lucas_evaluate(voted)), "Evaluation of 20 photos\n", fixed = TRUE)
+  expect_output(print(lucas_compare(voted, voted, n_boot = 50)), "models on 20 photos\n", fixed = TRUE)
+  years <- transform(voted, point_id = rep(c("a", "b"), 10), year = 2000:2019)
+  expect_output(print(lucas_evaluate(years)), "Evaluation of 2 points in 20 point-years\n", fixed = TRUE)
+  mixed <- transform(photos, point_id = rep(c(NA, "a"), c(5, 15)))
+  expect_output(print(lucas_evaluate(mixed)), "20 photos of 1 points, 5 of them without a point")
+})
+
+test_that("summary() of an evaluation is a table of its measures", {
+  skip_without_core()
+  found <- lucas_evaluate(data.frame(point_id = 1:40, n_photos = 5, habitat = rep(c("a", "b"), 20),
+                                     predicted = rep(c("a", "b", "b", "b"), 10)))
+  table <- summary(found)
+  expect_s3_class(table, "data.frame")
+  expect_identical(table$value[table$measure == "overall_accuracy"], found$overall_accuracy)
+  expect_identical(c(table$low[2], table$high[2]), as.double(found$kappa_interval))
+  expect_true(is.na(table$low[table$measure == "macro_f1"]))
+})

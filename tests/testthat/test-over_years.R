@@ -102,7 +102,7 @@ test_that("chosen years, labelled points and files are passed on", {
   utils::write.csv(points, file, row.names = FALSE)
   expect_equal(lucas_transitions(file, years = c(2009, 2018), n_boot = 0), ends)
   labelled <- transform(points_over_years(seed = 2), habitat = truth)
-  expect_message(found <- lucas_changes(points, labelled = labelled), "From 240 labelled rows")
+  expect_message(found <- lucas_changes(points, labelled = labelled), "240 labelled rows show")
   expect_true(attr(found, "sharpness") > 0.7 && attr(found, "sharpness") < 1.4)
   several <- transform(points, n_photos = 5L)
   expect_warning(lucas_changes(several), "Give labelled points of the same model (labelled, ", fixed = TRUE)

@@ -128,6 +128,7 @@ test_that("what cannot be is said in R's words", {
   wrong(lucas_select(survey_file()), "survey must be a data.frame, as lucas_survey")
   wrong(lucas_select(survey["point_id"]), "lucas_select\\(\\).*lucas_survey\\(\\) gives it")
   wrong(lucas_select(survey, n = 99), "n = 99 rows were asked for")
+  expect_lte(max(table(suppressMessages(lucas_select(survey, n_per_class = "<=2"))$habitat)), 2)
   wrong(lucas_select(survey, n_per_class = 99), "n_per_class = 99 rows were asked for")
   wrong(lucas_select(survey, field_only = NA), "field_only must be TRUE or FALSE")
   wrong(lucas_select(survey[c("point_id", "year", "nuts0", "lc1")]), "field_only = TRUE")

@@ -89,6 +89,7 @@ class TrainingSummary(FittingCard):
     n_without_point: int
     n_validation_photos: int
     n_validation_points: int
+    n_validation_without_point: NotRequired[int]
     photos_per_class: dict[str, int]
     years: list[int]
     n_refused: int
@@ -140,6 +141,7 @@ class CalibrationCard(TypedDict):
     temperature: float
     n_photos: int
     n_points: int
+    n_without_point: NotRequired[int]  # photos, each of which is counted as a point
     method: str
     points: NotRequired[PointCalibrationCard | None]  # None where no point had several photos
 

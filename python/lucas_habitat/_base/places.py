@@ -25,14 +25,18 @@ __all__ = [
     "GRID_NORTH",
     "LonLat",
     "Metres",
+    "count_alone",
     "geocentric",
     "grid_positions",
     "is_grid_place",
     "is_lucas_id",
     "kilometres_to_nearest",
     "lonlat_of",
+    "photos_in_words",
     "point_ids",
     "point_positions",
+    "points_in_words",
+    "rows_in_words",
     "to_degrees",
     "to_metres",
     "transformer",
@@ -73,6 +77,41 @@ def point_ids(column: pd.Series) -> pd.Series:
     if different.str.fullmatch("[0-9]{7,8}").all() and is_lucas_id(different.str.zfill(8)).all():
         return text.str.zfill(8)
     return text
+
+
+def photos_in_words(n: int, n_points: int, n_alone: int) -> str:
+    """Photos and their points; ``n_points`` counts each of the photos without a point (n_alone) as one."""
+    if n_alone >= n:
+        return f"{n} photos"
+    alone = f", {n_alone} of them without a point" if n_alone else ""
+    return f"{n} photos of {n_points - n_alone} points{alone}"
+
+
+def points_in_words(n: int, n_points: int, n_alone: int = 0) -> str:
+    """Points and their years, which rows are; those that stand for one photo each are photos."""
+    if n_alone >= n:
+        return f"{n} photos"
+    years = f" in {n} point-years" if n != n_points else ""
+    alone = f", {n_alone} of them photos without a point" if n_alone else ""
+    return f"{n_points} points{years}{alone}"
+
+
+def rows_in_words(unit: str, n: int, n_points: int, n_alone: int) -> str:
+    """What rows of a table are."""
+    in_words = photos_in_words if unit == "photo" else points_in_words
+    return in_words(n, n_points, n_alone)
+
+
+def count_alone(table: pd.DataFrame) -> int:
+    """How many rows are photos without a point, or such a photo's vote, which is named by its path."""
+    if "point_id" not in table:
+        return len(table) if "path" in table else 0
+    ids = table["point_id"]
+    n_missing = int(ids.isna().sum())
+    if "n_photos" not in table:
+        return n_missing
+    of_one = ids[(table["n_photos"] == 1).fillna(False)].dropna().astype("str")
+    return n_missing + int(of_one.str.contains(r"[/\\].*\.[A-Za-z0-9]{2,5}$", regex=True).sum())
 
 
 def _has_eight_digits(column: pd.Series) -> bool:

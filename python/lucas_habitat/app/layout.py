@@ -237,13 +237,15 @@ class _Heads:
     def intro(self, say: page.Words) -> Markup:
         """What the page is, and which model it shows."""
         model = self._desk.model
+        training, arch = model.training, model.backbone.spec["arch"]
+        n, n_points = (
+            training["n_photos"],
+            training["n_points"] - training.get("n_without_point", 0),
+        )
         facts = [
-            say(
-                "model",
-                arch=model.backbone.spec["arch"],
-                n=model.training["n_photos"],
-                points=model.training["n_points"],
-            )
+            say("model", arch=arch, n=n, points=n_points)
+            if n_points
+            else say("model_photos", arch=arch, n=n)
         ]
         if model.calibration is None:
             facts.append(say("uncalibrated"))

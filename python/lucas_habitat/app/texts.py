@@ -12,6 +12,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "demo": "This is the demo model: it was trained on drawn pictures, and what it says of real "
         "photos means nothing.",
         "model": "Model: {arch}, trained on {n} photos of {points} points.",
+        "model_photos": "Model: {arch}, trained on {n} photos.",
         "uncalibrated": "It is not calibrated: percentages are scores, not proportions.",
         "point_calibrated": "Calibrated for points: of 10 points given 80 %, about 8 are so.",
         "point_rough": "Points were calibrated on {n} points, few or none of a class: their "
@@ -82,6 +83,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "demo": "Dette er demomodellen: den er trænet på tegnede billeder, og det, den siger om "
         "rigtige fotos, betyder ingenting.",
         "model": "Model: {arch}, trænet på {n} fotos fra {points} punkter.",
+        "model_photos": "Model: {arch}, trænet på {n} fotos.",
         "uncalibrated": "Den er ikke kalibreret: procenterne er vurderinger, ikke andele.",
         "point_calibrated": "Kalibreret for punkter: af 10 punkter med 80 % er omkring 8 rigtige.",
         "point_rough": "Punkter er kalibreret på {n} punkter, få eller ingen af en klasse: deres "

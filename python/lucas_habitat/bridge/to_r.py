@@ -230,6 +230,7 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "class_shares": evaluation.class_shares,
         "n": int(evaluation.n),
         "n_points": int(evaluation.n_points),
+        "n_without_point": int(evaluation.n_without_point),
         "n_unlabelled": int(evaluation.n_unlabelled),
         "n_unread": int(evaluation.n_unread),
         "level": float(evaluation.level),
@@ -251,7 +252,15 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "unit": comparison.unit,
         **{
             name: int(getattr(comparison, name))
-            for name in ("n_both", "n_only_a", "n_only_b", "n_neither", "n", "n_points")
+            for name in (
+                "n_both",
+                "n_only_a",
+                "n_only_b",
+                "n_neither",
+                "n",
+                "n_points",
+                "n_without_point",
+            )
         },
         "n_left_out": int(comparison.n_left_out),
         "level": float(comparison.level),

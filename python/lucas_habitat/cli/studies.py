@@ -48,6 +48,14 @@ def _pilot_options(parser: ArgumentParser) -> None:
         help="as many points of each class",
     )
     add("--directions", help="photos of a point")
+    add(
+        "--any-observation",
+        dest="field_only",
+        action="store_false",
+        help="also points not seen in the field",
+    )
+    add("--max-distance", type=float, help="metres a point was seen from")
+    add("--min-cover", type=float, help="percent of the point its class must cover")
     add("--test-size", type=float, help="share of points to test on (0.2)")
     add("--validation-split", type=float, help="share of the others to calibrate on")
     add_training(parser)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lucas_habitat as lh
 
-from .options import SCHEMES, TABLE, Command, add_seed, given
+from .options import SCHEMES, TABLE, Command, add_seed, given, number_or_text
 from .tables import check_out, print_lines, write
 
 __all__ = ["COMMANDS"]
@@ -53,7 +53,11 @@ def _select_options(parser: ArgumentParser) -> None:
     add("--max-distance", type=float, help="metres it was seen from")
     add("--directions", help="photos that must have been taken")
     add("--min-cover", type=float, help="percent of the point its class must cover")
-    add("--n-per-class", type=int, help="so many points of each class; weight tells of the land")
+    add(
+        "--n-per-class",
+        type=number_or_text,
+        help="so many points of each class, or up to so many: '<=270'; weight tells of the land",
+    )
     add("--n", type=int, help="so many points, in proportion")
     add_seed(parser)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .._base import words
+from .._base.places import photos_in_words
 from .._base.version import __version__
 from ..errors import InputError, inform
 from ..evaluation import Evaluation
@@ -76,15 +77,23 @@ def _described(model: HabitatModel) -> tuple[str, list[str]]:
     about = [
         f"Model: {arch}, made {model.created}, sha256 {sha256}, for the classes "
         f"{', '.join(model.classes)}.",
-        f"It was trained on {training['n_photos']} photos of {training['n_points']} points, by the recipe "
-        f"{training['recipe']}.",
+        "It was trained on "
+        + photos_in_words(
+            training["n_photos"], training["n_points"], training.get("n_without_point", 0)
+        )
+        + f", by the recipe {training['recipe']}.",
     ]
     calibration = model.calibration
     about.append(
         "Its probabilities were not calibrated, so they are no proportions."
         if calibration is None
-        else f"Its probabilities were calibrated on {calibration['n_photos']} photos of "
-        f"{calibration['n_points']} points."
+        else "Its probabilities were calibrated on "
+        + photos_in_words(
+            calibration["n_photos"],
+            calibration["n_points"],
+            calibration.get("n_without_point", 0),
+        )
+        + "."
     )
     return name, about
 

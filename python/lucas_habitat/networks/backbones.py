@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
@@ -372,13 +373,21 @@ def _timm_network(name: str, **options: Any) -> nn.Module:
     return network.eval()
 
 
+def _similar(arch: str, names: list[str]) -> list[str]:
+    """Names that one may have meant: those that it is short for, ours first, and those spelled alike."""
+    short = re.compile(".*?".join(map(re.escape, arch.lower())))
+    full = [name for name in names if name[0] == arch[0].lower() and short.match(name)]
+    full.sort(key=lambda name: (name not in _ALIASES, len(name)))
+    return list(dict.fromkeys([*full[:4], *difflib.get_close_matches(arch, names, 4)]))[:4]
+
+
 def _no_architecture(arch: str) -> InputError:
     """What is wrong with a name that timm does not list, and what to do."""
     import timm
 
     scheme, _, page = arch.partition(":")
     if not page:
-        similar = difflib.get_close_matches(arch, [*_ALIASES, *timm.list_models()], 4)
+        similar = _similar(arch, [*_ALIASES, *timm.list_models()])
         hint = f" Did you mean {', '.join(similar)}?" if similar else ""
         return InputError(
             f"There is no architecture {arch!r}.{hint} Use 'xception', 'efficientnet_lite0', a "

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from .._base.classes import is_calibrated
-from .._base.places import is_lucas_id
+from .._base.places import is_lucas_id, photos_in_words, points_in_words
 from .._base.version import __version__, library_versions
 from ..diagnostics import methods_table, reliability_table, votes_table
 from ..errors import InputError, LucasMessage, LucasWarning, PhotoError
@@ -64,7 +64,7 @@ def summary(run: Results) -> Section:
     facts: dict[str, object] = {
         "Photos": f"{len(photos)}, of which {n_read} were classified and "
         f"{len(photos) - n_read} refused",
-        "Points": f"{photos['point_id'].nunique()}, voted to {len(run.points)} points and years",
+        "Points": _points_in_short(run),
     }
     years = sorted(photos["year"].dropna().unique())
     if years:
@@ -153,10 +153,9 @@ def _caution_of_calibration(run: Results) -> str:
         )
     card = run.model.calibration if run.model is not None else None
     if card and card["n_points"] < _FEW:
-        return (
-            f"The model was calibrated on {card['n_points']} points only: its "
-            "probabilities are rough proportions."
-        )
+        n = card["n_points"]
+        few = points_in_words(n, n, card.get("n_without_point", 0))
+        return f"The model was calibrated on {few} only: its probabilities are rough proportions."
     if "predicted" in run.points and not is_calibrated(run.points):
         return (
             "Photos are calibrated; points are not, or nothing says so: their probabilities are no "
@@ -171,6 +170,14 @@ def _caution_of_calibration(run: Results) -> str:
     return ""
 
 
+def _points_in_short(run: Results) -> str:
+    """How many points photos are of, and what they voted to."""
+    n_points = run.photos.table["point_id"].nunique()
+    if not n_points:
+        return "none: each photo is a vote of its own"
+    return f"{n_points}, voted to {len(run.points)} point-years"
+
+
 def training(run: Results) -> Section | None:
     """What the model was trained on, and how."""
     model = run.model
@@ -180,8 +187,12 @@ def training(run: Results) -> Section | None:
     spec, how = card["backbone"], card["preprocessing"]
     facts: dict[str, object] = {
         "Classes": ", ".join(model.classes),
-        "Trained on": f"{t['n_photos']} photos of {t['n_points']} points",
-        "Held out for validation": f"{t['n_validation_photos']} photos of {t['n_validation_points']} points"
+        "Trained on": photos_in_words(t["n_photos"], t["n_points"], t.get("n_without_point", 0)),
+        "Held out for validation": photos_in_words(
+            t["n_validation_photos"],
+            t["n_validation_points"],
+            t.get("n_validation_without_point", 0),
+        )
         if t["n_validation_photos"]
         else "nothing",
         "Years": ", ".join(map(str, t["years"])) or "unknown",
@@ -201,8 +212,12 @@ def training(run: Results) -> Section | None:
         "Photos are read at": f"{how['size']} x {how['size']} pixels, resize {how['resize']}, "
         f"decoder {how['decoder']}, credit line: {how['credit']}",
         "Computed by": f"{card['engine']} on {card['device']}, {card['precision']}",
-        "Calibration": f"temperature {model.temperature:.3f} from {model.calibration['n_photos']} "
-        f"photos of {model.calibration['n_points']} points"
+        "Calibration": f"temperature {model.temperature:.3f} from "
+        + photos_in_words(
+            model.calibration["n_photos"],
+            model.calibration["n_points"],
+            model.calibration.get("n_without_point", 0),
+        )
         if model.calibration
         else "none",
         "Calibration of points": _calibration_of_points(run) or "none",

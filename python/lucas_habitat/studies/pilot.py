@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .._base import words
-from .._base.checks import check_seed
+from .._base.checks import check_number, check_seed
 from .._base.files import check_out_folder
 from .._base.progress import Progress
 from .._base.types import Photos
@@ -21,6 +21,7 @@ from ..survey.campaigns import check_countries, check_years
 from ..survey.server import BASE
 from .pilot_page import run_result, share_command
 from .pilot_settings import (
+    SEEN,
     PilotSettings,
     as_list,
     check_network,
@@ -60,6 +61,9 @@ def pilot(
     sample: str | int = "small",
     balanced: bool | None = None,
     directions: str | Iterable[str] = ("P", "N", "E", "S", "W"),
+    field_only: bool = True,
+    max_distance: float | None = 100,
+    min_cover: float | None = None,
     test_size: float | None = None,
     validation_split: float = 0.2,
     arch: str | None = None,
@@ -115,6 +119,8 @@ def pilot(
         Whether each class gets as many points. Default: as the sample says; of a number, True.
     directions : str or iterable of str, default P, N, E, S, W
         Photos of a point that are fetched, and must have been taken by the table.
+    field_only, max_distance, min_cover : optional
+        What points must have been seen like; see `select_points`.
     test_size : float, optional
         Share of points to test on. Default: 0.2, or as the large sample says.
     validation_split : float, default 0.2
@@ -182,6 +188,9 @@ def pilot(
         classes=None if classes is None else as_list(classes),
         sample=check_sample(sample, balanced, test_size),
         directions=check_views(directions),
+        field_only=bool(field_only),
+        max_distance=max_distance,
+        min_cover=min_cover,
         cache=arguments.pop("cache"),  # changes no result
         training=arguments,
         model=None if model is None else as_model(model),
@@ -193,6 +202,10 @@ def pilot(
         overwrite=overwrite,
         progress=progress,
     )
+    if max_distance is not None:
+        check_number("max_distance", max_distance, 0)
+    if min_cover is not None:
+        check_number("min_cover", min_cover, 0, 100)
     folder = check_out_folder(out)
     run = Run(folder, settings.recorded(), overwrite)
     if run.is_finished:
@@ -245,7 +258,7 @@ def _survey_steps(run: Run, settings: PilotSettings) -> None:
     run.step(
         "points",
         lambda: choose_points(run, settings),
-        settings=("years", "scheme", "classes", "sample", "balanced", "directions", "seed"),
+        settings=("years", "scheme", "classes", "sample", "balanced", "directions", "seed", *SEEN),
         files=[SELECTION],
     )
     run.step(

@@ -51,6 +51,11 @@ SAMPLES = {
 }
 
 
+#: What points must have been seen like, as usual. Only what is otherwise is written down, so that runs of
+#: earlier versions go on.
+SEEN = {"field_only": True, "max_distance": 100, "min_cover": None}
+
+
 @dataclass(frozen=True)
 class PilotSettings:
     """What a run was asked for; see `pilot`."""
@@ -63,6 +68,9 @@ class PilotSettings:
     classes: list[str] | None
     sample: Sample
     directions: list[str]
+    field_only: bool
+    max_distance: float | None
+    min_cover: float | None
     #: Arguments of train(), all but its photos, seed, device, cache and progress.
     training: dict[str, Any]
     #: A trained model to test instead.
@@ -105,6 +113,11 @@ class PilotSettings:
             "photos": None if self.photos is None else digest(self.photos.to_csv(index=False)),
             "base": self.base,
             "seed": self.seed,
+            **{
+                name: given
+                for name, usual in SEEN.items()
+                if (given := getattr(self, name)) != usual
+            },
         }
 
 

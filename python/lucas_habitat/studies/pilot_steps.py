@@ -19,7 +19,7 @@ from ..saved_models import load_model, save_model
 from ..splits import split_photos
 from ..survey.design import shares_drawn, thinned
 from ..survey.photos import download_photos
-from ..survey.selection import draw_rows, select_points
+from ..survey.selection import PerClass, draw_rows, select_points
 from ..survey.table_files import download_table
 from ..survey.tables import read_survey
 from ..training import train
@@ -73,6 +73,9 @@ def choose_points(run: Run, settings: PilotSettings) -> dict[str, Any]:
         years=settings.years,
         classes=settings.classes,
         directions=settings.voting_directions,
+        field_only=settings.field_only,
+        max_distance=settings.max_distance,
+        min_cover=settings.min_cover,
     )
     n_rows = points.attrs["selection"]
     if settings.sample.n_photos is not None:
@@ -228,7 +231,8 @@ def _draw_points(points: pd.DataFrame, settings: PilotSettings, n_photos: int) -
             f"{', '.join(f'{k} {v}' for k, v in counts.items())}. Give a smaller "
             f"{words.option('sample')}, {words.arg('sample', 'all')}, or more countries or years."
         )
-    drawn = draw_rows(latest, n_of_each, None if n_of_each else n_points, settings.seed)
+    per_class = None if n_of_each is None else PerClass(n_of_each)
+    drawn = draw_rows(latest, per_class, None if per_class else n_points, settings.seed)
     chosen = points[points["point_id"].isin(drawn["point_id"])]
     share = dict(zip(drawn["point_id"], shares_drawn(drawn, latest), strict=True))
     return thinned(chosen, chosen["point_id"].map(share))

@@ -57,13 +57,16 @@ class Run:
         work : callable
             Does the step; what it returns is noted with it.
         settings : iterable of str
-            The names of settings that the step rests on, beside the steps before it.
+            The names of settings that the step rests on, beside the steps before it; those that were
+            not written down play no part.
         files : iterable of str
             What the step makes in the folder.
         again : bool, default False
             Whether to do it even if it was done.
         """
-        self._key = digest([self._key, name, {k: self.settings[k] for k in settings}])
+        self._key = digest(
+            [self._key, name, {k: self.settings[k] for k in settings if k in self.settings}]
+        )
         is_done = self.steps.get(name, {}).get("key") == self._key and all(
             (self.folder / file).is_file() for file in files
         )

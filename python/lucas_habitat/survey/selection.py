@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -33,7 +35,7 @@ def select_points(
     max_distance: float | None = 100,
     directions: str | Iterable[str] = ("P", "N", "E", "S", "W"),
     min_cover: float | None = None,
-    n_per_class: int | None = None,
+    n_per_class: int | str | None = None,
     n: int | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
@@ -66,9 +68,9 @@ def select_points(
         Pure cover: points whose first cover takes at least this share (percent, 0 to 100) by the
         lower end of its class, and that have no second. Rows without a share, such as all of
         2006, are left out.
-    n_per_class : int, optional
-        Draw a balanced sample: so many rows of each class. Class shares then differ from the
-        land's, as in `split_photos`.
+    n_per_class : int or str, optional
+        Draw a balanced sample: so many rows of each class; ``"<=270"`` takes up to 270, all of a class
+        that has fewer. Class shares then differ from the land's, as in `split_photos`.
     n : int, optional
         Draw a sample of so many rows, the classes in proportion to their numbers.
     seed : int, default 1
@@ -120,9 +122,9 @@ def select_points(
     )
     if n is not None and n_per_class is not None:
         raise InputError("Give n (proportional) or n_per_class (balanced), not both.")
-    for name, number in (("n", n), ("n_per_class", n_per_class)):
-        if number is not None:
-            check_number(name, number, 1, whole=True)
+    if n is not None:
+        check_number("n", n, 1, whole=True)
+    per_class = None if n_per_class is None else _per_class(n_per_class)
     only_years, only_countries = check_years(years), check_countries(countries)
     rows = _Rows(survey)
     _keep_asked_for(rows, only_countries, only_years)
@@ -136,8 +138,8 @@ def select_points(
     if only_years is None:
         rows.keep(~rows.table["point_id"].duplicated(keep="last"), "one year a point")
     rows.table = with_weights(rows.table)
-    if n_per_class is not None or n is not None:
-        drawn = draw_rows(rows.table, n_per_class, n, seed)
+    if per_class is not None or n is not None:
+        drawn = draw_rows(rows.table, per_class, n, seed)
         rows.table = thinned(drawn, shares_drawn(drawn, rows.table))
         rows.n_left["drawn"] = len(rows.table)
     points = rows.table.reset_index(drop=True)
@@ -168,6 +170,27 @@ class _Rows:
 
     def __str__(self) -> str:
         return ", ".join(f"{n:,} {condition}" for condition, n in self.n_left.items())
+
+
+class PerClass(NamedTuple):
+    """How many rows of each class are drawn."""
+
+    number: int
+    is_most: bool = False  # whether a class may have fewer
+
+
+def _per_class(asked: object) -> PerClass:
+    """A number of rows of each class, or ``"<=270"``: up to so many."""
+    if isinstance(asked, str):
+        match = re.fullmatch(r"<=\s*([1-9]\d*)", asked.strip())
+        if match is None:
+            raise InputError(
+                f"{words.arg('n_per_class')} must be a whole number, or such as '<=270' for up to so many; "
+                f"got {words.value(asked)} instead."
+            )
+        return PerClass(int(match[1]), is_most=True)
+    check_number("n_per_class", asked, 1, whole=True)
+    return PerClass(int(cast(int, asked)))
 
 
 def _keep_asked_for(rows: _Rows, countries: set[str] | None, years: set[int] | None) -> None:
@@ -226,18 +249,20 @@ def _keep_classes(rows: _Rows, classes: str | Iterable[str] | None) -> None:
 
 
 def draw_rows(
-    table: pd.DataFrame, n_per_class: int | None, n: int | None, seed: int
+    table: pd.DataFrame, per_class: PerClass | None, n: int | None, seed: int
 ) -> pd.DataFrame:
     """Draw so many rows of each class, or so many in all with the classes in proportion."""
     counts = table["habitat"].value_counts().sort_index()
-    if n_per_class is not None:
-        if counts.min() < n_per_class:
+    if per_class is not None:
+        number = per_class.number
+        if counts.min() < number and not per_class.is_most:
             raise InputError(
-                f"{words.arg('n_per_class', n_per_class)} rows were asked for, but the classes have "
+                f"{words.arg('n_per_class', number)} rows were asked for, but the classes have "
                 + ", ".join(f"{k} {v}" for k, v in counts.items())
-                + ". Ask for fewer, or relax the conditions that rows were chosen by."
+                + f". Ask for fewer, for up to so many ({words.arg('n_per_class', f'<={number}')}), or relax "
+                "the conditions that rows were chosen by."
             )
-        n_of_class = np.full(len(counts), int(n_per_class))
+        n_of_class = np.minimum(number, counts.to_numpy())
     else:
         n_rows = int(n or 0)
         if n_rows > len(table):
