@@ -1,5 +1,6 @@
 """The package as a whole: light to import, one version, documented, the same in R."""
 
+import html
 import inspect
 import re
 import subprocess
@@ -102,3 +103,18 @@ def test_classifying_loads_what_it_needs_only():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_the_page_of_the_vignette_is_of_its_source_and_stored_output():
+    root = Path(__file__).parents[2]
+    page = html.unescape((root / "inst" / "doc" / "pilot.html").read_text(encoding="utf-8"))
+    page = re.sub(r"<[^>]+>", "", page)
+    source = (root / "vignettes" / "pilot.Rmd").read_text(encoding="utf-8")
+    chunks = re.findall(r"^```\{r (?!setup)(?![^}]*echo = FALSE)[^}]*\}\n(.*?)^```", source, flags=re.S | re.M)
+    stored = [
+        file.read_text(encoding="utf-8") for file in (root / "vignettes" / "stored").glob("*.txt")
+    ]
+    assert len(chunks) > 8
+    for text in [*chunks, *stored]:
+        for line in text.splitlines():
+            assert line.strip() in page, line

@@ -395,3 +395,11 @@ test_that("a virtualenv in use is neither removed nor called another", {
   expect_true(in_use(reticulate::py_eval("__import__('sys').prefix")))
   expect_false(in_use(tempdir()))
 })
+
+test_that("the vignette is found after an installation that built none", {
+  found <- vignette("pilot", package = "lucashabitat",
+                    lib.loc = dirname(getNamespaceInfo("lucashabitat", "path")))
+  expect_identical(found$PDF, "pilot.html")
+  page <- readLines(file.path(found$Dir, "doc", found$PDF), encoding = "UTF-8")
+  expect_true(any(grepl("Overall accuracy", page, fixed = TRUE)))
+})
