@@ -107,8 +107,8 @@ def test_classifying_loads_what_it_needs_only():
 
 def test_the_page_of_the_vignette_is_of_its_source_and_stored_output():
     root = Path(__file__).parents[2]
-    page = html.unescape((root / "inst" / "doc" / "pilot.html").read_text(encoding="utf-8"))
-    page = re.sub(r"<[^>]+>", "", page)
+    page = (root / "inst" / "doc" / "pilot.html").read_text(encoding="utf-8")
+    page = html.unescape(re.sub(r"<[^>]+>", "", page))
     source = (root / "vignettes" / "pilot.Rmd").read_text(encoding="utf-8")
     chunks = re.findall(r"^```\{r (?!setup)(?![^}]*echo = FALSE)[^}]*\}\n(.*?)^```", source, flags=re.S | re.M)
     stored = [
