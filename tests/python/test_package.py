@@ -106,13 +106,13 @@ def test_classifying_loads_what_it_needs_only():
 
 
 def test_the_page_of_the_vignette_is_of_its_source_and_stored_output():
-    root = Path(__file__).parents[2]
-    page = (root / "inst" / "doc" / "pilot.html").read_text(encoding="utf-8")
+    page = (ROOT / "inst" / "doc" / "pilot.html").read_text(encoding="utf-8")
     page = html.unescape(re.sub(r"<[^>]+>", "", page))
-    source = (root / "vignettes" / "pilot.Rmd").read_text(encoding="utf-8")
-    chunks = re.findall(r"^```\{r (?!setup)(?![^}]*echo = FALSE)[^}]*\}\n(.*?)^```", source, flags=re.S | re.M)
+    source = (ROOT / "vignettes" / "pilot.Rmd").read_text(encoding="utf-8")
+    shown = r"^```\{r (?!setup)(?![^}]*echo = FALSE)[^}]*\}\n(.*?)^```"
+    chunks = re.findall(shown, source, flags=re.S | re.M)
     stored = [
-        file.read_text(encoding="utf-8") for file in (root / "vignettes" / "stored").glob("*.txt")
+        file.read_text(encoding="utf-8") for file in (ROOT / "vignettes" / "stored").glob("*.txt")
     ]
     assert len(chunks) > 8
     for text in [*chunks, *stored]:
