@@ -260,6 +260,10 @@ def load_model(
     >>> model = load_model("doi:10.5281/zenodo.1234567")       # doctest: +SKIP
     >>> predictions = classify("photos", "hf://lab/dk-model")  # doctest: +SKIP
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(
+            f"{words.arg('folder')} must be a path or an address; got {words.value(folder)}."
+        )
     zipped = local_zip(folder, sha256)
     if zipped is not None:
         with tempfile.TemporaryDirectory(prefix="lucas-habitat-") as parent:

@@ -142,9 +142,14 @@ def test_what_is_no_address_is_refused(text, message):
     assert left() == []
 
 
-def test_two_checksums_must_be_one():
+def test_odd_places_and_checksums():
     with pytest.raises(InputError, match="name different checksums"):
         load(f"https://example.org/dk.zip#sha256={'a' * 64}", sha256="b" * 64)
+    with pytest.raises(InputError, match="sha256 must be text"):
+        load("https://example.org/dk.zip", sha256=5)
+    for odd in (None, 5, ["model"]):
+        with pytest.raises(InputError, match="must be a path or an address"):
+            load(odd)
     with pytest.raises(InputError, match="is the checksum of a zip"):
         load("no/such/folder", sha256="b" * 64)
 

@@ -111,7 +111,11 @@ def test_it_says_what_to_do_next_in_three_languages(model, tmp_path, capsys):
         ({"evaluation": [5]}, r"what evaluate\(\) returned"),
         ({"evaluation": {}}, "is no evaluation: 'unit' is missing"),
         ({"evaluation": "no.json"}, "cannot be read"),
+        ({"evaluation": True}, r"what evaluate\(\) returned"),
+        ({"description": 5}, "description must be text"),
+        ({"lucas": "yes"}, "lucas must be true or false"),
         ({"lucas": True}, "records no year"),
+        ({"name_points": None}, "name_points must be true or false"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(model, tmp_path, change, message):
@@ -122,8 +126,10 @@ def test_what_cannot_be_shared_is_refused(model, tmp_path, change, message):
 
 
 def test_the_name_and_the_place_are_checked_first(model, tmp_path):
-    with pytest.raises(InputError, match=r"out must end in \.zip"):
+    with pytest.raises(InputError, match=r"that ends in \.zip"):
         share_model(model, tmp_path / "dk.tar", **WORDS)
+    with pytest.raises(InputError, match=r"that ends in \.zip; got '5'"):
+        share_model(model, 5, **WORDS)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         share_model("no/such/model", tmp_path / "file" / "dk.zip", **WORDS)

@@ -49,7 +49,7 @@ test_that("what cannot be shared is refused in one sentence", {
     expect_error(lucas_share_model(demo_model(), tempfile(fileext = ".zip"), "CC0-1.0", wrong),
                  class = "lucas_input_error")
   }
-  expect_error(shared_demo("dk.tar"), "must end in .zip")
+  expect_error(shared_demo("dk.tar"), "ends in .zip")
   expect_error(lucas_share_model(5, tempfile(fileext = ".zip"), "CC0-1.0", "A"), "model must be")
 })
 
@@ -73,27 +73,36 @@ test_that("a shared model is used from where it lies", {
                  demo_predictions()[columns])
   }
   expect_error(lucas_load(shared$file, sha256 = strrep("0", 64)), "is not the file that was meant")
+  expect_error(lucas_load(address, sha256 = 5), "sha256 must be text", class = "lucas_input_error")
   expect_error(lucas_load("http://example.org/dk.zip"), "https address", class = "lucas_input_error")
   expect_error(lucas_load("doi:10.1000/x"), "Of DOIs only Zenodo's", class = "lucas_input_error")
 })
 
-test_that("a record is read as Zenodo answers", {
+test_that("records and repositories are read as the services answer", {
   skip_without_core()
   site <- tempfile("site")
-  record <- file.path(site, "api", "records")
-  for (folder in c(record, file.path(site, "files"))) dir.create(folder, recursive = TRUE)
-  shared <- shared_demo(file.path(site, "files", "dk.zip"), lucas = FALSE)
+  commit <- strrep("0123456789", 4)
+  folders <- file.path(site, c("api/records", "files", "api/models/lab", file.path("lab/dk/resolve", commit)))
+  for (folder in folders) dir.create(folder, recursive = TRUE)
+  shared <- shared_demo(file.path(folders[2], "dk.zip"), lucas = FALSE)
+  utils::unzip(shared$file, exdir = folders[4])
   server <- local_server(site)
   on.exit(server$stop())
-  reticulate::py_run_string(sprintf("import os; os.environ['LUCAS_HABITAT_ZENODO'] = '%s'", server$base))
-  on.exit(reticulate::py_run_string("os.environ.pop('LUCAS_HABITAT_ZENODO')"), add = TRUE)
+  # What R says of the environment holds, though Python runs already.
+  Sys.setenv(LUCAS_HABITAT_ZENODO = server$base, HF_ENDPOINT = server$base)
+  on.exit(Sys.unsetenv(c("LUCAS_HABITAT_ZENODO", "HF_ENDPOINT")), add = TRUE)
   writeLines(sprintf(
     '{"id": 77, "files": [{"key": "dk.zip", "size": %d, "checksum": "md5:%s", "links": {"self": "%s/files/dk.zip"}}]}',
     as.integer(shared$size), unname(tools::md5sum(shared$file)), server$base
-  ), file.path(record, "77"))
+  ), file.path(folders[1], "77"))
+  siblings <- sprintf('{"rfilename": "%s", "size": %d}', list.files(folders[4]),
+                      as.integer(file.size(list.files(folders[4], full.names = TRUE))))
+  writeLines(sprintf('{"id": "lab/dk", "sha": "%s", "siblings": [%s]}', commit, paste(siblings, collapse = ", ")),
+             file.path(folders[3], "dk"))
   columns <- probability_columns(demo_predictions())
-  expect_message(
-    found <- lucas_classify(demo_parts()$test, "doi:10.5281/zenodo.77", verbose = FALSE),
-    "doi:10.5281/zenodo.77 \\(10.5281/zenodo.77\\) was fetched")
-  expect_equal(found[columns], demo_predictions()[columns])
+  for (address in c("doi:10.5281/zenodo.77", "hf://lab/dk")) {
+    expect_message(found <- lucas_classify(demo_parts()$test, address, verbose = FALSE),
+                   paste0(address, " \\(.*\\) was fetched"))
+    expect_equal(found[columns], demo_predictions()[columns])
+  }
 })

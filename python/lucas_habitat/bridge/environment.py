@@ -8,9 +8,17 @@ from collections.abc import Sequence
 __all__ = ["hand_over"]
 
 #: Those that the core and what it rests on read while they run: folders and limits, proxies, certificates,
-#: and who asks for what lies in S3.
+#: a mirror of models, and who asks for what lies in S3.
 _PREFIXES = ("LUCAS_HABITAT_", "AWS_")
-_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_NAMES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HF_ENDPOINT",
+)
 
 
 def hand_over(names: Sequence[str], values: Sequence[str]) -> None:

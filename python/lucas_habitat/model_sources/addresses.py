@@ -110,6 +110,8 @@ _FORMS = ("https://....zip", "doi:10.5281/zenodo.<number>", "hf://<owner>/<name>
 
 def _pinned(text: str, sha256: str | None) -> tuple[str, str | None]:
     """An address without its ``#sha256=``, and the checksum that it or the argument gives."""
+    if sha256 is not None and not isinstance(sha256, str):
+        raise InputError(f"{words.arg('sha256')} must be text; got {words.value(sha256)}.")
     match = _PIN.search(text)
     pins = {pin.lower() for pin in (match and match[1], sha256) if pin is not None}
     if any(not re.fullmatch("[0-9a-f]{64}", pin) for pin in pins):

@@ -142,6 +142,10 @@ def share_model(
     >>> share_model("dk/model", "dk.zip", licence="CC-BY-4.0", authors=["A. Author"],
     ...             evaluation="dk/evaluation_points.json")  # doctest: +SKIP
     """
+    if not isinstance(name_points, bool):
+        raise InputError(
+            f"{words.arg('name_points')} must be true or false; got {words.value(name_points)}."
+        )
     path = check_out_file(_zip_name(out))
     known_licence = _line("licence", licence)
     names = [_line("authors", name) for name in _several(authors)]
@@ -151,9 +155,10 @@ def share_model(
         "title": _line("title", title) if title is not None else _title(model),
         "licence": known_licence,
         "authors": names,
-        "names_points": bool(name_points) and _has_points(model),
+        "names_points": name_points and _has_points(model),
     }
-    if description is not None and description.strip():
+    if description is not None:
+        _line("description", description)
         shared["description"] = description.strip()
     credit_text = _credit(model, lucas)
     if credit_text:
@@ -178,9 +183,11 @@ def share_model(
 
 
 def _zip_name(out: str | os.PathLike[str]) -> str:
-    name = os.fspath(out)
+    name = os.fspath(out) if isinstance(out, str | os.PathLike) else ""
     if not name.lower().endswith(".zip"):
-        raise InputError(f"{words.arg('out')} must end in .zip; got {words.value(name)}.")
+        raise InputError(
+            f"{words.arg('out')} must be a path that ends in .zip; got {words.value(str(out))}."
+        )
     return name
 
 
@@ -215,6 +222,8 @@ def _credit(model: HabitatModel, lucas: bool | None) -> str | None:
     """The credit that LUCAS photos ask for; that of a model which this one comes from stays."""
     former = model.shared.get("credit") if model.shared else None
     years = [year for year in model.training["years"] if year in CAMPAIGNS]
+    if lucas not in (None, True, False):
+        raise InputError(f"{words.arg('lucas')} must be true or false; got {words.value(lucas)}.")
     if lucas is None:
         ids = model.training_photos["point_id"].dropna()
         is_survey = len(ids) > 0 and bool(is_lucas_id(ids.astype("str")).all())
