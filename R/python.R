@@ -13,7 +13,7 @@ python_bridge <- function() {
 # Python reads its environment once, when it starts; what Sys.setenv() says later is handed over.
 hand_over_variables <- function(bridge) {
   variables <- unclass(Sys.getenv())
-  read <- "^(LUCAS_HABITAT|AWS)_|^(HTTPS?|ALL|NO)_PROXY$|^SSL_CERT_(FILE|DIR)$"
+  read <- "^(LUCAS_HABITAT|AWS)_|^(HTTPS?|ALL|NO)_PROXY$|^SSL_CERT_(FILE|DIR)$|^HF_ENDPOINT$"
   variables <- variables[grepl(read, names(variables), ignore.case = TRUE)]
   bridge$hand_over(as.list(names(variables)), unname(as.list(enc2utf8(variables))))
 }
