@@ -93,12 +93,6 @@ def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> p
         warn(f"{len(names)} of {len(table)} photos could not be read: {some(names)}.")
     is_point = table["point_id"].isin(memory.points or ()).astype("boolean")
     is_unknown = table["point_id"].isna() | (memory.points is None)
-    if trained.shared is not None and not trained.shared["names_points"]:
-        inform(
-            "The model was shared without the ids of its points: photos are told by their content alone, and "
-            "others of the same points are not known."
-        )
-        is_point = pd.Series(pd.NA, index=table.index, dtype="boolean")
     answers = pd.DataFrame(
         {
             "photo_in_training": pd.array(is_photo, dtype="boolean"),

@@ -198,7 +198,7 @@ def test_photos_trained_on_are_told_by_content_only(model, parts, tmp_path):
         answers = lh.in_training(parts[0], loaded, progress=False)
     assert (answers["in_training"] == "photo").all()
     others = lh.in_training(parts[1], loaded, progress=False)
-    assert (others["in_training"] == "no").all()
+    assert (others["in_training"] == "not recorded").all()
     assert others["point_in_training"].isna().all()
 
 
