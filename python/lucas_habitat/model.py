@@ -266,6 +266,8 @@ def _shared_lines(model: HabitatModel) -> list[str]:
     lines = [
         f"  shared by    {one_line(', '.join(shared['authors']))}; licence {one_line(shared['licence'])}"
     ]
+    if "credit" in shared:
+        lines.append(f"  credit       {one_line(shared['credit'].partition(chr(10))[0])}")
     if not shared["names_points"]:
         lines.append(
             "  test it on   points of your own: it does not name those that it was trained on"

@@ -361,6 +361,9 @@ def test_the_survey_is_credited_where_its_photos_were_used(model, tmp_path):
     shared = share_model(model, tmp_path / "dk.zip", **WORDS)
     assert "> (c) European Union, LUCAS 2018, Eurostat" in page_of(shared)
     assert load_model(shared.file).shared["credit"] == lh.credit(2018)
+    assert "  credit       (c) European Union, LUCAS 2018, Eurostat\n" in repr(
+        load_model(shared.file)
+    )
     assert "European Union" not in page_of(
         share_model(model, tmp_path / "b.zip", **WORDS, lucas=False)
     )

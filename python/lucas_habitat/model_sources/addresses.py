@@ -28,6 +28,12 @@ _REPOSITORY = re.compile(
     r"hf://([A-Za-z0-9][\w.-]{0,95})/([A-Za-z0-9][\w.-]{0,95})(?:@([\w./-]{1,200}))?\Z", re.ASCII
 )
 
+#: The pages of records and repositories, whose addresses people copy.
+_PAGE_OF_RECORD = re.compile(r"https://zenodo\.org/records?/([0-9]{1,12})/?\Z", re.I)
+_PAGE_OF_REPOSITORY = re.compile(
+    r"https://huggingface\.co/([\w.-]+/[\w.-]+)(?:/tree/([\w./-]+?))?/?\Z", re.ASCII | re.I
+)
+
 
 class ModelAddress(NamedTuple):
     """Where a model lies, taken apart."""
@@ -88,6 +94,7 @@ def model_address(model: str | os.PathLike[str], sha256: str | None = None) -> M
     text, pin = _pinned(os.fspath(model), sha256)
     if not _SCHEME.match(text):
         return None
+    text = _of_page(text)
     doi = _DOI.match(text)
     if doi:
         record = _RECORD.match(doi[2])
@@ -106,6 +113,16 @@ def model_address(model: str | os.PathLike[str], sha256: str | None = None) -> M
 
 
 _FORMS = ("https://....zip", "doi:10.5281/zenodo.<number>", "hf://<owner>/<name>[@<revision>]")
+
+
+def _of_page(text: str) -> str:
+    """The address that a page of a record or repository tells of; other addresses as they are."""
+    record, repository = _PAGE_OF_RECORD.match(text), _PAGE_OF_REPOSITORY.match(text)
+    if record:
+        return f"doi:10.5281/zenodo.{record[1]}"
+    if repository:
+        return f"hf://{repository[1]}" + (f"@{repository[2]}" if repository[2] else "")
+    return text
 
 
 def _pinned(text: str, sha256: str | None) -> tuple[str, str | None]:
