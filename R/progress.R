@@ -4,7 +4,7 @@ is_quiet <- function() isFALSE(getOption("lucashabitat.verbose"))
 # Progress in R's own bar. The core calls back at most five times a second, and only for what
 # takes longer than half a second; Python's own bars look broken in most R consoles.
 
-progress_bar <- function(verbose) {
+progress_bar <- function(verbose, has_reader = interactive()) {
   if (!check_flag(verbose, "verbose") || is_quiet() || isTRUE(getOption("knitr.in.progress"))) {
     return(list(update = NULL, close = function() NULL))
   }
@@ -20,7 +20,7 @@ progress_bar <- function(verbose) {
       is_new <- what != doing
       doing <<- what
       if (is_new) cat(what, " (", total, ")\n", sep = "", file = stderr())
-      if (!interactive()) return("")  # a log gets a line a step
+      if (!has_reader) return("")  # a log gets a line a step
       bar <<- utils::txtProgressBar(max = max(total, 1), style = 3, file = stderr())
     }
     utils::setTxtProgressBar(bar, done)

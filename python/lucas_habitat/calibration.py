@@ -94,7 +94,7 @@ def calibrate(
     if is_usable.any() and not is_usable.all():
         warn(
             f"{int((~is_usable).sum())} of {len(table)} photos carry no class of the model "
-            f"({', '.join(model.classes)}) and are not calibrated on."
+            f"({', '.join(model.classes)}) and play no part in the calibration."
         )
     table = table[is_usable]
     if table.empty:
@@ -120,7 +120,10 @@ def calibrate(
     warn_of_heic(count_without_heic(features.error))
     is_read = features.ok
     if not is_read.all():
-        warn(f"{int((~is_read).sum())} of {len(table)} photos were refused and not calibrated on.")
+        warn(
+            f"{int((~is_read).sum())} of {len(table)} photos were refused and play no part in "
+            "the calibration."
+        )
     labels = (
         table["habitat"]
         .map({c: i for i, c in enumerate(model.classes)})

@@ -111,7 +111,7 @@ def prediction_sets(
     if is_empty.any():
         inform(
             f"No class of {int(is_empty.sum())} of {len(is_read)} points is likely enough for a set at "
-            "this coverage; their likeliest class stands in it, which only raises the share."
+            "this coverage; their sets hold the likeliest one all the same, so coverage can only be higher."
         )
     table = _with_sets(given, is_in, is_read)
     table.attrs |= {"coverage": float(coverage), "n_labelled": len(scores)}

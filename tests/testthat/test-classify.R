@@ -63,7 +63,7 @@ test_that("classified tables can be classified again and written and read", {
 test_that("progress is R's own and can be switched off", {
   skip_without_core()
   said <- capture.output(type = "message", {
-    bar <- progress_bar(TRUE)
+    bar <- progress_bar(TRUE, has_reader = TRUE)
     bar$update(0, 10, "photos")
     bar$update(10, 10, "photos")
     bar$close()

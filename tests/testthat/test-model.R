@@ -69,8 +69,7 @@ test_that("a model survives saveRDS, a new Python and a new session", {
   file <- tempfile(fileext = ".rds")
   saveRDS(model, file, compress = FALSE)
   python_bridge()$forget_models()
-  expect_message(again <- lucas_classify(demo_parts()$test, readRDS(file), verbose = FALSE),
-                 "read into it again", class = "lucas_message")
+  expect_silent(again <- lucas_classify(demo_parts()$test, readRDS(file), verbose = FALSE))
   expect_equal(again, expected)
   expect_silent(lucas_classify(demo_parts()$test, model, verbose = FALSE))
 
@@ -82,7 +81,7 @@ test_that("a model survives saveRDS, a new Python and a new session", {
     "stopifnot(!reticulate::py_available(initialize = FALSE))",
     sprintf("saveRDS(lucas_classify(readRDS(%s), model, verbose = FALSE), %s)", deparse(table),
             deparse(out))))
-  expect_match(said, "read into it again", all = FALSE)
+  expect_false(any(grepl("Python is new", said)))
   expect_equal(readRDS(out), expected)
 })
 
