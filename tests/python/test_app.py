@@ -528,6 +528,13 @@ def test_a_new_drop_deletes_the_one_before(desk, tab, tmp_path):
     desk.leave("other")
 
 
+def test_training_photos_may_be_a_table(photo_folder, parts):
+    table = pd.concat(parts, ignore_index=True)
+    given = desk_module._training_photos(table)
+    assert given.paths == desk_module._training_photos(photo_folder).paths
+    assert given.test == set(parts[1]["point_id"])
+
+
 def test_corrections_of_test_points_are_marked_as_such(model, photo_folder, parts, tmp_path):
     table = pd.concat(
         [part.assign(split=name) for part, name in zip(parts, ("train", "test"), strict=True)]

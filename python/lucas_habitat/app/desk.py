@@ -18,6 +18,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.files import full_path
+from .._base.types import Photos
 from ..corrections import add_corrections
 from ..errors import InputError, LucasError
 from ..features import Features, extract_features
@@ -63,7 +64,7 @@ class Desk:
         Where uploads are kept while their tab is open.
     corrections : path
         The review table, ``.csv``; it is made with the first correction.
-    photos : path, optional
+    photos : DataFrame, path or list of paths, optional
         The training photos, to show similar ones and to know test points.
 
     Raises
@@ -77,7 +78,7 @@ class Desk:
         model: HabitatModel,
         folder: Path,
         corrections: str | os.PathLike[str],
-        photos: str | os.PathLike[str] | None = None,
+        photos: Photos | None = None,
     ) -> None:
         self.model = model
         self.corrections = full_path(corrections)
@@ -358,7 +359,7 @@ class _TrainingPhotos(NamedTuple):
         ]
 
 
-def _training_photos(photos: str | os.PathLike[str] | None) -> _TrainingPhotos:
+def _training_photos(photos: Photos | None) -> _TrainingPhotos:
     """List the training photos, if it was said where they are."""
     training = _TrainingPhotos({}, set())
     if photos is not None:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from .._base.checks import check_choice, check_number
 from .._base.choices import LANGUAGES
 from .._base.files import write_text
+from .._base.types import Photos
 from ..cache import cache_folder
 from ..errors import InputError, LucasError, ModelError
 from ..model import HabitatModel
@@ -46,7 +47,7 @@ def run_app(
     *,
     port: int | None = None,
     corrections: str | os.PathLike[str] = "corrections.csv",
-    photos: str | os.PathLike[str] | None = None,
+    photos: Photos | None = None,
     language: str = "en",
     open_browser: bool = True,
 ) -> None:
@@ -72,8 +73,8 @@ def run_app(
         Of 127.0.0.1, 1024 to 65535; default: the first free one from 7860.
     corrections : path, default "corrections.csv"
         The review table; it is made with the first correction, its photos beside it.
-    photos : path, optional
-        The training photos (a folder or table, anything `list_photos` takes), to show the similar
+    photos : DataFrame, path or list of paths, optional
+        The training photos (a photo table or folder, anything `list_photos` takes), to show the similar
         ones, and to know test points: corrections of these never enter training.
     language : {"en", "da"}, default "en"
         What the page speaks at first; it has a switch.
@@ -100,7 +101,7 @@ def serve(
     model: HabitatModel | str | os.PathLike[str] | None,
     port: int | None,
     corrections: str | os.PathLike[str],
-    photos: str | os.PathLike[str] | None,
+    photos: Photos | None,
     language: str,
     open_browser: bool,
     session: str | None = None,
@@ -173,7 +174,7 @@ def served_page(
     model: HabitatModel | str | os.PathLike[str] | None,
     port: int | None,
     corrections: str | os.PathLike[str],
-    photos: str | os.PathLike[str] | None,
+    photos: Photos | None,
     language: str,
 ) -> Iterator[Served]:
     """Serve the page while the context is open; see `run_app` for the arguments."""
@@ -272,8 +273,8 @@ def _is_own_page(folder: Path) -> bool:
 
 
 def _demo_model(
-    photos: str | os.PathLike[str] | None,
-) -> tuple[HabitatModel, str | os.PathLike[str]]:
+    photos: Photos | None,
+) -> tuple[HabitatModel, Photos]:
     """Give the demo model and its photos; it is trained if it is not there or not usable."""
     from ..studies.demo import run_demo
 
