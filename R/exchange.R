@@ -57,7 +57,7 @@
 lucas_write_dwca <- function(points, out, title, authors, licence, abstract = NULL, photos = NULL,
                              model = NULL, evaluation = NULL, rights_holder = NULL, uncertainty = 30,
                              grid = NULL, key = NULL) {
-  invisible(call_core("write_dwca", captured()))
+  invisible(call_core("write_dwca", captured(evaluation = one_evaluation)))
 }
 
 #' Rows of ODMAP on our predictors
@@ -98,7 +98,9 @@ lucas_write_dwca <- function(points, out, title, authors, licence, abstract = NU
 #' }
 #' @export
 lucas_odmap <- function(covariates, table = NULL, model = NULL, evaluation = NULL) {
-  call_core("odmap", captured(covariates = function(x, name) covariates_argument(x)))
+  call_core("odmap", captured(
+    covariates = function(x, name) covariates_argument(x), evaluation = one_evaluation
+  ))
 }
 
 #' Write Croissant metadata beside a table or run
@@ -136,7 +138,7 @@ lucas_odmap <- function(covariates, table = NULL, model = NULL, evaluation = NUL
 lucas_write_croissant <- function(table, out, title, authors, licence, abstract = NULL, url = NULL,
                                   version = "1.0.0", model = NULL, evaluation = NULL, rights_holder = NULL,
                                   uncertainty = 30, grid = NULL, key = NULL) {
-  invisible(call_core("write_croissant", captured()))
+  invisible(call_core("write_croissant", captured(evaluation = one_evaluation)))
 }
 
 # Covariates with what they note of themselves; of a raster, the names of its layers say enough.
@@ -146,14 +148,7 @@ covariates_argument <- function(covariates) {
   table_argument(structure(layers, lucas_covariates = attr(covariates, "lucas_covariates")))
 }
 
-# The numbers of an evaluation that are told elsewhere, or the file that holds them.
-evaluation_argument <- function(evaluation) {
-  if (!inherits(evaluation, "lucas_evaluation")) return(check_file_name(evaluation, "evaluation"))
-  interval <- function(name) as_plain(as.double(evaluation[[name]]))
-  list(
-    unit = evaluation$unit, n = evaluation$n, n_points = evaluation$n_points, level = evaluation$level,
-    overall_accuracy = as.double(evaluation$overall_accuracy), kappa = as.double(evaluation$kappa),
-    overall_accuracy_interval = interval("overall_accuracy_interval"),
-    kappa_interval = interval("kappa_interval")
-  )
+# One evaluation: its numbers, or the file that holds them.
+one_evaluation <- function(x, name) {
+  if (inherits(x, "lucas_evaluation")) evaluation_to_core(x) else check_file_name(x, name)
 }

@@ -69,3 +69,20 @@ def test_public_names_are_where_the_stub_says():
     assert "_names" not in sys.modules["lucas_habitat"].__all__
     for name in lucas_habitat.__all__:
         assert getattr(lucas_habitat, name) is not None
+
+
+def test_no_function_of_r_has_two_homes():
+    # The file that is read last would put its own in the other's place, without a word.
+    homes = {}
+    for file in sorted((ROOT / "R").glob("*.R")):
+        for name in re.findall(r"^([\w.]+) <- ", file.read_text(encoding="utf-8"), re.M):
+            homes.setdefault(name, []).append(file.name)
+    assert not {name: files for name, files in homes.items() if len(files) > 1}
+
+
+def test_every_argument_of_r_is_converted_in_one_way():
+    text = (ROOT / "R" / "arguments.R").read_text(encoding="utf-8")
+    table = re.search(r"^converters <- .+?^}", text, re.M | re.S)[0]
+    names = re.findall(r"(\w+) = (?=\w+[,(\n])", table)
+    assert len(names) > 40
+    assert len(set(names)) == len(names)

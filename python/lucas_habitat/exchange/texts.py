@@ -25,6 +25,14 @@ def check_texts(**texts: object) -> None:
 
 def one_line(value: object) -> str:
     """A value as text of one line; nothing where it is missing."""
+    # Nearly all text is well as it is, and archives hold millions of values.
+    if (
+        isinstance(value, str)
+        and value.isprintable()
+        and value == value.strip()
+        and "  " not in value
+    ):
+        return value
     if value is None or value is pd.NA or value != value:
         return ""
     return _BLANKS.sub(" ", _FORBIDDEN.sub(" ", str(value))).strip()
