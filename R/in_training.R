@@ -5,14 +5,13 @@
 #' metadata were changed is another ([lucas_near_duplicates()] finds such).
 #'
 #' @param photos A photo table, or anything [lucas_photos()] takes. The files are read.
-#' @param model A model, or the folder of a saved one.
 #' @inheritParams lucas_classify
 #'
 #' @return The photo table with `in_training`: `photo` (the photo was trained on), `point` (others of its point
 #'   were), `no`, `not recorded` (neither was found, and the model was made before contents were kept, or was
-#'   shared without its points) or `unread`. `photo_in_training` and `point_in_training` have the two answers by themselves, `NA`
-#'   where they cannot be told: of a photo without a point, of a file that cannot be read, or where nothing
-#'   was recorded. Photos that could not be read are counted in a warning.
+#'   shared without its points) or `unread`. `photo_in_training` and `point_in_training` have the two answers
+#'   by themselves, `NA` where they cannot be told: of a photo without a point, of a file that cannot be
+#'   read, or where nothing was recorded. Photos that could not be read are counted in a warning.
 #' @details
 #' Photos that the model was only validated or calibrated on were not trained on.
 #'

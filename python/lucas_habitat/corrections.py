@@ -24,6 +24,7 @@ from ._base.tree import level_columns
 from ._base.types import Table
 from .errors import InputError, inform
 from .photos import COLUMNS, list_photos
+from .sources import is_remote, split_member
 
 __all__ = [
     "LISTED",
@@ -173,9 +174,7 @@ def apply_corrections(
     tests = photos[photos["split"] == "test"]
     if held_out is not None:
         tests = pd.concat([tests, held_out])
-    # Only a file of the same length as a corrected photo can be the same photo; no other is read.
-    lengths = {size for size in map(_size, corrected["path"]) if size}
-    test_hashes = {_sha256(p) for p in tests["path"] if _size(p) in lengths} - {None}
+    test_hashes = {_sha256(p) for p in tests["path"][_may_be_among(tests, corrected)]} - {None}
     test_points = set(tests["point_id"].dropna())
     is_test = (
         corrected["sha256"].isin(test_hashes)
@@ -186,9 +185,7 @@ def apply_corrections(
     left_out, corrected = int(is_test.sum()), corrected[~is_test]
 
     labels = corrected.dropna(subset="sha256").set_index("sha256")["habitat"]
-    is_candidate = (photos["split"] != "test").to_numpy() & [
-        _size(p) in lengths for p in photos["path"]
-    ]
+    is_candidate = (photos["split"] != "test").to_numpy() & _may_be_among(photos, corrected)
     hashes = pd.Series(None, index=photos.index, dtype="str")
     hashes[is_candidate] = [_sha256(p) for p in photos.loc[is_candidate, "path"]]
     # What lies in a shard or far away is known by its path, and so is a file that was edited since.
@@ -210,6 +207,22 @@ def apply_corrections(
         "left_out": left_out,
         "unedited": n_unedited,
     }
+
+
+def _may_be_among(photos: pd.DataFrame, corrected: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Mark the photos that may be corrected ones by their length, so that no other is read.
+
+    Where the file of a corrected photo is gone, as on another computer, its length is not known.
+    """
+    sizes = [_size(p) for p in corrected["path"]]
+    is_gone = [
+        size == 0 and isinstance(sha256, str) and not is_remote(path) and not split_member(path)
+        for size, sha256, path in zip(sizes, corrected["sha256"], corrected["path"], strict=True)
+    ]
+    if any(is_gone):
+        return np.array([_size(p) > 0 for p in photos["path"]], dtype=bool)
+    lengths = {size for size in sizes if size}
+    return np.array([_size(p) in lengths for p in photos["path"]], dtype=bool)
 
 
 def _is_unedited(corrected: pd.DataFrame) -> pd.Series[bool]:

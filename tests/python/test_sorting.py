@@ -564,6 +564,23 @@ def test_train_takes_what_was_read(predictions, folder):
     }
 
 
+def test_corrections_are_of_use_where_the_photos_lie_elsewhere(predictions, folder, photos):
+    files = sort(predictions, folder)["file"]
+    shutil.move(folder / files[0], folder / "woody")
+    corrections = read_sorted(folder).corrections
+    photos.rename(photos.with_name("moved"))
+    moved, counts = apply_corrections(list_photos(photos.with_name("moved")), corrections)
+    assert (counts["replaced"], counts["added"]) == (1, 0)
+    assert moved["habitat"][0] == "woody"
+
+
+def test_a_class_that_a_person_wrote_into_the_table_gets_a_folder(predictions, folder):
+    p = {f"p_{c}": 0.25 for c in CLASSES}
+    edited = predictions.assign(predicted=predictions["predicted"].astype("str"), **p)
+    edited.loc[0, "predicted"] = "heath"
+    assert sort(edited, folder)["file"][0].startswith("heath/")
+
+
 def test_corrections_of_test_photos_are_left_out_and_cross_validated_ones_are_not(
     predictions, folder
 ):

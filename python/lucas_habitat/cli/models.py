@@ -194,7 +194,7 @@ def _calibrate(options: Namespace) -> int:
 def _in_training_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
-    add("--model", metavar="DIR", required=True, help="folder of a model")
+    add("--model", metavar="MODEL", required=True, help=MODEL)
     add("--out", metavar="FILE", required=True, help=f"{TABLE} with the column in_training")
 
 

@@ -97,7 +97,7 @@ class Manifest:
         if new:
             self.folders |= new
             self._write({"folders": new})
-        for name in (REVIEW, *self.folders.values()):
+        for name in (REVIEW, *new.values()):
             with writing(self.folder / name):
                 (self.folder / name).mkdir(exist_ok=True)
 

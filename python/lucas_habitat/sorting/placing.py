@@ -143,6 +143,8 @@ class _Sorter:
 
     def sort(self, photos: pd.DataFrame) -> pd.DataFrame:
         """Put the photos of a table in their place."""
+        # A person may have put another class into the table than the model knows.
+        self._manifest.add_classes(photos["predicted"].dropna().unique().tolist())
         rows: list[Any] = list(photos.drop_duplicates("path").itertuples())
         new = [r.path for r in rows if not _reason(r) and r.path not in self._manifest.places]
         contents = _contents(new)
