@@ -24,6 +24,12 @@ several <- function(x) {
 # Whole paths; an address such as "s3://bucket/photos/" or "doi:10.5281/zenodo.1234" is one already.
 file_path <- function(x) {
   x <- enc2utf8(x)
+  # normalizePath() cuts longer ones, within a letter too, and what is no UTF-8 then ends Python and R.
+  too_long <- which(nchar(x, "bytes") > 4000)
+  if (length(too_long)) {
+    stop_lucas("input", "A path must be shorter than 4,000 bytes; got ",
+               substr(x[too_long[1]], 1, 40), "... of ", nchar(x[too_long[1]], "bytes"), ".")
+  }
   here <- !grepl("^([a-z][a-z0-9+.-]+://|doi:)", x, ignore.case = TRUE)
   x[here] <- enc2utf8(normalizePath(path.expand(x[here]), mustWork = FALSE))
   x

@@ -22,6 +22,7 @@ from platformdirs import user_cache_dir
 from safetensors import SafetensorError, safe_open
 
 from ._base.files import ABANDONED, existing, flush_folder, megabytes, save_tensors
+from ._base.signatures import checked
 from .errors import InputError, inform, warn
 from .images.heic import heic_version, is_heic, named_heic
 from .sources import is_remote, known_stamp, name_of, on_disk, shown, split_member
@@ -663,6 +664,7 @@ class _Room:
         return folder not in in_use and (age > ABANDONED or folder.parent.name == "features")
 
 
+@checked
 def cache_info() -> pd.DataFrame:
     """What the cache holds.
 
@@ -730,6 +732,7 @@ def describe_cache(table: pd.DataFrame) -> list[str]:
     ]
 
 
+@checked
 def clear_cache() -> float:
     """Delete everything that is kept; the next run computes it again.
 

@@ -13,6 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from ._base.cards import CalibrationCard, PointCalibrationCard
 from ._base.progress import Progress
+from ._base.signatures import checked
 from ._base.types import Floats, Photos
 from .errors import CalibrationError, some, warn
 from .features import extract_features
@@ -36,6 +37,7 @@ from .voting import commonest, point_numbers
 __all__ = ["calibrate"]
 
 
+@checked
 def calibrate(
     model: Model,
     photos: Photos,

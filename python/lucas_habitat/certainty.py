@@ -14,6 +14,7 @@ from ._base import words
 from ._base.checks import check_number
 from ._base.classes import Predictions, column_names, read_predictions
 from ._base.classes import labelled as rows_with_labels
+from ._base.signatures import checked
 from ._base.tables import as_frame, require_columns
 from ._base.tree import FINEST, Levels, Tree, tree_of
 from ._base.types import Floats, Table
@@ -28,6 +29,7 @@ _ASKED = (0.9, 0.95, 0.99)
 _SEED = 1  # of the visit that counts where a point was seen several times
 
 
+@checked
 def prediction_sets(
     points: Table,
     labelled: Table,
@@ -145,6 +147,7 @@ def describe_sets(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+@checked
 def abstain(
     points: Table,
     labelled: Table,
@@ -238,6 +241,7 @@ def describe_sure(table: pd.DataFrame) -> list[str]:
     ]
 
 
+@checked
 def predict_level(
     points: Table,
     labelled: Table,
@@ -346,6 +350,7 @@ def describe_answers(table: pd.DataFrame) -> list[str]:
     ]
 
 
+@checked
 def labelling_saved(
     points: Table,
     labelled: Table,

@@ -21,8 +21,9 @@ from ._base.classes import (
 )
 from ._base.intervals import wilson_interval
 from ._base.powered import Few, Many, labelled_interval, one_hot, powered_shares, read_scores
-from ._base.tables import as_table, positive_weights, require_columns
-from ._base.types import Floats, Table
+from ._base.signatures import checked
+from ._base.tables import as_table, positive_weights, require_columns, with_column
+from ._base.types import Column, Floats, Table
 from .errors import InputError, inform, some, warn
 from .point_calibration import COLUMN as VOTE_CALIBRATION
 from .point_calibration import from_text
@@ -39,13 +40,14 @@ _LEAST = 1e-9  # what a smaller probability is taken for
 _STEPS = 20_000
 
 
+@checked
 def estimate_shares(
     points: Table,
     *,
     labelled: Table | None = None,
     class_shares: ClassShares = None,
-    reference: str = "habitat",
-    weights: str | None = None,
+    reference: Column = "habitat",
+    weights: Column | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     r"""Estimate how much of a region is of each class, from many classified points.
@@ -67,9 +69,9 @@ def estimate_shares(
         Used only where there are no labels: the class shares at which the probabilities are right, as a
         mapping of all classes to shares (or counts), or from the model, or its folder, that classified.
         Default: those that calibrated points carry; where they carry none it is needed.
-    reference : str, default "habitat"
-        The column of the labels.
-    weights : str, optional
+    reference : str or column, default "habitat"
+        The column of the labels: its name, or as many values as the table with labels has rows.
+    weights : str or column, optional
         The column of design weights, 1 / inclusion probability (more than 0), in both tables. For a
         labelled point the probability is that of being labelled. Default: all rows count alike.
     level : float, default 0.95
@@ -126,7 +128,12 @@ def estimate_shares(
     >>> estimate_shares(points, labelled=checked)  # doctest: +SKIP
     """
     check_number("level", level, 0, 1, open_low=True, open_high=True)
-    region = _read_region(points, labelled, reference, weights)
+    points, weights = with_column(points, weights, "weights")
+    if labelled is None:
+        points, name = with_column(points, reference, "reference")
+    else:
+        labelled, name = with_column(labelled, reference, "reference")
+    region = _read_region(points, labelled, name, weights)
     if region.few is None:
         estimate = _without_labels(region, class_shares, level)
     else:
@@ -147,6 +154,7 @@ def estimate_shares(
     return table
 
 
+@checked
 def adjust_shares(
     points: Table, new_shares: Mapping[str, float] | Table, *, class_shares: ClassShares = None
 ) -> pd.DataFrame:
@@ -368,7 +376,7 @@ def _usable(table: pd.DataFrame, weights: str | None, what: str) -> pd.DataFrame
     """The rows that were classified and not trained on."""
     require_columns(
         table,
-        ["point_id", "predicted", *([weights] if weights else [])],
+        ["point_id", "predicted", *([] if weights is None else [weights])],
         what,
         f"Give the table that {words.call('vote')} returns; {words.option('weights')} names a column "
         "of it.",

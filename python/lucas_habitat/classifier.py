@@ -14,6 +14,7 @@ from ._base.choices import ENGINES
 from ._base.files import check_out_file, check_out_folder, write_or_rescue
 from ._base.progress import Progress
 from ._base.runs import Run
+from ._base.signatures import checked
 from ._base.tables import TABLE_ENDINGS, write_for_people
 from ._base.types import Photos
 from .cluster.classifying import classify_on_ray
@@ -63,6 +64,7 @@ def classify(
 ) -> pd.DataFrame | Run: ...
 
 
+@checked
 def classify(
     photos: Photos,
     model: Model,

@@ -12,11 +12,12 @@ from scipy import sparse, stats
 
 from ._base import words
 from ._base.bootstrap import Interval, draws, percentile_interval
-from ._base.checks import check_number, check_seed
+from ._base.checks import MOST_DRAWS, check_number, check_seed
 from ._base.intervals import ratio_of, worth_of
 from ._base.places import count_alone, rows_in_words
-from ._base.tables import as_table
-from ._base.types import Floats, Table
+from ._base.signatures import checked
+from ._base.tables import as_table, with_column
+from ._base.types import Column, Floats, Table
 from .agreement.cells import Cells, cells_of
 from .agreement.compared import Compared, compared_rows, points_of
 from .agreement.measures import measures
@@ -115,11 +116,12 @@ class Comparison:
         )
 
 
+@checked
 def compare(
     a: Table,
     b: Table,
     *,
-    reference: str = "habitat",
+    reference: Column = "habitat",
     n_boot: int = 2000,
     level: float = 0.95,
     seed: int = 1,
@@ -132,8 +134,8 @@ def compare(
         What `classify` or `vote` returned for the same photos or points with two models: ``predicted``,
         the reference column, and what tells rows apart, ``path`` or ``point_id`` with ``year`` (and
         ``direction``). Their order does not matter.
-    reference : str, default "habitat"
-        The column that holds the true class.
+    reference : str or column, default "habitat"
+        The column that holds the true class: its name, or as many values as each table has rows.
     n_boot : int, default 2000
         Bootstrap samples; 0 gives no intervals.
     level : float, default 0.95
@@ -166,10 +168,11 @@ def compare(
     McNemar, Q. (1947). Note on the sampling error of the difference between correlated proportions or
     percentages. Psychometrika 12, 153-157, doi 10.1007/BF02295996.
     """
-    check_number("n_boot", n_boot, 0, whole=True)
+    check_number("n_boot", n_boot, 0, MOST_DRAWS, whole=True)
     seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
-    pair = _pair(as_table(a), as_table(b), reference, int(n_boot))
+    (a, name), (b, _) = (with_column(table, reference, "reference") for table in (a, b))
+    pair = _pair(as_table(a), as_table(b), name, int(n_boot))
     counts = _counts(pair)
     right = np.stack([guess == pair.truth for guess in pair.guesses])
     k = len(pair.classes)

@@ -17,6 +17,7 @@ from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import column_names, in_order
 from ._base.progress import Progress
+from ._base.signatures import checked
 from ._base.types import Floats, Photos
 from .blocks import Apart, check_apart, folds_of, place_of_points, placed, training_of
 from .classifier import classify
@@ -45,6 +46,7 @@ _NOT_FURTHER = ("photos", "validation", "corrections", "progress", "seed", "devi
                 "arch", "recipe", "validation_split")  # fmt: skip
 
 
+@checked
 def cross_validate(
     photos: Photos,
     *,

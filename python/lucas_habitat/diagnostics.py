@@ -12,10 +12,11 @@ import pandas as pd
 
 from ._base import words
 from ._base.bootstrap import percentile_interval
-from ._base.checks import check_choice, check_number, check_seed
+from ._base.checks import MOST_DRAWS, check_choice, check_number, check_seed
 from ._base.choices import GAINS_BY, VOTE_METHODS
 from ._base.classes import Predictions, labelled, read_predictions
 from ._base.intervals import wilson_interval
+from ._base.signatures import checked
 from ._base.types import Floats, Table
 from .agreement.measures import Measures, measures
 from .errors import InputError, LucasMessage, inform
@@ -31,6 +32,7 @@ _LEAST = 1e-9  # what a smaller probability is taken for
 _MOST_PHOTOS = 5  # landscape photos of a LUCAS point
 
 
+@checked
 def vote_gain(
     predictions: Table, *, n_draws: int = 500, seed: int = 1, by: str = "photos"
 ) -> pd.DataFrame:
@@ -82,7 +84,7 @@ def methods_table(
     predictions: Table | Predictions, what: str, *, n_draws: int = 500, seed: int = 1
 ) -> pd.DataFrame:
     """What `vote_gain` returns by method; ``what`` is the function that errors speak of."""
-    check_number("n_draws", n_draws, 20, whole=True)
+    check_number("n_draws", n_draws, 20, MOST_DRAWS, whole=True)
     rng = np.random.default_rng(check_seed(seed))
     photos, group = _labelled_points(_voters(read_predictions(predictions, what), what), what)
     sides = _by_method(photos)
@@ -188,7 +190,7 @@ def votes_table(
     predictions: Table | Predictions, what: str, *, n_draws: int = 500, seed: int = 1
 ) -> pd.DataFrame:
     """What `vote_gain` returns; ``what`` is the function that errors speak of."""
-    check_number("n_draws", n_draws, 20, whole=True)
+    check_number("n_draws", n_draws, 20, MOST_DRAWS, whole=True)
     rng = np.random.default_rng(check_seed(seed))
     voters = _voters(read_predictions(predictions, what), what)
     points = _side_by_side(voters, what)
@@ -319,6 +321,7 @@ def _scores(draws: list[Measures]) -> _Scores:
     )
 
 
+@checked
 def reliability(predictions: Table) -> pd.DataFrame:
     """Whether a probability of 0.8 is right in 8 of 10 cases.
 

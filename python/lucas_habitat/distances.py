@@ -12,6 +12,7 @@ from ._base import words
 from ._base.checks import check_number
 from ._base.intervals import inverse_numbers, ratio_of, wilson_interval, worth_of
 from ._base.places import kilometres_to_nearest
+from ._base.signatures import checked
 from ._base.tables import as_table
 from ._base.types import Floats, Photos, Table
 from .agreement.compared import compared_rows, points_of
@@ -26,6 +27,7 @@ COLUMN = "km_to_training"
 _BREAKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
+@checked
 def error_by_distance(
     predictions: Table,
     training: Photos | None = None,

@@ -12,13 +12,14 @@ import pandas as pd
 
 from ._base import words
 from ._base.bootstrap import Interval
-from ._base.checks import check_number, check_seed
+from ._base.checks import MOST_DRAWS, check_number, check_seed
 from ._base.classes import classes_of
 from ._base.places import count_alone, rows_in_words
 from ._base.probabilities import Split, split_off
-from ._base.tables import as_table, require_columns
+from ._base.signatures import checked
+from ._base.tables import as_table, require_columns, with_column
 from ._base.tree import Levels, Tree, tree_of
-from ._base.types import Floats, Table
+from ._base.types import Column, Floats, Table
 from .agreement.compared import (
     ClassShares,
     Compared,
@@ -259,11 +260,12 @@ FURTHER = (
 )
 
 
+@checked
 def evaluate(
     predictions: Table,
     *,
-    reference: str = "habitat",
-    weights: str | None = None,
+    reference: Column = "habitat",
+    weights: Column | None = None,
     class_shares: ClassShares | None = None,
     levels: Levels | None = None,
     n_boot: int = 2000,
@@ -277,9 +279,9 @@ def evaluate(
     predictions : pandas.DataFrame or path
         What `classify` or `vote` returned: ``predicted`` and the reference column, with
         ``point_id`` where photos have points.
-    reference : str, default "habitat"
-        The column that holds the true class.
-    weights : str, optional
+    reference : str or column, default "habitat"
+        The column that holds the true class: its name, or as many values as there are rows.
+    weights : str or column, optional
         The column of design weights, 1 / inclusion probability (more than 0): numbers are then of
         the land that the points were drawn from. Default: all rows count alike.
     class_shares : mapping, Series, DataFrame or path, optional
@@ -378,9 +380,11 @@ def evaluate(
     Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a general
     approach. Statistics in Medicine 27, 1693-1702, doi 10.1002/sim.3095.
     """
-    check_number("n_boot", n_boot, 0, whole=True)
+    check_number("n_boot", n_boot, 0, MOST_DRAWS, whole=True)
     seed = check_seed(seed)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
+    predictions, reference = with_column(predictions, reference, "reference")
+    predictions, weights = with_column(predictions, weights, "weights")
     tree, read = None, _read(predictions, reference, weights, is_whole=levels is not None)
     table = answers = read.table
     if levels is not None:

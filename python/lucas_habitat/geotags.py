@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 from ._base.checks import check_number
 from ._base.places import geocentric
 from ._base.progress import Progress, report
+from ._base.signatures import checked
 from ._base.types import Floats, Photos
 from .errors import PhotoError, inform, some, warn
 from .images.decode import open_image
@@ -38,6 +39,7 @@ _WGS84 = re.compile(r"WGS[ _-]?(19)?84", re.I)
 _LEAST_RADIUS = 2.0  # metres; ids have five decimals, so nearer points could get the same one
 
 
+@checked
 def locate_photos(
     photos: Photos,
     *,

@@ -274,7 +274,7 @@ def _site_positions(sites: pd.DataFrame, crs: Any) -> tuple[LonLat, CRS]:
         crs = int(crs)
     try:
         system = CRS.from_user_input(crs)
-    except ProjError as error:
+    except (ProjError, TypeError, ValueError) as error:
         raise InputError(f"{words.arg('crs', crs)} is not understood: {error}") from error
     if not (system.is_geographic or system.is_projected):
         raise InputError(

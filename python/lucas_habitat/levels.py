@@ -12,6 +12,7 @@ from ._base import words
 from ._base.cells import as_floats
 from ._base.checks import check_choice
 from ._base.classes import Predictions, column_names, read_predictions
+from ._base.signatures import checked
 from ._base.tables import as_table
 from ._base.tree import FINEST, HasLevels, Levels, Tree, level_columns, levels_of, tree_of
 from ._base.types import Table
@@ -32,6 +33,7 @@ _OF_CLASSES = (
 )
 
 
+@checked
 def class_levels(source: Levels | Sequence[str]) -> pd.DataFrame:
     """What stands above each class.
 
@@ -93,6 +95,7 @@ def _has_levels(source: Levels | Sequence[str]) -> bool:
     )
 
 
+@checked
 def at_level(predictions: Table, level: str, *, levels: Levels = "lc1") -> pd.DataFrame:
     """Predictions at a coarser level: probabilities summed up the tree.
 

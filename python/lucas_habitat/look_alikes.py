@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ._base.progress import Progress
+from ._base.signatures import checked
 from ._base.types import Photos
 from .blocks import NEAR_DUPLICATES
 from .engines import choose_target
@@ -35,6 +36,7 @@ _SAME = 0.02
 _BLOCK = 500
 
 
+@checked
 def near_duplicates(
     photos: Photos,
     *,

@@ -14,9 +14,10 @@ from scipy.stats import binomtest, norm
 
 from ._base import words
 from ._base.bootstrap import Interval, draws, percentile_interval
-from ._base.checks import check_number, check_seed
+from ._base.checks import MOST_DRAWS, check_number, check_seed
 from ._base.classes import Predictions, column_names, read_predictions
 from ._base.powered import Few, Many, labelled_interval, powered_shares
+from ._base.signatures import checked
 from ._base.tables import as_table, require_columns
 from ._base.types import Floats, Table
 from .class_shares import carried_shares, read_class_shares
@@ -90,6 +91,7 @@ class _Visits(NamedTuple):
         return both
 
 
+@checked
 def changes(
     points: Table,
     *,
@@ -216,6 +218,7 @@ def _changes(visits: _Visits, shares: list[Floats], sure: float) -> pd.DataFrame
     return visit_pairs
 
 
+@checked
 def transitions(
     points: Table,
     *,
@@ -298,7 +301,7 @@ def transitions(
     inference, arXiv:2311.01453 (``changed_labels``).
     Davison, A. C. & Hinkley, D. V. (1997). Bootstrap methods and their application. Cambridge.
     """
-    check_number("n_boot", n_boot, 0, whole=True)
+    check_number("n_boot", n_boot, 0, MOST_DRAWS, whole=True)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     rng = np.random.default_rng(check_seed(seed))
     visits = _visits(points, years, class_shares, labelled, words.call("transitions"))

@@ -20,6 +20,7 @@ from ._base.classes import note_order, with_given_order
 from ._base.files import full_path
 from ._base.places import grid_positions, is_lucas_id
 from ._base.runs import is_run
+from ._base.signatures import checked
 from ._base.tables import TABLE_ENDINGS, iter_table, read_table, require_columns, tidy_types
 from ._base.texts import by_value, stripped
 from ._base.types import Photos
@@ -59,6 +60,7 @@ _SOURCES = (
 )
 
 
+@checked
 def list_photos(
     source: Photos,
     *,
@@ -121,8 +123,6 @@ def list_photos(
     if isinstance(source, pd.DataFrame):
         photos = with_given_order(_from_table(source, root or ".", "the table"))
     elif not isinstance(source, str | os.PathLike):
-        if not isinstance(source, Iterable):
-            raise InputError(f"Photos cannot be read from {words.value(source)}. {_SOURCES}")
         photos = _from_list([os.fspath(p) for p in source], labels)
     elif _is_table(text := os.fspath(source)):
         with _table_at(text) as table:

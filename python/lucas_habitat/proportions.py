@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,14 @@ from ._base.checks import check_choice, check_number
 from ._base.choices import TRANSFORMS
 from ._base.classes import classes_of, is_calibrated, probability_columns
 from ._base.places import is_lucas_id
-from ._base.tables import as_frame, as_table, require_columns
-from ._base.types import Floats, Table
+from ._base.signatures import checked
+from ._base.tables import as_frame, as_table, require_columns, with_column
+from ._base.types import Column, Floats, Table
 from .errors import InputError, inform, some, warn
 from .interpolation import SUPPORT, Shares, at_sites, close_shares, index_labels
+
+if TYPE_CHECKING:
+    from pyproj import CRS
 
 __all__ = ["HOW", "covariates", "support"]
 
@@ -46,12 +51,13 @@ class _Shared(dict[str, list[Any]]):
         return self
 
 
+@checked
 def covariates(
     points: Table,
     sites: Table | npt.NDArray[Any] | None = None,
     *,
-    crs: Any = None,
-    id: str | None = None,
+    crs: str | int | Mapping[str, Any] | CRS | None = None,
+    id: Column | None = None,
     year: int | str | None = None,
     k: int | None = None,
     radius: float | None = None,
@@ -80,7 +86,7 @@ def covariates(
         The coordinate reference system of the sites, such as ``"EPSG:25832"``. Columns are
         always easting then northing, longitude then latitude, whatever order the
         CRS has.
-    id : str, optional
+    id : str or column, optional
         The column of ``sites`` that names them; the frame's index by default.
     year : int or str, optional
         Which campaign counts, needed as soon as a point comes in more than one: ``2018``,
@@ -197,7 +203,8 @@ def covariates(
     if sites is None:
         at = _at_points(table, shares)
     else:
-        at = at_sites(table, shares, as_frame(sites), crs, id, k, radius, max_distance)
+        places, id = with_column(sites, id, "id")
+        at = at_sites(table, shares, as_frame(places), crs, id, k, radius, max_distance)
     if transform:
         result = _log_ratio_columns(at)
     else:
@@ -258,8 +265,8 @@ def _array_sites(sites: npt.NDArray[Any]) -> pd.DataFrame:
 
 def _check_arguments(
     sites: Table | npt.NDArray[Any] | None,
-    crs: Any,
-    id: str | None,
+    crs: object,
+    id: Column | None,
     k: int | None,
     radius: float | None,
     max_distance: float | None,
@@ -342,6 +349,7 @@ def _share_columns(
     return result.drop(columns=left_out)
 
 
+@checked
 def support(covariates: pd.DataFrame) -> pd.DataFrame:
     """Tell how many points and photos stand behind each row of covariates, and how far away.
 

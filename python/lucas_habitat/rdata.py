@@ -13,6 +13,7 @@ from pandas.api import types
 
 from ._base.classes import classes_of
 from ._base.files import write_atomically
+from ._base.signatures import checked
 from .errors import DependencyError, InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["save_rds", "to_r"]
 _R_INTEGERS = 2**31  # R's whole numbers end here; doubles are exact up to 2^53
 
 
+@checked
 def to_r(table: pd.DataFrame) -> DataFrame:
     """Turn a table into an R data.frame, as the R package lucashabitat would give it.
 
@@ -66,6 +68,7 @@ def to_r(table: pd.DataFrame) -> DataFrame:
     return frame
 
 
+@checked
 def save_rds(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a table as a file that R's readRDS() reads; it appears whole or not at all.
 

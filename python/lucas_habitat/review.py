@@ -11,6 +11,7 @@ import pandas as pd
 from ._base import words
 from ._base.checks import check_number
 from ._base.classes import Predictions, read_predictions
+from ._base.signatures import checked
 from ._base.tables import require_columns
 from ._base.types import Floats, Table
 from .corrections import LISTED, content_hashes
@@ -64,6 +65,7 @@ class _Listed(pd.DataFrame):
         return pd.DataFrame(self if is_few else self[columns])
 
 
+@checked
 def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     """List the photos or points that a person should look at first, and say why.
 
@@ -127,6 +129,7 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     return _Listed(table)
 
 
+@checked
 def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
     """List the photos or points whose label is doubted by a model that never saw them.
 

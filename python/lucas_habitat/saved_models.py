@@ -36,6 +36,7 @@ from ._base.files import (
 )
 from ._base.model_files import CARD, FEATURES, FILES, HISTORY, MOST_BYTES, PHOTOS, WEIGHTS
 from ._base.progress import Progress
+from ._base.signatures import checked
 from ._base.tables import EXACT, require_columns
 from ._base.tree import FINEST, levels_of
 from ._base.version import __version__
@@ -60,6 +61,7 @@ from .point_calibration import check_calibration
 __all__ = ["load_model", "save_model"]
 
 
+@checked
 def save_model(
     model: HabitatModel, folder: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Path:
@@ -213,6 +215,7 @@ def _write_folder(model: HabitatModel, folder: Path) -> None:
     write_json(card, folder / CARD)
 
 
+@checked
 def load_model(
     folder: str | os.PathLike[str], *, sha256: str | None = None, progress: Progress = True
 ) -> HabitatModel:

@@ -15,6 +15,7 @@ from ._base import words
 from ._base.checks import check_number
 from ._base.places import LonLat, kilometres_to_nearest
 from ._base.progress import Progress
+from ._base.signatures import checked
 from ._base.types import Photos
 from .blocks import NEAR_DUPLICATES, place_of_points, rows_of_points
 from .errors import InputError, some
@@ -91,6 +92,7 @@ class _Sides(NamedTuple):
     test_points: pd.Series
 
 
+@checked
 def check_split(
     train: Photos,
     test: Photos | None = None,

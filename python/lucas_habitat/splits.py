@@ -12,6 +12,7 @@ from ._base import words
 from ._base.checks import check_number, check_seed
 from ._base.classes import column_names, in_order, with_given_order
 from ._base.places import LonLat
+from ._base.signatures import checked
 from ._base.types import Photos
 from .blocks import (
     Apart,
@@ -29,6 +30,7 @@ from .photos import as_photos, groups_of, landscape
 __all__ = ["split_photos"]
 
 
+@checked
 def split_photos(
     photos: Photos,
     *,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ._base import words
 from ._base.progress import Progress, report
+from ._base.signatures import checked
 from ._base.types import Photos
 from .cache import content_key
 from .errors import PhotoError, inform, some, warn
@@ -30,6 +31,7 @@ _KEY = b"lucas-habitat training photo"
 _CODE_LETTERS = 32
 
 
+@checked
 def in_training(photos: Photos, model: Model, *, progress: Progress = True) -> pd.DataFrame:
     """Tell of photos whether a model was trained on them, or on others of their points.
 

@@ -18,6 +18,7 @@ from ._base.checks import check_choice, check_number, check_seed
 from ._base.choices import CLASS_BALANCES, HEADS, RECIPES
 from ._base.lc1 import known_codes
 from ._base.progress import Progress
+from ._base.signatures import checked
 from ._base.tree import FINEST, Levels, level_columns, tree_of
 from ._base.types import Photos, Table
 from .calibration import fit_with_points
@@ -43,6 +44,7 @@ __all__ = ["RECIPES", "train"]
 _KEPT_FEATURES = 20_000
 
 
+@checked
 def train(
     photos: Photos,
     *,
@@ -266,9 +268,9 @@ def _check_settings(
         return LogisticSettings(recipe, class_balance, check_seed(seed))
     del values["arch"], values["head"]
     check_number("dropout", values["dropout"], 0, 1, open_high=True)
-    check_number("epochs", values["epochs"], 1, whole=True)
+    check_number("epochs", values["epochs"], 1, 100_000, whole=True)
     check_number("batch_size", values["batch_size"], 1, whole=True)
-    check_number("learning_rate", values["learning_rate"], 0, open_low=True)
+    check_number("learning_rate", values["learning_rate"], 0, 1e38, open_low=True)
     values |= {"epochs": int(values["epochs"]), "batch_size": int(values["batch_size"])}
     return TrainingSettings(
         recipe=recipe, seed=check_seed(seed), class_balance=class_balance, **values

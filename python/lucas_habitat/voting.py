@@ -13,6 +13,7 @@ from ._base.checks import check_choice
 from ._base.choices import VOTE_METHODS
 from ._base.classes import calibrated_rows, is_true
 from ._base.probabilities import Probabilities, Split, edges_of, split_off
+from ._base.signatures import checked
 from ._base.sums import rows_summed_by, runs_of
 from ._base.tables import INCLUSION, WEIGHT, require_columns
 from ._base.texts import repeated
@@ -29,6 +30,7 @@ __all__ = ["vote"]
 _ROUNDED = 0.01  # three decimals miss a sum of 1 by 2e-3 at most
 
 
+@checked
 def vote(
     predictions: Table,
     method: str = "majority",

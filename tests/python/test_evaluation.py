@@ -455,7 +455,7 @@ def test_one_point_of_a_class_gives_no_standard_error_at_shares():
         (dict.fromkeys("abc", 0), "must not all be 0"),
         (pd.DataFrame({"class": list("abca"), "share": 1}), "several rows of a"),
         (pd.DataFrame({"klass": list("abc"), "share": 1}), "needs the column class"),
-        (3, "must be a pandas DataFrame"),
+        (3, "class_shares must be shares by class, a table, .* got 3 instead"),
     ],
 )
 def test_shares_that_do_not_fit_are_refused(shares, message):

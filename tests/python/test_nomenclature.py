@@ -144,9 +144,15 @@ def test_a_scheme_without_its_columns_is_refused():
         classes("B71", scheme=pd.DataFrame({"code": ["B"], "habitat": ["x"]}))
 
 
-@pytest.mark.parametrize("scheme", ["Pilot", "scheme.xlsx", 5, None])
-def test_a_scheme_that_is_none(scheme):
+@pytest.mark.parametrize("scheme", ["Pilot", "scheme.xlsx"])
+def test_a_scheme_of_another_name(scheme):
     with pytest.raises(InputError, match=r"scheme must be 'pilot', 'level1'.*got .* instead"):
+        classes("B71", scheme=scheme)
+
+
+@pytest.mark.parametrize("scheme", [5, None])
+def test_a_scheme_that_is_none(scheme):
+    with pytest.raises(InputError, match=r"scheme must be a scheme's name.*got .* instead"):
         classes("B71", scheme=scheme)
 
 

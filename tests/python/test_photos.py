@@ -473,7 +473,7 @@ def test_a_file_that_is_neither_photo_nor_table(tmp_path):
 
 @pytest.mark.parametrize("source", [None, 5])
 def test_something_that_is_no_source(source):
-    with pytest.raises(InputError, match="Photos cannot be read from"):
+    with pytest.raises(InputError, match="source must be a table of photos, a folder, or the"):
         lh.list_photos(source)
 
 

@@ -419,12 +419,16 @@ def test_years_and_countries(tmp_path):
     assert read(tmp_path, *unique, countries="GR")["nuts0"].tolist() == ["EL", "EL"]
     with pytest.raises(InputError, match=r"None of the 6 rows of .* is left of 2006 and in DK"):
         read(tmp_path, *unique, years=2006, countries="DK")
-    for wrong in (2017, "2018", [], [2018, 1]):
+    for wrong in (2017, [], [2018, 1]):
         with pytest.raises(InputError, match="years must be campaigns"):
             read(tmp_path, {}, years=wrong)
-    for wrong in ("Denmark", [], [1]):
+    with pytest.raises(InputError, match="years must be a whole number, several whole numbers or"):
+        read(tmp_path, {}, years="2018")
+    for wrong in ("Denmark", []):
         with pytest.raises(InputError, match="countries must be two letters"):
             read(tmp_path, {}, countries=wrong)
+    with pytest.raises(InputError, match="countries must be text, several texts or None"):
+        read(tmp_path, {}, countries=[1])
 
 
 # Which file

@@ -118,7 +118,11 @@ def test_refused_photos_are_counted_and_the_rest_trained_on(parts, tmp_path):
         (lambda p: p.assign(habitat=None), {}, "No training photo has a class"),
         (lambda p: p.assign(split="test"), {}, "nothing to train on"),
         (lambda p: p.assign(path="gone.jpg"), {}, r"None of \d+ photos could be read: gone.jpg"),
-        (lambda p: p, {"epochs": 0}, "epochs must be a whole number, at least 1; got 0"),
+        (
+            lambda p: p,
+            {"epochs": 0},
+            "epochs must be a whole number, at least 1 and at most 100000; got 0",
+        ),
         (lambda p: p, {"batch_size": 2.5}, "batch_size must be a whole number"),
         (lambda p: p, {"learning_rate": 0}, "learning_rate must be a number, more than 0"),
         (lambda p: p, {"dropout": 1}, "dropout must be a number"),

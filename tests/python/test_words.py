@@ -128,12 +128,15 @@ def test_one_error_in_three_languages(tmp_path, capsys):
     photos.to_csv(tmp_path / "photos.csv", index=False)
     # R reads no table itself here, so that nothing but the words differs.
     answer = bridge.call("evaluate", {"predictions": str(tmp_path / "photos.csv"), "n_boot": None})
-    assert answer["message"] == "n_boot must be a whole number, at least 0; got NULL instead."
+    assert answer["message"] == (
+        "n_boot must be a whole number, at least 0 and at most 100000; got NULL instead."
+    )
     error = shell(capsys, "split", tmp_path / "photos.csv", "--out", tmp_path / "o.csv")
     assert error.endswith("Pass --regroup to split anew by point.\n")
     error = shell(capsys, "evaluate", tmp_path / "photos.csv", "--n-boot", -1)
     assert error == (
-        "lucas-habitat evaluate: --n-boot must be a whole number, at least 0; got -1 instead.\n"
+        "lucas-habitat evaluate: --n-boot must be a whole number, at least 0 and at most 100000; "
+        "got -1 instead.\n"
     )
     error = shell(capsys, "vote", tmp_path / "photos.csv", "--out", tmp_path / "o.csv")
     assert (
@@ -282,8 +285,9 @@ def test_words_of_the_helpers_are_none_by_hand(message):
     assert not by_hand(message)
 
 
-# What the shell says of itself, the words of the page, which name both languages, and the helpers.
-NO_MESSAGES = {"texts.py", "words.py"}
+# What the shell says of itself, the words of the page, which name both languages, the helpers, and the
+# names of types that signatures are made of.
+NO_MESSAGES = {"texts.py", "words.py", "signatures.py"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ from numbers import Real
 from ..errors import InputError
 from . import words
 
+#: More draws of a bootstrap change no digit that is shown, and a thousand times as many never end.
+MOST_DRAWS = 100_000
+
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Refuse a value that is not among the choices."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from .cells import as_floats, check_cells
 from .files import write_atomically
 from .places import point_ids
 from .runs import is_run, iter_run, read_run
-from .types import Floats, Table
+from .types import Column, Floats, Table
 
 #: Options of pandas.read_csv that bring the same float64 back; its default does since 3.1.
 EXACT: dict[str, Any] = (
@@ -64,6 +64,34 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str, hint
         raise InputError(
             f"{what} needs the column {', '.join(missing)}; got {columns_there}.{question} {hint}"
         )
+
+
+@overload
+def with_column(table: Table, column: Column, name: str) -> tuple[Table, str]: ...
+@overload
+def with_column(table: Table, column: Column | None, name: str) -> tuple[Table, str | None]: ...
+def with_column(table: Table, column: Column | None, name: str) -> tuple[Table, str | None]:
+    """A table that has the column which an argument names or gives, and that column's name.
+
+    Raises
+    ------
+    InputError
+        If the argument gives more or fewer values than the table has rows.
+    """
+    if column is None or isinstance(column, str):
+        return table, column
+    frame = as_frame(table)
+    if isinstance(column, pd.DataFrame) and column.shape[1] == 1:
+        column = column.iloc[:, 0]
+    values: Any = column if isinstance(column, pd.Series) else np.asarray(column)
+    if values.ndim != 1 or len(values) != len(frame):
+        raise InputError(
+            f"{words.arg(name)} must be the name of a column, or as many values as the table has rows, "
+            f"which is {len(frame)}; got {' x '.join(map(str, values.shape))} values."
+        )
+    label = getattr(values, "name", None)
+    label = label if isinstance(label, str) else name
+    return frame.assign(**{label: getattr(values, "array", values)}), label
 
 
 def positive_weights(column: pd.Series[Any], name: str) -> Floats:

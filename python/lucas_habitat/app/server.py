@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from .._base.checks import check_choice, check_number
 from .._base.choices import LANGUAGES
 from .._base.files import write_text
+from .._base.signatures import checked
 from .._base.types import Photos
 from ..cache import cache_folder
 from ..errors import InputError, LucasError, ModelError
@@ -42,6 +43,7 @@ _LOCK = "lock"
 _GRACE = 20  # seconds to end in
 
 
+@checked
 def run_app(
     model: HabitatModel | str | os.PathLike[str] | None = None,
     *,

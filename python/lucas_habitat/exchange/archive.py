@@ -21,6 +21,7 @@ from .._base import words
 from .._base.checks import check_path
 from .._base.classes import calibrated_rows
 from .._base.files import check_out_file, write_atomically
+from .._base.signatures import checked
 from .._base.tables import TABLE_ENDINGS, as_table
 from .._base.types import Photos, Table
 from ..model import Model
@@ -49,6 +50,7 @@ _WITHHELD = (
 Row = Sequence[object]
 
 
+@checked
 def write_dwca(
     points: Table,
     out: str | os.PathLike[str],

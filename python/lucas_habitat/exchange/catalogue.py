@@ -18,6 +18,7 @@ from .._base.classes import labels_of, probability_columns
 from .._base.files import check_out_file, file_sha256, full_path, write_json
 from .._base.places import LonLat, point_positions
 from .._base.runs import is_run, iter_run, part_files, read_run
+from .._base.signatures import checked
 from .._base.tables import TABLE_ENDINGS, as_table, write_table
 from .._base.types import Table
 from ..errors import InputError, inform, warn
@@ -118,6 +119,7 @@ _HARMLESS = (
 )
 
 
+@checked
 def write_croissant(
     table: Table,
     out: str | os.PathLike[str],

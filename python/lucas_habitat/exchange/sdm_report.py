@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from .._base import words
+from .._base.signatures import checked
 from .._base.tables import as_frame, require_columns
 from .._base.types import Table
 from ..errors import InputError
@@ -28,6 +29,7 @@ _LOST = (
 )
 
 
+@checked
 def odmap(
     covariates: Table,
     table: Table | None = None,

@@ -21,6 +21,7 @@ from .._base.checks import check_number
 from .._base.files import is_occupied, write_atomically
 from .._base.places import to_degrees
 from .._base.progress import Progress, report
+from .._base.signatures import checked
 from ..errors import InputError
 
 __all__ = ["draw_demo_photos"]
@@ -682,6 +683,7 @@ def _plan(n_points: int, seed: int, codes: bool = False) -> list[_Photo]:
     return photos
 
 
+@checked
 def draw_demo_photos(
     folder: str | os.PathLike[str],
     *,

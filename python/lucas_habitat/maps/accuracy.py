@@ -11,7 +11,8 @@ import pandas as pd
 
 from .._base import words
 from .._base.classes import classes_of, column_names
-from .._base.types import Floats, Table
+from .._base.signatures import checked
+from .._base.types import Column, Floats, Table
 from ..errors import InputError, inform, some, warn
 from .arguments import Confusion, Legend, Task, class_areas, make_task
 from .estimators import (
@@ -34,15 +35,16 @@ __all__ = ["judge_map", "validate_map"]
 _FEW = 10  # test points of a class
 
 
+@checked
 def validate_map(
     raster: str | os.PathLike[str],
     points: Table,
     legend: Legend,
     *,
-    reference: str = "predicted",
+    reference: Column = "predicted",
     confusion: Confusion | None = None,
     labelled: Table | None = None,
-    weights: str | None = None,
+    weights: Column | None = None,
     areas: Table | None = None,
     n_boot: int = 2000,
     level: float = 0.95,
@@ -63,8 +65,9 @@ def validate_map(
     legend : mapping, pandas.DataFrame or path
         The class of each value of the map: ``{1: "cropland", 2: "woody"}`` or the columns ``value``
         and ``class``. Several values may have one class.
-    reference : str, default "predicted"
-        The column that holds the points' class; ``"habitat"`` where it was seen in the field.
+    reference : str or column, default "predicted"
+        The column that holds the points' class, by name or as many values as there are points;
+        ``"habitat"`` where it was seen in the field.
     confusion : Evaluation, mapping, pandas.DataFrame or path, optional
         How the classifier errs: what `evaluate` returned for test points (or its JSON), or the
         table of test points that `vote` returned. Its errors are then taken out of the map's, which is
@@ -74,7 +77,7 @@ def validate_map(
         classified, ``predicted`` and ``p_<class>``: drawn at random within map classes, or with
         ``weights``. Default: those of ``points`` that have a ``habitat``. The accuracy that they tell is
         the one to quote.
-    weights : str, optional
+    weights : str or column, optional
         The column of design weights, 1 / inclusion probability (more than 0), for samples that favour
         some points over others, such as balanced ones. Default: all points of a map class count alike.
     areas : pandas.DataFrame or path, optional
@@ -181,9 +184,9 @@ def judge_map(
     legend: Legend,
     areas: Table,
     *,
-    reference: str,
+    reference: Column,
     confusion: Confusion | None,
-    weights: str | None,
+    weights: Column | None,
     n_boot: int,
     level: float,
     seed: int,

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from .._base import words
-from .._base.checks import check_number, check_seed
-from .._base.tables import as_table, positive_weights, require_columns
-from .._base.types import Floats, Table
+from .._base.checks import MOST_DRAWS, check_number, check_seed
+from .._base.tables import as_table, positive_weights, require_columns, with_column
+from .._base.types import Column, Floats, Table
 from ..errors import InputError, some
 from ..evaluation import Evaluation, evaluate
 
@@ -47,18 +47,21 @@ class Task:
 def make_task(
     points: Table,
     legend: Legend,
-    reference: str,
+    reference: Column,
     confusion: Confusion | None,
     labelled: Table | None,
-    weights: str | None,
+    weights: Column | None,
     n_boot: int,
     level: float,
     seed: int,
 ) -> Task:
     """validate_map()'s arguments, checked and brought together."""
-    check_number("n_boot", n_boot, 0, whole=True)
+    check_number("n_boot", n_boot, 0, MOST_DRAWS, whole=True)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
-    table = map_points(points, reference, *([weights] if weights else []))
+    points, reference = with_column(points, reference, "reference")
+    points, weights = with_column(points, weights, "weights")
+    also = [] if weights is None else [weights]
+    table = map_points(points, reference, *also)
     if confusion is not None and reference == "habitat":
         raise InputError(
             f"{words.arg('confusion')} holds the classifier's errors, but "
@@ -67,7 +70,7 @@ def make_task(
     counts, worth, notes = (None, 1.0, []) if confusion is None else _read_confusion(confusion)
     checked = table
     if labelled is not None:
-        checked = map_points(labelled, "habitat", *([weights] if weights else []))
+        checked = map_points(labelled, "habitat", *also)
     if "habitat" in checked:
         checked = checked[checked["habitat"].notna()]
     return Task(

@@ -16,6 +16,7 @@ from .._base import words
 from .._base.cards import BackboneSpec
 from .._base.checks import check_choice, check_number, check_seed
 from .._base.choices import SCALINGS
+from .._base.signatures import checked
 from ..errors import InputError, LucasError, warn
 from .arrays import HIDDEN, Arrays, arrays_sha256, part_of
 from .weights import RESNET, WEIGHTS_FOLDER, load_weights
@@ -109,6 +110,7 @@ class HabitatNet(nn.Module):
         return logits
 
 
+@checked
 def build_model(
     num_classes: int,
     arch: str = "xception",
@@ -168,7 +170,7 @@ def build_model(
     ----------
     Chollet 2017, Xception: Deep Learning with Depthwise Separable Convolutions, CVPR.
     """
-    check_number("num_classes", num_classes, 2, whole=True)
+    check_number("num_classes", num_classes, 2, 10_000, whole=True)
     backbone = load_backbone(arch, weights=weights, scaling=scaling, size=target_size)
     head = make_head(backbone.spec["num_features"], int(num_classes), dropout, check_seed(seed))
     return HabitatNet(backbone, head, freeze_backbone)
@@ -222,7 +224,8 @@ def load_backbone(
     check_number("target_size", size, 32, 1024, whole=True)
     names = [name.strip() for name in arch.split(_BESIDE)]
     if len(names) == 1:
-        scaling = scaling or ("unit" if arch == "xception" else "own")
+        if scaling is None:
+            scaling = "unit" if arch == "xception" else "own"
         return _load_one(arch, weights, scaling, int(size))
     if len(set(names)) < len(names) or not all(names):
         raise InputError(
@@ -234,7 +237,8 @@ def load_backbone(
             f"of each into a folder and name it in the environment variable {WEIGHTS_FOLDER}."
         )
     # Xception as timm trained it: the pilot's scaling is only for comparing with the pilot.
-    return _beside([_load_one(name, weights, scaling or "own", int(size)) for name in names])
+    scaling = "own" if scaling is None else scaling
+    return _beside([_load_one(name, weights, scaling, int(size)) for name in names])
 
 
 def _load_one(

@@ -15,6 +15,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.files import check_out_file, full_path
+from .._base.signatures import checked
 from .._base.tables import TABLE_ENDINGS, read_table, require_columns
 from .._base.types import Table
 from ..agreement.compared import ClassShares
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
+@checked
 def report(
     predictions: pd.DataFrame | str | os.PathLike[str],
     out: str | os.PathLike[str] = "report.html",

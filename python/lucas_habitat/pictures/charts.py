@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from .._base import words
 from .._base.classes import read_predictions
+from .._base.signatures import checked
 from .._base.types import Table
 from ..diagnostics import reliability_table, votes_table
 from ..errors import InputError
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_confusion", "plot_history", "plot_reliability", "plot_votes"]
 
 
+@checked
 def plot_history(
     model: Model,
     *,
@@ -135,6 +137,7 @@ def draw_history(history: pd.DataFrame, mm: float) -> Figure:
     return figure
 
 
+@checked
 def plot_confusion(
     evaluation: Evaluation,
     *,
@@ -217,6 +220,7 @@ def _write_cells(ax: Axes, counts: Any, shares: Any, room: float) -> None:
         ax.text(j, i, text, ha="center", va="center", fontsize=POINTS, color=ink)
 
 
+@checked
 def plot_votes(
     predictions: Table,
     *,
@@ -281,6 +285,7 @@ def draw_votes(table: pd.DataFrame, mm: float) -> Figure:
     return figure
 
 
+@checked
 def plot_reliability(
     predictions: Table,
     *,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from .._base import words
+from .._base.signatures import checked
 from ..errors import InputError, some
 
 __all__ = ["class_colours"]
@@ -48,6 +49,7 @@ _MARKERS = (
 )
 
 
+@checked
 def class_colours(classes: Iterable[str]) -> dict[str, str]:
     """Give classes the colours that every picture draws them in.
 

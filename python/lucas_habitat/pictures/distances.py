@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from .._base.signatures import checked
 from .._base.types import Table
 from ..distances import distance_table
 from .canvas import (
@@ -28,6 +29,7 @@ from .charts import draw_bars
 __all__ = ["plot_distance"]
 
 
+@checked
 def plot_distance(
     table: Table,
     *,

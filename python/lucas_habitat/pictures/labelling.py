@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from .._base.signatures import checked
 from .._base.types import Table
 from ..certainty import labelling_table
 from .canvas import BLUE, INK, POINTS, Width, check_size, finished, new_figure, style_axes
@@ -15,6 +16,7 @@ from .canvas import BLUE, INK, POINTS, Width, check_size, finished, new_figure, 
 __all__ = ["plot_labelling"]
 
 
+@checked
 def plot_labelling(
     table: Table,
     *,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 
+from .._base.signatures import checked
 from .._base.types import Table
 from .canvas import (
     INK,
@@ -35,6 +36,7 @@ __all__ = ["plot_map"]
 _KEY = (0.4, 0.7, 1.0)  # probabilities whose signs the legend shows
 
 
+@checked
 def plot_map(
     points: Table,
     *,

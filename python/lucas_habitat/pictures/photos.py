@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .._base.classes import probability_columns
+from .._base.signatures import checked
 from .._base.types import Floats, Table
 from ..errors import PhotoError
 from ..images.decode import thumbnail
@@ -43,6 +44,7 @@ _SIDES = {"P": "point", "N": "north", "E": "east", "S": "south", "W": "west", "C
 _THUMB = 240  # pixels: 20 mm at 300 per inch
 
 
+@checked
 def plot_point(
     predictions: Table,
     point_id: str,
@@ -131,6 +133,7 @@ def draw_point(rows: pd.DataFrame, mm: float) -> Figure:
     return figure
 
 
+@checked
 def plot_photos(
     predictions: Table,
     *,

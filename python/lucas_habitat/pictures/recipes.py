@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .._base import words
+from .._base.signatures import checked
 from .._base.types import Floats
 from ..errors import InputError
 from ..recipe_comparison import COSTS, MEASURES, RecipeComparison
@@ -42,6 +43,7 @@ _TOP = -1.1
 _HINTS = {"log_loss": " (less is better)"}
 
 
+@checked
 def plot_recipes(
     comparison: RecipeComparison,
     *,

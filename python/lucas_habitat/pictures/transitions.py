@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
+from .._base.signatures import checked
 from .._base.types import Table
 from ..over_years import largest_transitions, transitions_table
 from .canvas import (
@@ -42,6 +43,7 @@ _RING: dict[str, Any] = {
 }
 
 
+@checked
 def plot_transitions(
     table: Table,
     *,

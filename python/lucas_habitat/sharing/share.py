@@ -20,6 +20,7 @@ from .._base.cards import BackboneSpec, SharedCard, one_line
 from .._base.files import check_out_file, file_sha256, megabytes, write_atomically, write_text
 from .._base.model_files import CARD, FEATURES, HISTORY, MODEL_FILES, PHOTOS
 from .._base.places import is_lucas_id
+from .._base.signatures import checked
 from ..errors import InputError, inform
 from ..model import CONTENT, HabitatModel, Model
 from ..networks.stored import StoredBackbone
@@ -76,6 +77,7 @@ def describe_shared(shared: SharedModel) -> str:
     )
 
 
+@checked
 def share_model(
     model: Model,
     out: str | os.PathLike[str],

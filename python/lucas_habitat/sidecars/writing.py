@@ -16,6 +16,7 @@ from .._base.choices import SIDECARS
 from .._base.classified import classified_photos
 from .._base.files import write_atomically, writing
 from .._base.progress import Progress, report
+from .._base.signatures import checked
 from .._base.types import Table
 from ..errors import InputError, OutputError
 from ..photos import within
@@ -30,6 +31,7 @@ _MOST_BYTES = 50_000_000
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+@checked
 def write_xmp(
     predictions: Table,
     *,

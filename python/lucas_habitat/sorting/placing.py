@@ -17,6 +17,7 @@ from .._base.choices import HOW_SORTED
 from .._base.classified import classified_photos
 from .._base.files import rename_new, write_new, writing
 from .._base.progress import Progress, report
+from .._base.signatures import checked
 from .._base.types import Table
 from ..errors import PhotoError, inform
 from ..photos import as_photos, within
@@ -27,6 +28,7 @@ from .names import REVIEW, long_path, name_key, numbered, safe_name
 __all__ = ["sort_photos"]
 
 
+@checked
 def sort_photos(
     predictions: Table,
     folder: str | os.PathLike[str],

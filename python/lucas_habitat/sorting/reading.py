@@ -13,6 +13,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.files import file_sha256, full_path
+from .._base.signatures import checked
 from ..corrections import REVIEW_COLUMNS
 from ..errors import inform, some
 from ..photos import PHOTO_ENDINGS, list_photos
@@ -62,6 +63,7 @@ def describe_changes(result: SortedPhotos) -> list[str]:
     return lines + [f"  {counts[kind]} {kind}" for kind in CHANGES if kind in counts]
 
 
+@checked
 def read_sorted(
     folder: str | os.PathLike[str], *, confirmed: bool = False, new_classes: bool = False
 ) -> SortedPhotos:

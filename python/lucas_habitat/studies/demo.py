@@ -12,6 +12,7 @@ import pandas as pd
 
 from .._base.files import check_out_folder, write_json, write_text
 from .._base.progress import Progress
+from .._base.signatures import checked
 from .._base.tables import write_table
 from .._base.version import __version__
 from ..images.drawn import DRAWN, draw_demo_photos
@@ -31,6 +32,7 @@ _TEST_SIZE = 0.4  # enough test points for an interval that says something
 _VALIDATION = 0.2
 
 
+@checked
 def run_demo(
     out: str | os.PathLike[str] = "demo-run",
     *,

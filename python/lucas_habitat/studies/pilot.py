@@ -12,7 +12,8 @@ from .._base import words
 from .._base.checks import check_number, check_seed
 from .._base.files import check_out_folder
 from .._base.progress import Progress
-from .._base.types import Photos
+from .._base.signatures import checked
+from .._base.types import Photos, Scheme
 from ..errors import inform
 from ..model import Model
 from ..pages.page import check_data_folder
@@ -50,13 +51,14 @@ from .run_folder import REPORT, Run
 __all__ = ["pilot"]
 
 
+@checked
 def pilot(
     out: str | os.PathLike[str],
     *,
     country: str | Iterable[str] = "DK",
     table: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     years: int | Iterable[int] | None = None,
-    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
+    scheme: Scheme = "pilot",
     classes: str | Iterable[str] | None = None,
     sample: str | int = "small",
     balanced: bool | None = None,

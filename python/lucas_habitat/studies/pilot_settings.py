@@ -15,7 +15,7 @@ from .._base.checks import check_number
 from .._base.files import full_path
 from .._base.progress import Progress
 from .._base.tables import TABLE_ENDINGS, read_table
-from .._base.types import Photos
+from .._base.types import Photos, Scheme
 from ..errors import InputError, some
 from ..model import HabitatModel
 from ..networks.backbones import load_backbone
@@ -64,7 +64,7 @@ class PilotSettings:
     #: Paths or addresses; None for the harmonised table's.
     tables: list[str] | None
     years: set[int] | None
-    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None]
+    scheme: Scheme
     classes: list[str] | None
     sample: Sample
     directions: list[str]
@@ -156,9 +156,7 @@ def check_own(**choices: object) -> None:
         )
 
 
-def own_table(
-    photos: Photos, scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None]
-) -> pd.DataFrame:
+def own_table(photos: Photos, scheme: Scheme) -> pd.DataFrame:
     """A photo table of one's own, its classes made of land cover codes where it has only these."""
     table = as_photos(photos).reset_index(drop=True)
     if table["habitat"].isna().all() and "lc1" in table:

@@ -20,6 +20,7 @@ from .._base.checks import check_number, check_seed
 from .._base.classes import column_names, in_order
 from .._base.files import check_out_folder, write_json
 from .._base.progress import Progress, report
+from .._base.signatures import checked
 from .._base.tables import write_table
 from .._base.types import Photos
 from .._base.version import __version__
@@ -54,6 +55,7 @@ TABLE, NUMBERS, PICTURE = "recipes.csv", "comparison.json", "recipes.png"
 _KNOWN = ("habitat", "point_id", "year", "direction", "nuts0", "x", "y", "lon", "lat")
 
 
+@checked
 def compare_recipes(
     photos: Photos,
     recipes: Recipes | None = None,

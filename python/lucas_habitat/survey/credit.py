@@ -7,12 +7,14 @@ from collections.abc import Iterable
 import pandas as pd
 
 from .._base import words
+from .._base.signatures import checked
 from ..errors import InputError, some
 from .campaigns import CAMPAIGNS
 
 __all__ = ["credit"]
 
 
+@checked
 def credit(years: int | Iterable[int]) -> str:
     """The licence line and citation that LUCAS photos must be shown with.
 

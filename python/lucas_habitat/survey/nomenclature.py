@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 import pandas as pd
 
 from .._base import words
 from .._base.lc1 import LC1_LEVELS, group_of, known_codes, shipped_table
-from .._base.tables import as_frame, read_table, require_columns
+from .._base.signatures import checked
+from .._base.tables import as_frame, read_table, require_columns, with_column
 from .._base.tree import level_columns, levels_of
-from .._base.types import Table
+from .._base.types import Column, Scheme, Table
 from ..errors import InputError, inform, some, warn
 
 __all__ = ["assign_habitat", "eunis_scheme", "lc1_codes", "pilot_scheme"]
 
 
+@checked
 def lc1_codes() -> pd.DataFrame:
     """The 76 land cover codes of LUCAS 2018.
 
@@ -29,6 +30,7 @@ def lc1_codes() -> pd.DataFrame:
     return shipped_table("lc1_codes.csv")
 
 
+@checked
 def pilot_scheme() -> pd.DataFrame:
     """The pilot's four classes as a scheme: a start for a scheme of one's own.
 
@@ -56,6 +58,7 @@ def pilot_scheme() -> pd.DataFrame:
     return pd.DataFrame({"code": list(classes), "class": list(classes.values())}, dtype="str")
 
 
+@checked
 def eunis_scheme() -> pd.DataFrame:
     """EUNIS habitats of levels 1 and 2 as a scheme, as far as land cover codes tell them.
 
@@ -83,11 +86,12 @@ def eunis_scheme() -> pd.DataFrame:
     return shipped_table("lc1_eunis.csv")
 
 
+@checked
 def assign_habitat(
     table: Table,
-    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
+    scheme: Scheme = "pilot",
     *,
-    column: str = "lc1",
+    column: Column = "lc1",
 ) -> pd.DataFrame:
     """Give every row the habitat class of its land cover code.
 
@@ -104,8 +108,8 @@ def assign_habitat(
         ``"level3"`` use the codes of that level as classes (``A``, ``B70``, ``B71``). One's own scheme is
         a table with the columns ``code`` and ``class``, such a CSV or Parquet file, or a dict. Columns
         ``level1``, ``level2``, ... say what stands above a class, ``level1`` the coarsest.
-    column : str, default "lc1"
-        The column that holds the codes.
+    column : str or column, default "lc1"
+        The column that holds the codes: its name, or as many values as the table has rows.
 
     Returns
     -------
@@ -126,7 +130,8 @@ def assign_habitat(
         If the column is missing, or the scheme has no such table, repeats a code with another
         class, or gives no row a class.
     """
-    table = as_frame(table)
+    given, column = with_column(table, column, "column")
+    table = as_frame(given)
     require_columns(
         table,
         [column],
@@ -188,7 +193,7 @@ def _counts(codes: pd.Series) -> str:
 
 
 def _scheme_table(
-    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None],
+    scheme: Scheme,
 ) -> pd.DataFrame:
     """A scheme as its table, with the columns code and class."""
     if isinstance(scheme, Mapping):

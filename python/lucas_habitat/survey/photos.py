@@ -22,6 +22,7 @@ from .._base import words
 from .._base.checks import check_number
 from .._base.files import file_sha256, full_path
 from .._base.progress import Progress, report
+from .._base.signatures import checked
 from .._base.tables import as_frame, require_columns, tidy_types
 from .._base.types import Table
 from ..downloads.places import one_run, part_path, writing
@@ -57,6 +58,7 @@ __all__ = ["download_photos"]
 _MIN_BYTES, _MAX_BYTES = 1_000, 50_000_000
 
 
+@checked
 def download_photos(
     points: Table,
     folder: str | os.PathLike[str],
@@ -141,7 +143,7 @@ def download_photos(
     fastest = math.inf if urlsplit(base).hostname in LOCAL else 50
     check_number("per_second", per_second, 0, fastest, open_low=True)
     check_number("retries", retries, 0, 20, whole=True)
-    check_number("timeout", timeout, 0, open_low=True)
+    check_number("timeout", timeout, 0, 86_400, open_low=True)
     wanted = _wanted(points, check_directions(directions))
     root = full_path(folder)
     with writing(root):

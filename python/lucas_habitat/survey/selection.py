@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -12,7 +11,9 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number
+from .._base.signatures import checked
 from .._base.tables import require_columns
+from .._base.types import Scheme
 from ..errors import InputError, inform, some
 from .campaigns import PHOTO_COLUMNS, check_countries, check_directions, check_years
 from .design import shares_drawn, thinned, with_weights
@@ -24,10 +25,11 @@ __all__ = ["select_points"]
 _HINT = f"{words.call('read_survey')} gives it."
 
 
+@checked
 def select_points(
     survey: pd.DataFrame,
     *,
-    scheme: str | os.PathLike[str] | pd.DataFrame | Mapping[str, str | None] = "pilot",
+    scheme: Scheme = "pilot",
     countries: str | Iterable[str] | None = None,
     years: int | Iterable[int] | None = None,
     classes: str | Iterable[str] | None = None,

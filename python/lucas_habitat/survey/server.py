@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from .._base import words
+from .._base.signatures import checked
 from ..downloads.server import Pace, StoppedError, check_url
 from ..errors import DownloadError, InputError
 from ..photos import DIRECTIONS
@@ -34,6 +35,7 @@ _NAMES_2022 = {
 _UNREACHABLE_IN_A_ROW = 5
 
 
+@checked
 def photo_url(point_id: str, year: int, nuts0: str, direction: str, *, base: str = BASE) -> str:
     """The address of a photo on the survey's server.
 

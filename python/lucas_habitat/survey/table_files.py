@@ -13,6 +13,7 @@ from .._base import words
 from .._base.checks import check_number
 from .._base.files import full_path
 from .._base.progress import Progress
+from .._base.signatures import checked
 from ..downloads.files import Wanted, fetch_file
 from ..downloads.places import one_run, writing
 from ..downloads.server import check_url
@@ -24,6 +25,7 @@ __all__ = ["download_table"]
 _BEGINNINGS = {".csv": b"", ".parquet": b"PAR1", ".zip": b"PK", ".gz": b"\x1f\x8b"}
 
 
+@checked
 def download_table(
     url: str,
     out: str | os.PathLike[str],
@@ -69,7 +71,7 @@ def download_table(
     """
     check_url(url, "url", query=True)
     check_number("retries", retries, 0, 20, whole=True)
-    check_number("timeout", timeout, 0, open_low=True)
+    check_number("timeout", timeout, 0, 86_400, open_low=True)
     check_number("max_bytes", max_bytes, 1, whole=True)
     path = _place(url, out)
     if path.exists():

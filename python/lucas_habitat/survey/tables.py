@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from .._base import words
 from .._base.places import grid_positions, to_degrees
+from .._base.signatures import checked
 from ..errors import InputError, inform, some
 from .campaigns import CAMPAIGNS, PHOTO_COLUMNS, check_countries, check_years
 from .columns import CODES, NUMBERS, UNSIGNED, plain_name
@@ -61,6 +62,7 @@ _REPAIRS = {
 }
 
 
+@checked
 def read_survey(
     source: str | os.PathLike[str],
     *,
