@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_photos
 from test_maps import LEFT, LEGEND, TOP, write_map
 
 import lucas_habitat as lh
@@ -83,9 +84,12 @@ def made_points(years=(2018, 2022)):
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory, photo_folder, model, predictions):
+def calls(tmp_path_factory, parts, photo_folder, model, predictions):
     """A call of every public function that ends well, by name: its arguments."""
     folder = tmp_path_factory.mktemp("odd")
+    more = write_photos(folder / "more", 20, ["north"])
+    doubtful = parts[1].assign(habitat=parts[1]["habitat"].astype("str"))
+    doubtful.loc[doubtful["point_id"] == doubtful["point_id"].iloc[0], "habitat"] = CLASSES[-1]
     points = made_points()
     one_year = points[points["year"] == 2018].reset_index(drop=True)
     labelled = one_year.head(100)
@@ -101,7 +105,7 @@ def calls(tmp_path_factory, photo_folder, model, predictions):
             "lc1": ["A11", "B11", "E20", "C10"] * 10,
             "lon": 10.0,
             "lat": 56.0,
-            "obs_type": "in situ",
+            "obs_type": "In situ < 100 m",
             "obs_dist": 5.0,
         }
         | {f"photo_{d}": True for d in ("point", "north", "east", "south", "west")}
@@ -112,6 +116,7 @@ def calls(tmp_path_factory, photo_folder, model, predictions):
     sites = one_year[["x", "y"]].head(5) + 100
     distances = lh.error_by_distance(one_year)
     saved = lh.labelling_saved(one_year, labelled)
+    lh.sort_photos(predictions, folder / "sorted", progress=False)
     recipes = {n: {"arch": "efficientnet_lite0", "epochs": int(n)} for n in "12"}
     comparison = lh.compare_recipes(
         few, recipes, folds=2, repeats=1, n_boot=20,
@@ -122,17 +127,18 @@ def calls(tmp_path_factory, photo_folder, model, predictions):
     lite = {"arch": "efficientnet_lite0"}
     return {
         "abstain": table | {"labelled": labelled, "accuracy": 0.8},
-        "adjust_shares": table | {"new_shares": dict.fromkeys(CLASSES, 0.25)},
+        "adjust_shares": table | {"new_shares": SHARES, "class_shares": SHARES},
         "assign_habitat": {"table": survey},
         "at_level": {"predictions": one_year, "level": "level1",
                      "levels": pd.DataFrame({"class": CLASSES, "level1": ["a", "a", "b", "b"]})},
         "build_model": {"num_classes": 4, "arch": "efficientnet_lite0"},
         "cache_info": {},
-        "calibrate": {"model": model} | photos_of,
+        "calibrate": {"model": model, "photos": doubtful, "progress": False},
         "changes": {"points": points, "class_shares": SHARES},
         "check_split": {"train": few.head(8), "test": few.tail(8), "progress": False},
         "class_colours": {"classes": CLASSES},
-        "class_levels": {"source": "lc1"},
+        "class_levels": {"source": ["B11", "E20"]},
+        "clear_cache": {},
         "classify": photos_of | {"model": model},
         "compare": {"a": one_year, "b": one_year, "n_boot": 20},
         "compare_recipes": photos_of | {"recipes": recipes, "folds": 2,
@@ -146,20 +152,22 @@ def calls(tmp_path_factory, photo_folder, model, predictions):
                             "progress": False},
         "download_table": {"url": "http://127.0.0.1:9/a.csv", "out": folder / "table.csv", "retries": 0,
                            "progress": False},
-        "draw_demo_photos": {"folder": folder / "demo", "n_points": 4, "size": (64, 48),
+        "draw_demo_photos": {"folder": folder / "demo", "n_points": 4, "size": (160, 160),
                              "progress": False},
         "error_by_distance": {"predictions": one_year},
         "estimate_shares": table | {"labelled": labelled},
         "eunis_scheme": {},
         "evaluate": {"predictions": one_year, "n_boot": 20},
+        "in_training": photos_of | {"model": model},
         "labelling_saved": table | {"labelled": labelled},
         "lc1_codes": {},
         "list_photos": {"source": few},
         "load_model": {"folder": folder / "model"},
         "locate_photos": photos_of,
         "near_duplicates": photos_of | lite,
+        "odmap": {"covariates": covariates},
         "photo_url": {"point_id": "43003600", "year": 2018, "nuts0": "DK", "direction": "P"},
-        "pilot": {"out": folder / "pilot", "photos": few, "progress": False, "training": {"epochs": 1},
+        "pilot": {"out": folder / "pilot", "photos": more, "progress": False, "training": {"epochs": 1},
                   "arch": "efficientnet_lite0", "overwrite": True},
         "pilot_scheme": {},
         "plot_confusion": {"evaluation": evaluation},
@@ -176,23 +184,30 @@ def calls(tmp_path_factory, photo_folder, model, predictions):
         "predict_level": table | {"labelled": labelled, "accuracy": 0.5, "levels": pd.DataFrame(
             {"class": CLASSES, "level1": ["a", "a", "b", "b"]})},
         "prediction_sets": table | {"labelled": labelled},
+        "read_sorted": {"folder": folder / "sorted"},
         "read_survey": {"source": folder / "survey.csv"},
         "reliability": {"predictions": one_year},
         "report": {"predictions": predictions, "out": folder / "report.html"},
         "review_list": {"predictions": predictions},
         "run_app": {},
-        "run_demo": {"out": folder / "demo run", "photos": photo_folder, "progress": False},
+        "run_demo": {"out": folder / "demo run", "photos": more, "progress": False},
         "save_model": {"model": model, "folder": folder / "saved", "overwrite": True},
         "save_rds": {"table": one_year, "path": folder / "points.rds"},
         "select_points": {"survey": survey},
+        "share_model": {"model": model, "out": folder / "model.zip", "licence": "CC-BY-4.0",
+                        "authors": "A. Author"},
+        "sort_photos": {"predictions": predictions, "folder": folder / "sorted", "progress": False},
         "split_photos": {"photos": few, "test_size": 0.5},
         "support": {"covariates": covariates},
         "to_r": {"table": one_year},
         "train": photos_of | lite | {"epochs": 1},
         "transitions": {"points": points, "class_shares": SHARES, "n_boot": 20},
         "validate_map": {"raster": folder / "map.tif", "points": one_year, "legend": LEGEND, "n_boot": 20},
+        "write_dwca": table | {"out": folder / "points.zip", "title": "Points", "authors": "A. Author",
+                               "licence": "CC-BY-4.0"},
+        "write_xmp": {"predictions": predictions, "progress": False},
         "vote": {"predictions": predictions},
-        "vote_gain": {"predictions": predictions, "n_draws": 10},
+        "vote_gain": {"predictions": predictions, "n_draws": 20},
     }  # fmt: skip
 
 

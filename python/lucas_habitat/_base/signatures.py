@@ -35,6 +35,8 @@ _STANDS_FOR = {
         "the name of a column, or a column",
     ),
     "Confusion": ("Evaluation | Table | Mapping", ""),
+    "Given": ("Evaluation | Path | Mapping", ""),
+    "Judged": ("Evaluation | Path | Mapping", ""),
     "Legend": ("Table | Mapping", ""),
     "Levels": ("Table | HasLevels", "'lc1', a table, its path, or a model"),
     "Model": ("HabitatModel | Path", f"a model from {words.call('train')}, or its folder"),
@@ -101,6 +103,8 @@ def _checked(name: str, value: Any, annotation: str) -> Any:
         raise InputError(f"{words.arg(name)} must be {listed}; got {_described(value)} instead.")
     if "int" in parts and _is_whole(value):
         return int(value)
+    if "float" in parts and isinstance(value, int) and abs(value) > _LARGEST:
+        return float(value)
     return bool(value) if type(value).__name__ == "bool_" else value
 
 

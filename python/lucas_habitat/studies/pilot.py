@@ -178,6 +178,7 @@ def pilot(
     >>> pilot("se-by-dk", country="SE", model="dk/model")           # doctest: +SKIP
     >>> pilot("mine", photos="photos.csv", recipe="recommended")    # doctest: +SKIP
     """
+    check_number("validation_split", validation_split, 0, 1, open_high=True)
     arguments = further_arguments(training)
     arguments |= {"arch": arch, "recipe": recipe, "validation_split": validation_split}
     if photos is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .._base import words
-from .._base.checks import check_number, check_seed
+from .._base.checks import MOST_DRAWS, check_number, check_seed
 from .._base.classes import column_names, in_order
 from .._base.files import check_out_folder, write_json
 from .._base.progress import Progress, report
@@ -160,12 +160,9 @@ def compare_recipes(
     >>> compare_recipes("photos.csv", out="recipes/")                        # doctest: +SKIP
     >>> compare_recipes("photos.csv", ["pilot", "finetune"], by="block")     # doctest: +SKIP
     """
-    for name, number, least in (
-        ("folds", folds, 2),
-        ("repeats", repeats, 1),
-        ("n_boot", n_boot, 0),
-    ):
-        check_number(name, number, least, whole=True)
+    check_number("folds", folds, 2, whole=True)
+    check_number("repeats", repeats, 1, 1_000, whole=True)
+    check_number("n_boot", n_boot, 0, MOST_DRAWS, whole=True)
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     seed, apart = check_seed(seed), check_apart(by, block, buffer)
     named = check_recipes(recipes)
