@@ -59,6 +59,7 @@ converters <- function() {
     right = check_flag,
     key = check_file_name, out = check_file_name,
     folder = check_folder_name, root = check_folder_name,
+    column = column_argument, id = column_argument, reference = column_argument,
     areas = table_or_path, corrections = table_or_path, labelled = table_or_path, points = table_or_path,
     predictions = table_or_path, table = table_or_path,
     photos = nameless(photos_argument), source = nameless(photos_argument),
@@ -82,4 +83,11 @@ target_size_argument <- function(x) scalar(if (length(x) == 2L) unique(x) else x
 weights_argument <- function(x) {
   if (is.character(x) && length(x) == 1L && !is.na(x) && x != "imagenet") return(file_path(x))
   scalar(x)
+}
+
+# A column by its name, or as many values as the table has rows.
+column_argument <- function(x, name) {
+  if (is.data.frame(x)) return(table_argument(x))
+  if (length(x) < 2L || !is.atomic(x) || !is.null(dim(x))) return(scalar(x))
+  table_argument(stats::setNames(data.frame(x, stringsAsFactors = FALSE), name))
 }

@@ -14,7 +14,7 @@
 #' @param class_shares The class shares at which the probabilities are right: numbers named by all classes
 #'   (shares or counts), or the model, or its folder, that classified. By default those that
 #'   calibrated points carry. `lucas_estimate_shares()` needs it only where there are no labels.
-#' @param reference The column of the labels.
+#' @param reference The column of the labels: its name, or the column itself.
 #' @param weights The column of design weights, 1 / inclusion probability (more than 0), in both tables. For a
 #'   labelled point the probability is that of being labelled. By default all rows count alike.
 #' @param level Of the intervals.
@@ -69,7 +69,7 @@
 #' @export
 lucas_estimate_shares <- function(points, labelled = NULL, class_shares = NULL, reference = "habitat",
                                   weights = NULL, level = 0.95) {
-  call_core("estimate_shares", captured(weights = function(x, name) scalar(x)))
+  call_core("estimate_shares", captured(weights = column_argument))
 }
 
 #' @rdname lucas_estimate_shares

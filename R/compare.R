@@ -3,7 +3,7 @@
 #' @param a,b What [lucas_classify()] or [lucas_vote()] returned for the same photos or points with two
 #'   models (or such `.csv` or `.parquet` files): `predicted`, the reference column, and what tells rows
 #'   apart, `path` or `point_id` with `year` (and `direction`). Their order does not matter.
-#' @param reference The column that holds the true class.
+#' @param reference The column that holds the true class: its name, or the column itself.
 #' @param n_boot Bootstrap samples; 0 gives no intervals.
 #' @param level Of the intervals.
 #' @param seed For the bootstrap.

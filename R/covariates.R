@@ -17,7 +17,7 @@
 #'   they have no names.
 #' @param crs The coordinate reference system of the sites, such as `"EPSG:25832"`. Columns are
 #'   always easting then northing, longitude then latitude.
-#' @param id The column of `sites` that names them; the row names by default.
+#' @param id The column of `sites` that names them, by name or itself; the row names by default.
 #' @param year Which campaign counts, needed as soon as a point comes in more than one: `2018`,
 #'   `"latest"` (each point's latest) or `"<=2018"` (each point's latest up to then).
 #' @param k Use the `k` nearest points.

@@ -2,8 +2,8 @@
 #'
 #' @param predictions What [lucas_classify()] or [lucas_vote()] returned (or such a `.csv` or
 #'   `.parquet` file): `predicted` and the reference column, with `point_id` where photos have points.
-#' @param reference The column that holds the true class.
-#' @param weights The column of design weights, 1 / inclusion probability (more than 0): numbers are then of
+#' @param reference The column that holds the true class: its name, or the column itself.
+#' @param weights The column (by name, or itself) of design weights, 1 / inclusion probability (more than 0): numbers are then of
 #'   the land that the points were drawn from. By default all rows count alike.
 #' @param class_shares The classes' shares of the land: numbers named by the classes, such as
 #'   `c(woody = 0.4, cropland = 0.6)`, or a data.frame (or file) with the columns `class` and `share`, in
@@ -118,7 +118,7 @@
 #' @export
 lucas_evaluate <- function(predictions, reference = "habitat", weights = NULL, class_shares = NULL,
                            levels = NULL, n_boot = 2000, level = 0.95, seed = 1) {
-  call_core("evaluate", captured(weights = function(x, name) scalar(x),
+  call_core("evaluate", captured(weights = column_argument,
                                  class_shares = function(x, name) land_shares_argument(x)))
 }
 

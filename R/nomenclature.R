@@ -13,7 +13,7 @@
 #'   or `.parquet` file) with the columns `code` and `class`, or a named vector such as
 #'   `c(B = "cropland", E = "grassland")`. `NA` means no class. Columns `level1`, `level2`, ... say what
 #'   stands above a class, `level1` the coarsest.
-#' @param column The column that holds the codes.
+#' @param column The column that holds the codes: its name, or the column itself.
 #'
 #' @return `lucas_habitat()`: the table with the factor `habitat`, `NA` for rows without a class,
 #'   which are counted in a message (codes the scheme has no class for) or a warning (codes of no

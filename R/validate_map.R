@@ -86,7 +86,7 @@
 #' @export
 lucas_validate_map <- function(raster, points, legend, reference = "predicted", confusion = NULL,
                                labelled = NULL, weights = NULL, areas = NULL, n_boot = 2000, level = 0.95, seed = 1) {
-  arguments <- captured(weights = function(x, name) scalar(x), leave_out = "raster")
+  arguments <- captured(weights = column_argument, leave_out = "raster")
   map <- map_argument(raster)
   at_points <- map_values(map, arguments$points, counted = is.null(areas))
   if (is.null(areas)) arguments$areas <- table_argument(map_areas(map))
