@@ -9,6 +9,13 @@ describe <- function(x) {
   paste0(class(x)[1], if (is.atomic(x) || is.list(x)) paste0(" of length ", length(x)))
 }
 
+# Python has no counterpart of a function, an environment, a formula or a name.
+check_plain <- function(x, name) {
+  if (!(is.null(x) || is.atomic(x) || is.list(x))) {
+    stop_lucas("input", name, " must be numbers or text; got ", describe(x), " instead.")
+  }
+}
+
 check_flag <- function(x, name) {
   if (!(is.logical(x) && length(x) == 1L && !is.na(x))) {
     stop_lucas("input", name, " must be TRUE or FALSE; got ", describe(x), " instead.")

@@ -203,6 +203,8 @@ def calls(tmp_path_factory, parts, photo_folder, model, predictions):
         "train": photos_of | lite | {"epochs": 1},
         "transitions": {"points": points, "class_shares": SHARES, "n_boot": 20},
         "validate_map": {"raster": folder / "map.tif", "points": one_year, "legend": LEGEND, "n_boot": 20},
+        "write_croissant": {"table": one_year, "out": folder / "points.json", "title": "Points",
+                            "authors": "A. Author", "licence": "CC-BY-4.0"},
         "write_dwca": table | {"out": folder / "points.zip", "title": "Points", "authors": "A. Author",
                                "licence": "CC-BY-4.0"},
         "write_xmp": {"predictions": predictions, "progress": False},

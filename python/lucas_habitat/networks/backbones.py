@@ -380,7 +380,7 @@ def _timm_network(name: str, **options: Any) -> nn.Module:
 def _similar(arch: str, names: list[str]) -> list[str]:
     """Names that one may have meant: those that it is short for, ours first, and those spelled alike."""
     short = re.compile(".*?".join(map(re.escape, arch.lower())))
-    full = [name for name in names if name[0] == arch[0].lower() and short.match(name)]
+    full = [name for name in names if name[:1] == arch[:1].lower() and short.match(name)]
     full.sort(key=lambda name: (name not in _ALIASES, len(name)))
     return list(dict.fromkeys([*full[:4], *difflib.get_close_matches(arch, names, 4)]))[:4]
 
