@@ -16,6 +16,16 @@ check_plain <- function(x, name) {
   }
 }
 
+# One of some words; the first of them where an argument's default, all of them, was left as it is.
+chosen <- function(x, name, choices) {
+  if (identical(x, choices)) return(choices[1])
+  if (!(is.character(x) && length(x) == 1L && x %in% choices)) {
+    stop_lucas("input", name, " must be one of ", paste0("'", choices, "'", collapse = ", "), "; got ",
+               describe(x), " instead.")
+  }
+  x
+}
+
 check_flag <- function(x, name) {
   if (!(is.logical(x) && length(x) == 1L && !is.na(x))) {
     stop_lucas("input", name, " must be TRUE or FALSE; got ", describe(x), " instead.")

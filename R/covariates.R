@@ -91,7 +91,7 @@
 lucas_covariates <- function(points, sites = NULL, crs = NULL, id = NULL, year = NULL, k = NULL,
                              radius = NULL, max_distance = NULL, drop = "last", transform = NULL,
                              as = c("data.frame", "raster"), filename = "") {
-  as <- match.arg(as)
+  as <- chosen(as, "as", c("data.frame", "raster"))
   template <- if (inherits(sites, "SpatRaster")) sites
   if (as == "raster" && is.null(template)) {
     stop_lucas("input", "as = \"raster\" needs sites to be a SpatRaster, whose cells it fills; got ",

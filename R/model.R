@@ -138,7 +138,7 @@ autoplot.lucas_model <- function(object, ...) lucas_plot_history(object, as = "g
 #' @rdname lucas_model_methods
 #' @export
 predict.lucas_model <- function(object, newdata, type = c("table", "class", "prob"), ...) {
-  type <- match.arg(type)
+  type <- chosen(type, "type", c("table", "class", "prob"))
   table <- lucas_classify(newdata, object, ...)
   if (type == "class") return(table$predicted)
   if (type == "table") return(table)

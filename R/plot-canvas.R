@@ -113,7 +113,7 @@ DRAWING <- c("width", "out")
 show_picture <- function(table, draw, height, width, out, as = "base", ggplot = NULL) {
   mm <- picture_width(width)
   size <- c(mm, height(mm))
-  if (match.arg(as, c("base", "ggplot")) == "ggplot") {
+  if (chosen(as, "as", c("base", "ggplot")) == "ggplot") {
     need_package("ggplot2", "as = \"ggplot\"")
     picture <- ggplot()
     if (is.null(out)) return(picture)

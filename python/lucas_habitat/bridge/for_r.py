@@ -7,6 +7,7 @@ from typing import Any
 
 import lucas_habitat
 
+from .._base.signatures import checked
 from .models import restore_model
 
 __all__ = ["FOR_R"]
@@ -62,7 +63,10 @@ def _class_styles(classes: list[str]) -> Any:
     return class_styles(classes)
 
 
-def _point_picture(predictions: Any, point_id: str, year: int | None = None) -> dict[str, Any]:
+@checked
+def _point_picture(
+    predictions: Any, point_id: str | int, year: int | None = None
+) -> dict[str, Any]:
     """A point's photos, for R to draw."""
     from ..pictures.tables import point_table
 

@@ -47,7 +47,7 @@ _THUMB = 240  # pixels: 20 mm at 300 per inch
 @checked
 def plot_point(
     predictions: Table,
-    point_id: str,
+    point_id: str | int,
     year: int | None = None,
     *,
     width: Width = "double",
