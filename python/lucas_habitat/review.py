@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import pandas as pd
 
 from ._base import words
 from ._base.checks import check_number
-from ._base.classes import Predictions, read_predictions
+from ._base.classes import Predictions, is_true, of_classes, read_predictions
+from ._base.probabilities import Apart, read_apart
 from ._base.signatures import checked
 from ._base.tables import require_columns
 from ._base.types import Floats, Table
@@ -34,6 +36,12 @@ UNSURE = 0.5
 TORN = 0.7
 #: A predicted class of a smaller share of the rows is rare.
 RARE = 0.05
+
+#: What reasons are told by, besides predictions and probabilities.
+_COLUMNS = (
+    *("path", "point_id", "year", "direction", "habitat", "split", "n_photos", "agreement"),
+    *("n_classes", "set", "unlike", "n_unlike"),
+)
 
 
 class _Listed(pd.DataFrame):
@@ -100,31 +108,28 @@ def review_list(predictions: Table, n: int = 50) -> pd.DataFrame:
     """
     check_number("n", n, 1, whole=True)
     what = words.call("review_list")
-    given = read_predictions(predictions, what)
-    is_read = np.isfinite(given.p).all(axis=1) & (given.codes >= 0)
-    rows = given.chosen(is_read)
-    reasons = pd.DataFrame(
-        {
-            "unsure": _unsure(rows),
-            "doubted": _doubted(rows),
-            "torn": _torn_point(rows) if rows.unit == "point" else _odd_photo(rows, what),
-            "unlike": _unlike(rows),
-            "rare": _rare(rows),
-        },
-        dtype=object,
-    )
-    table = rows.table.copy()
-    table.insert(0, "why", ["; ".join(r for r in row if r) for row in reasons.to_numpy()])
-    table.insert(0, "n_reasons", (reasons != "").sum(axis=1).to_numpy())
-    order = np.lexsort((rows.confidence, -table["n_reasons"].to_numpy()))
-    table = table.iloc[order]
-    table = table[table["n_reasons"] > 0]
-    if len(table) > n or not is_read.all():
+    given = read_apart(predictions, _COLUMNS, what)
+    ranked = _ranked(given)
+    is_read = ranked.is_read & (given.codes >= 0)
+    rows, ranked = given.chosen(is_read), ranked.chosen(is_read)
+    reasons = [
+        _unsure(rows, ranked),
+        _doubted(rows, ranked),
+        _torn_point(rows) if rows.unit == "point" else _odd_photo(rows, what),
+        _unlike(rows),
+        _rare(rows),
+    ]
+    n_reasons = np.sum([reason.has for reason in reasons], axis=0)
+    order = np.lexsort((ranked.of_predicted, -n_reasons))[: np.count_nonzero(n_reasons)]
+    if len(order) > n or not is_read.all():
         inform(
-            f"{len(table)} of {len(is_read)} rows have a reason to be looked at, of which "
-            f"{min(len(table), int(n))} are listed; {int((~is_read).sum())} have no class."
+            f"{len(order)} of {len(is_read)} rows have a reason to be looked at, of which "
+            f"{min(len(order), int(n))} are listed; {int((~is_read).sum())} have no class."
         )
-    table = table.head(int(n)).reset_index(drop=True)
+    order = order[: int(n)]
+    table = rows.whole(order)
+    table.insert(0, "why", ["; ".join(r.text(i) for r in reasons if r.has[i]) for i in order])
+    table.insert(0, "n_reasons", n_reasons[order])
     table.insert(0, "priority", np.arange(1, len(table) + 1))
     return _Listed(table)
 
@@ -186,28 +191,30 @@ def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
 
 def doubts_table(predictions: Table | Predictions, what: str, n: int | None = None) -> pd.DataFrame:
     """What `doubted_labels` returns; ``what`` is the function that errors speak of."""
-    rows = read_predictions(predictions, what)
-    is_held_out = _is_held_out(rows)
+    given = read_predictions(predictions, what)
+    rows = read_apart(given, _COLUMNS, what)
+    ranked = _ranked(rows)
+    is_held_out = _is_held_out(rows, ranked)
     if not is_held_out.any():
         raise InputError(
             f"{what} needs labelled rows that the model was not trained on, and none of "
             f"{len(rows.table)} is. Give what {words.call('cross_validate')} returns."
         )
-    rows = rows.chosen(is_held_out)
-    doubts = _doubts(rows)
+    rows, ranked = rows.chosen(is_held_out), ranked.chosen(is_held_out)
+    doubted = _doubted(rows, ranked)
     inform(
-        f"{int(doubts.is_doubted.sum())} of {len(rows.table)} labels are doubted; "
+        f"{int(doubted.has.sum())} of {len(rows.table)} labels are doubted; "
         f"{int((~is_held_out).sum())} rows have no label, no class, or were trained on."
     )
-    order = np.argsort(doubts.of_label, kind="stable")
-    order = order[doubts.is_doubted[order]] if n is None else order[: int(n)]
+    order = np.argsort(ranked.of_label, kind="stable")
+    order = order[doubted.has[order]] if n is None else order[: int(n)]
     table = _as_review_table(rows.table.iloc[order].reset_index(drop=True))
-    texts = np.array(_doubted(rows), dtype=object)
+    texts = [doubted.text(i) if doubted.has[i] else "" for i in order]
     first = {
         "priority": np.arange(1, len(order) + 1),
-        "is_doubted": doubts.is_doubted[order],
-        "label_probability": doubts.of_label[order],
-        "why": pd.array(texts[order], dtype="str"),
+        "is_doubted": doubted.has[order],
+        "label_probability": ranked.of_label[order],
+        "why": pd.array(texts, dtype="str"),
     }
     return _Listed(
         pd.concat([pd.DataFrame(first), table.drop(columns=list(first), errors="ignore")], axis=1)
@@ -225,129 +232,157 @@ def _as_review_table(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(sha256=content_hashes(table["path"]), time="", **listed)
 
 
-def _is_held_out(rows: Predictions) -> npt.NDArray[np.bool_]:
+class _Ranked(NamedTuple):
+    """What the probabilities of each row say."""
+
+    is_read: npt.NDArray[np.bool_]  # (rows,), whether it has all of them
+    likeliest: npt.NDArray[np.intp]  # (rows, 2 at most), numbers of classes
+    best: Floats  # (rows, 2 at most), the probabilities of these
+    of_predicted: Floats  # (rows,)
+    label: npt.NDArray[np.intp]  # (rows,), -1 where it is none of the classes
+    of_label: Floats  # (rows,)
+
+    def chosen(self, rows: npt.NDArray[np.bool_]) -> _Ranked:
+        """What those of some rows say."""
+        values: list[Any] = [of_rows[rows] for of_rows in self]
+        return _Ranked(*values)
+
+
+def _ranked(rows: Apart) -> _Ranked:
+    """What probabilities say, so many at a time that those of all rows are never held."""
+    label = np.full(len(rows.table), -1)
+    if "habitat" in rows.table:
+        labels = pd.Categorical(rows.table["habitat"].astype("str"), categories=rows.classes)
+        label = np.asarray(labels.codes, dtype=np.intp)
+    parts = []
+    for block, p in rows.blocks():
+        # A copy, because a view would hold the ranks of all classes.
+        likeliest = np.argsort(-p, axis=1, kind="stable")[:, :2].copy()
+        parts.append(
+            _Ranked(
+                is_read=np.asarray(np.isfinite(p).all(axis=1), dtype=np.bool_),
+                likeliest=likeliest,
+                best=np.take_along_axis(p, likeliest, axis=1),
+                of_predicted=of_classes(p, rows.codes[block]),
+                label=label[block],
+                of_label=of_classes(p, label[block]),
+            )
+        )
+    return _Ranked(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+class _Reason(NamedTuple):
+    """Which rows have one reason to be looked at, and how it is said of one of them."""
+
+    has: npt.NDArray[np.bool_]
+    text: Callable[[int], str]
+
+
+def _is_held_out(rows: Apart, ranked: _Ranked) -> npt.NDArray[np.bool_]:
     """Which rows have a label among the model's classes, probabilities, and were not trained on."""
     is_trained_on = np.zeros(len(rows.table), dtype=bool)
     if "split" in rows.table:
         is_trained_on = (rows.table["split"] == "train").fillna(False).to_numpy(dtype=bool)
-    is_labelled = rows.is_labelled & np.isfinite(rows.p).all(axis=1)
-    if is_labelled.any():
-        is_labelled &= rows.table["habitat"].astype("str").isin(rows.classes).to_numpy()
+    is_labelled = rows.is_labelled & ranked.is_read & (ranked.label >= 0)
     return is_labelled & ~is_trained_on
 
 
-class _Doubts(NamedTuple):
-    """What held-out predictions say of the labels of some rows."""
-
-    of_label: Floats  # its probability
-    is_doubted: npt.NDArray[np.bool_]
-
-
-def _doubts(rows: Predictions) -> _Doubts:
-    """How far each label is doubted, by the confident joint; all rows are labelled and held out."""
-    labels = pd.Categorical(rows.table["habitat"].astype("str"), categories=rows.classes).codes
+def _doubted(rows: Apart, ranked: _Ranked) -> _Reason:
+    """Which rows bear a label that is doubted, by the confident joint, with the likelier class."""
+    is_doubted = _is_held_out(rows, ranked)
+    held_out, said = rows.chosen(is_doubted), ranked.chosen(is_doubted)
     # A class without a label has no threshold that a row could reach.
-    thresholds = np.array(
-        [
-            rows.p[labels == k, k].mean() if (labels == k).any() else np.inf
-            for k in range(len(rows.classes))
-        ]
-    )
-    confident = np.where(rows.p >= thresholds, rows.p, -np.inf)
-    is_other = np.isfinite(confident).any(axis=1) & (confident.argmax(axis=1) != labels)
-    best = rows.p.argmax(axis=1)
-    return _Doubts(rows.p[np.arange(len(labels)), labels], is_other & (best != labels))
+    is_of = [said.label == k for k in range(len(rows.classes))]
+    thresholds = np.array([said.of_label[mine].mean() if mine.any() else np.inf for mine in is_of])
+    is_other = np.zeros(len(said.label), dtype=bool)
+    for block, p in held_out.blocks():
+        confident = np.where(p >= thresholds, p, -np.inf)
+        is_other[block] = np.isfinite(confident).any(axis=1)
+        is_other[block] &= confident.argmax(axis=1) != said.label[block]
+    is_doubted[is_doubted] = is_other & (said.likeliest[:, 0] != said.label)
 
-
-def _doubted(rows: Predictions) -> list[str]:
-    """Which rows bear a label that is doubted, with the likelier class."""
-    texts = [""] * len(rows.table)
-    is_held_out = _is_held_out(rows)
-    if not is_held_out.any():
-        return texts
-    held_out = rows.chosen(is_held_out)
-    doubts = _doubts(held_out)
-    likeliest = held_out.p.argmax(axis=1)
-    places = np.flatnonzero(is_held_out)
-    for i in np.flatnonzero(doubts.is_doubted):
-        label = held_out.table["habitat"].iloc[i]
-        texts[places[i]] = (
-            f"labelled {label} ({doubts.of_label[i]:.2f}), but rather "
-            f"{held_out.classes[likeliest[i]]} ({held_out.p[i, likeliest[i]]:.2f})"
+    def text(i: int) -> str:
+        return (
+            f"labelled {rows.table['habitat'].iloc[i]} ({ranked.of_label[i]:.2f}), but rather "
+            f"{rows.classes[ranked.likeliest[i, 0]]} ({ranked.best[i, 0]:.2f})"
         )
-    return texts
+
+    return _Reason(is_doubted, text)
 
 
-def _unsure(rows: Predictions) -> list[str]:
+def _unsure(rows: Apart, ranked: _Ranked) -> _Reason:
     """Which rows have no clear class, with the likeliest two."""
-    order = np.argsort(-rows.p, axis=1, kind="stable")[:, :2]
-    best = np.take_along_axis(rows.p, order, axis=1)
+    best = ranked.best
     second = best[:, 1] if best.shape[1] > 1 else np.zeros(len(best))
     is_unsure = (best[:, 0] < UNSURE) | (second >= best[:, 0] / 2)
-    several = np.zeros(len(best), dtype=bool)
+    has_several = np.zeros(len(best), dtype=bool)
     if {"n_classes", "set"} <= set(rows.table.columns):
         sizes = pd.to_numeric(rows.table["n_classes"], errors="coerce")
-        several = sizes.fillna(0).gt(1).to_numpy(dtype=bool)
-    texts = []
-    for i, ranks in enumerate(order):
-        if several[i]:
-            texts.append(f"may be any of {str(rows.table['set'].iloc[i]).replace('|', ', ')}")
-        elif is_unsure[i]:
-            likely = " or ".join(f"{rows.classes[k]} ({rows.p[i, k]:.2f})" for k in ranks)
-            texts.append(f"unsure: {likely}")
-        else:
-            texts.append("")
-    return texts
+        has_several = sizes.fillna(0).gt(1).to_numpy(dtype=bool)
+
+    def text(i: int) -> str:
+        if has_several[i]:
+            return f"may be any of {str(rows.table['set'].iloc[i]).replace('|', ', ')}"
+        likely = zip(ranked.likeliest[i], best[i], strict=True)
+        return f"unsure: {' or '.join(f'{rows.classes[k]} ({p:.2f})' for k, p in likely)}"
+
+    return _Reason(has_several | is_unsure, text)
 
 
-def _torn_point(rows: Predictions) -> list[str]:
+def _torn_point(rows: Apart) -> _Reason:
     """Which points have photos that disagree."""
     if "agreement" not in rows.table:
-        return [""] * len(rows.table)
+        return _none(rows)
     n = pd.to_numeric(rows.table["n_photos"]).to_numpy(dtype=np.float64)
-    agreement = rows.table["agreement"].to_numpy(dtype=np.float64)
-    return [
-        f"{size * (1 - share):.0f} of {size:.0f} photos say otherwise" if share < TORN else ""
-        for size, share in zip(n, agreement, strict=True)
-    ]
+    share = rows.table["agreement"].to_numpy(dtype=np.float64)
+    return _Reason(
+        share < TORN, lambda i: f"{n[i] * (1 - share[i]):.0f} of {n[i]:.0f} photos say otherwise"
+    )
 
 
-def _odd_photo(rows: Predictions, what: str) -> list[str]:
+def _odd_photo(rows: Apart, what: str) -> _Reason:
     """Which photos are of another class than most of their point and year."""
     require_columns(
-        rows.table,
+        pd.DataFrame(columns=rows.names),
         ["path"],
         what,
         f"Give what {words.call('classify')} or {words.call('vote')} made.",
     )
     point = point_numbers(as_photos(rows.table).reset_index(drop=True)).to_numpy()
-    most = commonest(rows.table["predicted"].astype("str"), point, int(point.max(initial=-1)) + 1)
-    own = rows.table["predicted"].astype("str").to_numpy()
-    texts = []
-    for label, others in zip(own, most.iloc[point], strict=True):
-        if pd.isna(others):
-            texts.append("photos of its point are torn between classes")
-        else:
-            texts.append("" if label == others else f"most photos of its point show {others}")
-    return texts
+    own = rows.table["predicted"].astype("str")
+    most = commonest(own, point, int(point.max(initial=-1)) + 1)
+    others = most.iloc[point].reset_index(drop=True)
+
+    def text(i: int) -> str:
+        if pd.isna(others.iloc[i]):
+            return "photos of its point are torn between classes"
+        return f"most photos of its point show {others.iloc[i]}"
+
+    return _Reason((others.isna() | (others != own)).to_numpy(dtype=bool), text)
 
 
-def _unlike(rows: Predictions) -> list[str]:
+def _unlike(rows: Apart) -> _Reason:
     """Which photos, or how many photos of which points, are unlike the training photos."""
     if rows.unit == "point" and "n_unlike" in rows.table:
-        numbers = pd.to_numeric(rows.table["n_unlike"], errors="coerce").fillna(0).astype(int)
-        return [f"{n} photos unlike the training photos" if n else "" for n in numbers]
+        numbers = pd.to_numeric(rows.table["n_unlike"], errors="coerce").fillna(0)
+        n_unlike = numbers.astype(int).to_numpy()
+        return _Reason(n_unlike != 0, lambda i: f"{n_unlike[i]} photos unlike the training photos")
     if "unlike" not in rows.table:
-        return [""] * len(rows.table)
-    # CSV files and R hand truth over as text, in their own spelling.
-    is_unlike = rows.table["unlike"].astype("str").str.lower() == "true"
-    return ["unlike the training photos" if is_so else "" for is_so in is_unlike]
+        return _none(rows)
+    return _Reason(is_true(rows.table["unlike"]), lambda _: "unlike the training photos")
 
 
-def _rare(rows: Predictions) -> list[str]:
+def _rare(rows: Apart) -> _Reason:
     """Which rows are of a rarely predicted class."""
     shares = np.bincount(rows.codes, minlength=len(rows.classes)) / max(len(rows.codes), 1)
-    return [
-        f"{rows.classes[k]} is rare ({shares[k]:.1%} of the rows)" if shares[k] < RARE else ""
-        for k in rows.codes
-    ]
+
+    def text(i: int) -> str:
+        k = rows.codes[i]
+        return f"{rows.classes[k]} is rare ({shares[k]:.1%} of the rows)"
+
+    return _Reason((shares < RARE)[rows.codes], text)
+
+
+def _none(rows: Apart) -> _Reason:
+    """A reason that no row has."""
+    return _Reason(np.zeros(len(rows.table), dtype=bool), lambda _: "")

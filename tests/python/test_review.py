@@ -1,7 +1,9 @@
 """What a person should look at first, and why."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from conftest import peak_memory, write_run
 
 from lucas_habitat import review_list, vote
 from lucas_habitat.errors import InputError, LucasMessage
@@ -83,3 +85,49 @@ def test_bad_arguments():
         review_list(photos().drop(columns="predicted"))
     with pytest.raises(InputError, match="column path"):
         review_list(photos().drop(columns="path"))
+
+
+def predictions_of_many(n, k):
+    """Labelled photos of k classes, of points that lie apart in the table; some could not be read."""
+    rng = np.random.default_rng(1)
+    classes = [f"c{i:02d}" for i in range(k)]
+    p = rng.dirichlet(np.full(k, 0.1), n)
+    p[::9] = np.nan
+    codes = np.where(np.isnan(p[:, 0]), -1, np.nan_to_num(p).argmax(axis=1))
+    is_kept = rng.random(n) < 0.7
+    labels = np.where(is_kept & (codes >= 0), codes, rng.integers(0, k, n))
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.jpg" for i in range(n)],
+            "point_id": [f"{i % (n // 4):08d}" for i in range(n)],
+            "year": pd.array([2018] * n, dtype="Int64"),
+            "predicted": pd.Categorical.from_codes(codes, categories=classes),
+            "habitat": pd.array(np.array(classes)[labels], dtype="str"),
+            "split": pd.array(np.where(np.arange(n) % 5, "test", "train"), dtype="str"),
+            "unlike": pd.Series(rng.random(n) < 0.1, dtype=object).where(codes >= 0, None),
+            "obs_dist": np.where(codes >= 0, 3, np.nan),
+            "n_people": pd.Series(np.where(codes >= 0, 2, None)).astype("float64"),
+        }
+    )
+    return pd.concat([table, pd.DataFrame(p, columns=[f"p_{c}" for c in classes])], axis=1)
+
+
+@pytest.mark.parametrize("n", [1, 20, 300])
+def test_a_run_is_listed_as_its_table_is(tmp_path, n):
+    table = predictions_of_many(300, 3)
+    run = write_run(tmp_path / "run", table)
+    with pytest.warns(LucasMessage, match="of 300 rows have a reason") as of_table:
+        wanted = review_list(table, n)
+    with pytest.warns(LucasMessage, match="of 300 rows have a reason") as of_run:
+        listed = review_list(run, n)
+    pd.testing.assert_frame_equal(listed, wanted, check_exact=True)
+    assert [str(w.message) for w in of_run] == [str(w.message) for w in of_table]
+
+
+def test_a_run_is_not_held_whole(tmp_path):
+    table = predictions_of_many(20_000, 76)
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    listed, peak = peak_memory(lambda: review_list(run))
+    pd.testing.assert_frame_equal(listed, review_list(table), check_exact=True)
+    # The probabilities alone are 12 MB.
+    assert peak < 10e6

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -132,8 +134,8 @@ def is_true(column: pd.Series) -> npt.NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
-    """A table of photos or points, with its classes and probabilities read once.
+class Rows(ABC):
+    """Photos or points with their classes, wherever their probabilities are.
 
     Attributes
     ----------
@@ -143,24 +145,20 @@ class Predictions:
         The labels of the classes, in the order of their columns.
     columns : list of str
         The columns ``p_<class>``.
-    p : array of shape (rows, classes)
-        The probabilities; NaN where a photo could not be read.
     """
 
     table: pd.DataFrame
     classes: list[str]
     columns: list[str]
-    p: Floats
+
+    @abstractmethod
+    def chosen(self, rows: npt.NDArray[np.bool_]) -> Self:
+        """Some of the rows, numbered anew; the classes stay."""
 
     @cached_property
     def codes(self) -> npt.NDArray[np.intp]:
         """The number of each row's predicted class; -1 where there is none."""
         return np.asarray(self.table["predicted"].cat.codes, dtype=np.intp)
-
-    @cached_property
-    def confidence(self) -> Floats:
-        """The probability of each row's predicted class; NaN where there is none."""
-        return np.where(self.codes >= 0, self.p[np.arange(len(self.p)), self.codes], np.nan)
 
     @property
     def is_calibrated(self) -> bool:
@@ -182,10 +180,32 @@ class Predictions:
         )
         return has_both
 
-    def chosen(self, rows: npt.NDArray[np.bool_]) -> Predictions:
+
+@dataclass(frozen=True, eq=False)
+class Predictions(Rows):
+    """A table of photos or points, with its classes and probabilities read once.
+
+    Attributes
+    ----------
+    p : array of shape (rows, classes)
+        The probabilities; NaN where a photo could not be read.
+    """
+
+    p: Floats
+
+    @cached_property
+    def confidence(self) -> Floats:
+        """The probability of each row's predicted class; NaN where there is none."""
+        return of_classes(self.p, self.codes)
+
+    def chosen(self, rows: npt.NDArray[np.bool_]) -> Self:
         """Some of the rows, numbered anew; the classes stay."""
-        table = self.table[rows].reset_index(drop=True)
-        return Predictions(table, self.classes, self.columns, self.p[rows])
+        return replace(self, table=self.table[rows].reset_index(drop=True), p=self.p[rows])
+
+
+def of_classes(p: Floats, codes: npt.NDArray[np.intp]) -> Floats:
+    """The probability of one class of each row, by its number; NaN where that is -1."""
+    return np.where(codes >= 0, p[np.arange(len(p)), codes], np.nan)
 
 
 def read_predictions(given: Table | Predictions, what: str) -> Predictions:
@@ -204,26 +224,45 @@ def read_predictions(given: Table | Predictions, what: str) -> Predictions:
     """
     if isinstance(given, Predictions):
         return given
-    table = as_table(given)
-    if "predicted_class" in table:
-        # Answers at several levels go with no probabilities; the likeliest classes do.
-        table = table.assign(predicted=table["predicted_class"])
-        table = table.drop(columns=["predicted_class", "predicted_level"], errors="ignore")
+    table = with_likeliest(as_table(given))
     columns = probability_columns(table)
-    if not columns or "predicted" not in table:
-        raise InputError(
-            f"{what} needs the columns predicted and p_<class> that {words.call('classify')} makes; got "
-            f"{some(list(table.columns), 12) or 'none'}."
-        )
-    if table.empty:
-        raise InputError(f"{what} got a table without rows.")
+    check_predictions(table, columns, list(table.columns), what)
     classes = classes_of(table)
-    predicted = pd.Categorical(table["predicted"].astype("str"), categories=classes)
-    table = table.assign(predicted=predicted)
+    table = with_categories(table, classes)
     return Predictions(table, classes, columns, as_floats(table[columns]))
 
 
-def labelled(predictions: Predictions, what: str) -> Predictions:
+def with_likeliest(table: pd.DataFrame) -> pd.DataFrame:
+    """The likeliest classes, where answers stand at several levels: these go with no probabilities."""
+    if "predicted_class" not in table:
+        return table
+    table = table.assign(predicted=table["predicted_class"])
+    return table.drop(columns=["predicted_class", "predicted_level"], errors="ignore")
+
+
+def check_predictions(
+    table: pd.DataFrame, columns: list[str], there: Sequence[str], what: str
+) -> None:
+    """Refuse a table without predictions, probabilities or rows; ``there`` are all columns that it had."""
+    if not columns or "predicted" not in table:
+        raise InputError(
+            f"{what} needs the columns predicted and p_<class> that {words.call('classify')} makes; got "
+            f"{some(there, 12) or 'none'}."
+        )
+    if table.empty:
+        raise InputError(f"{what} got a table without rows.")
+
+
+def with_categories(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """A table whose predicted classes are numbered as all classes are."""
+    predicted = pd.Categorical(table["predicted"].astype("str"), categories=classes)
+    return table.assign(predicted=predicted)
+
+
+_R = TypeVar("_R", bound=Rows)
+
+
+def labelled(predictions: _R, what: str) -> _R:
     """The rows that have both a predicted and a reference class.
 
     Raises

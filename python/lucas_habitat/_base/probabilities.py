@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +17,21 @@ import pandas as pd
 
 from ..errors import InputError
 from .cells import as_floats
-from .classes import labels_of, probability_columns
-from .runs import is_run, iter_arrow, read_run, run_columns
+from .classes import (
+    Predictions,
+    Rows,
+    check_predictions,
+    labels_of,
+    of_classes,
+    probability_columns,
+    with_categories,
+    with_likeliest,
+)
+from .runs import is_run, iter_arrow, read_rows, read_run, run_columns
 from .tables import as_table, tidy_types
 from .types import Floats, Table
 
-__all__ = ["Probabilities", "Split", "edges_of", "split_off"]
+__all__ = ["Apart", "Probabilities", "Split", "edges_of", "read_apart", "split_off"]
 
 _Rows = npt.NDArray[np.intp]
 
@@ -132,7 +143,10 @@ def split_off(given: Table, columns: Sequence[str] | None = None) -> Split:
     """
     if isinstance(given, str | os.PathLike) and is_run(given):
         return _split_run(Path(given), columns)
-    table = as_table(given)
+    return _split_table(as_table(given), columns)
+
+
+def _split_table(table: pd.DataFrame, columns: Sequence[str] | None) -> Split:
     p_columns = probability_columns(table)
     others = [c for c in table if (columns is None or c in columns) and c not in p_columns]
     p = Probabilities(table, p_columns, len(table))
@@ -147,6 +161,85 @@ def _split_run(run: Path, columns: Sequence[str] | None) -> Split:
     head = table.head(0).reindex(columns=names)
     head = head.assign(predicted=table["predicted"].head(0)) if "predicted" in table else head
     return Split(table, names, Probabilities(run, probability_columns(head), len(table)))
+
+
+@dataclass(frozen=True, eq=False)
+class Apart(Rows):
+    """Predictions whose probabilities are read when they are asked for.
+
+    Attributes
+    ----------
+    names : list of str
+        All columns of the table that was given, also those that were not read.
+    probabilities : Probabilities
+        Of all rows of that table.
+    place : array of int
+        Where rows stood in it, ascending.
+    """
+
+    names: list[str]
+    probabilities: Probabilities
+    place: _Rows
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """The probabilities of the rows, some at a time, and which these are."""
+        first = 0
+        for p in self.probabilities.in_order(self.place):
+            yield slice(first, first + len(p)), p
+            first += len(p)
+
+    @cached_property
+    def confidence(self) -> Floats:
+        """The probability of each row's predicted class; NaN where there is none."""
+        return np.concatenate([of_classes(p, self.codes[rows]) for rows, p in self.blocks()])
+
+    def chosen(self, rows: npt.NDArray[np.bool_]) -> Self:
+        """Some of the rows, numbered anew; the classes stay."""
+        return replace(self, table=self.table[rows].reset_index(drop=True), place=self.place[rows])
+
+    def whole(self, rows: _Rows) -> pd.DataFrame:
+        """Some rows, by their numbers and in their order, with all columns of the table."""
+        source = self.probabilities.source
+        if isinstance(source, pd.DataFrame):
+            table = source.iloc[self.place[rows]].reset_index(drop=True)
+        else:
+            table = tidy_types(read_rows(source, self.place[rows]))
+        return with_categories(table, self.classes)
+
+
+def read_apart(given: Table | Predictions | Apart, columns: Sequence[str], what: str) -> Apart:
+    """What `read_predictions` gives, with probabilities apart, and these columns besides ``predicted``.
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or no columns ``predicted`` and ``p_<class>``.
+    """
+    if isinstance(given, Apart):
+        return given
+    if isinstance(given, Predictions):
+        read = Split(given.table, list(given.table.columns), _held(given.p, given.columns))
+        classes = given.classes
+    else:
+        read = _split_predictions(given, ["predicted", *columns])
+        check_predictions(read.table, read.p.columns, read.columns, what)
+        classes = read.classes
+        read = read._replace(table=with_categories(read.table, classes))
+    place = np.arange(len(read.table))
+    return Apart(read.table, classes, read.p.columns, read.columns, read.p, place)
+
+
+def _held(p: Floats, columns: list[str]) -> Probabilities:
+    return Probabilities(pd.DataFrame(p, columns=columns, copy=False), columns, len(p))
+
+
+def _split_predictions(given: Table, columns: Sequence[str]) -> Split:
+    """A table or a run of predictions, at several levels taken as their likeliest classes."""
+    if isinstance(given, str | os.PathLike) and is_run(given):
+        run = Path(given)
+        if "predicted_class" not in run_columns(run):
+            return _split_run(run, columns)
+    return _split_table(with_likeliest(as_table(given)), columns)
 
 
 def edges_of(starts: _Rows, n: int, width: int) -> _Rows:

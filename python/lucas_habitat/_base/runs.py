@@ -14,6 +14,8 @@ from ..errors import InputError, warn
 from . import words
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -28,6 +30,7 @@ __all__ = [
     "open_run",
     "part_files",
     "read_manifest",
+    "read_rows",
     "read_run",
     "run_columns",
 ]
@@ -210,6 +213,30 @@ def iter_arrow(
     names = _chosen(_names(files[0]), columns)
     for file in files:
         yield _read(file, names)
+
+
+def read_rows(run: str | os.PathLike[str], rows: npt.NDArray[np.intp]) -> pd.DataFrame:
+    """Some rows of a run's table, by their numbers and in their order, as `read_run` has them.
+
+    A run that was read before, and warned of if it is not finished.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    ascending, chosen, lacking, first = np.sort(rows), [], {}, 0
+    for part in iter_arrow(run):
+        inside = ascending[(ascending >= first) & (ascending < first + len(part))] - first
+        chosen.append(part.take(pa.array(inside)))
+        for name in part.column_names:
+            if part.column(name).null_count and name not in lacking:
+                lacking[name] = part.filter(part.column(name).is_null()).slice(0, 1)
+        first += len(part)
+    if len(rows) and ascending[-1] >= first:
+        raise InputError(f"The run {Path(run)} was changed while it was read. Try again.")
+    # What is missing anywhere in a column decides on its type in pandas.
+    table = pa.concat_tables([*chosen, *lacking.values()], promote_options="default")
+    frame = _as_frame(table.unify_dictionaries(), run)
+    return frame.iloc[np.searchsorted(ascending, rows)].reset_index(drop=True)
 
 
 def _parts(run: str | os.PathLike[str]) -> list[Path]:
