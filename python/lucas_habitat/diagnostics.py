@@ -14,8 +14,9 @@ from ._base import words
 from ._base.bootstrap import percentile_interval
 from ._base.checks import MOST_DRAWS, check_choice, check_number, check_seed
 from ._base.choices import GAINS_BY, VOTE_METHODS
-from ._base.classes import Predictions, labelled, read_predictions
+from ._base.classes import Predictions, Rows, labelled, read_predictions
 from ._base.intervals import wilson_interval
+from ._base.probabilities import Apart, read_apart
 from ._base.signatures import checked
 from ._base.types import Floats, Table
 from .agreement.measures import Measures, measures
@@ -26,6 +27,9 @@ from .voting import commonest, has_learned_vote, vote
 __all__ = ["reliability", "vote_gain"]
 
 N_BINS = 10
+
+#: What reliability is told by, besides predictions and probabilities.
+_BINNED = ("habitat", "point_id", "split")
 
 _LEAST = 1e-9  # what a smaller probability is taken for
 
@@ -354,12 +358,12 @@ def reliability(predictions: Table) -> pd.DataFrame:
     Journal of the American Statistical Association 22, 209-212, doi 10.2307/2276774.
     """
     what = words.call("reliability")
-    rows = read_predictions(predictions, what)
+    rows = read_apart(predictions, _BINNED, what)
     _tell_of_training(rows)
     return reliability_table(rows, what)
 
 
-def _tell_of_training(rows: Predictions) -> None:
+def _tell_of_training(rows: Rows) -> None:
     """Say how many rows that are compared are of points that the model was trained on."""
     if "split" in rows.table:
         is_train = rows.is_labelled & (rows.table["split"] == "train").fillna(False).to_numpy(bool)
@@ -370,11 +374,11 @@ def _tell_of_training(rows: Predictions) -> None:
             )
 
 
-def reliability_table(predictions: Table | Predictions, what: str) -> pd.DataFrame:
+def reliability_table(predictions: Table | Predictions | Apart, what: str) -> pd.DataFrame:
     """What `reliability` returns; ``what`` is the function that errors speak of."""
-    compared = labelled(read_predictions(predictions, what), what)
-    compared = compared.chosen(np.isfinite(compared.confidence))
-    table, confidence = compared.table, compared.confidence
+    compared = labelled(read_apart(predictions, _BINNED, what), what)
+    has_any = np.isfinite(compared.confidence)
+    table, confidence = compared.chosen(has_any).table, compared.confidence[has_any]
     is_right = (table["predicted"].astype("str") == table["habitat"].astype("str")).to_numpy()
     point = (
         table["point_id"].where(table["point_id"].notna(), pd.Series(table.index).astype("str"))

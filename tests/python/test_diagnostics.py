@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import peak_memory, write_run
 from pictures_support import made
 
 from lucas_habitat import evaluate, reliability, vote, vote_gain
@@ -44,6 +45,61 @@ def test_reliability_has_the_intervals_of_evaluate():
     assert bin_of_all["n"] == 40
     wanted = evaluate(rows).overall_accuracy_interval
     assert tuple(bin_of_all[["accuracy_low", "accuracy_high"]]) == pytest.approx(wanted)
+
+
+def predictions_of_many(n, k, n_lost):
+    """Labelled photos of k classes, five a point, which lie apart; so many could not be read."""
+    rng = np.random.default_rng(1)
+    classes = [f"c{i:02d}" for i in range(k)]
+    truth = np.tile(rng.integers(0, k, n // 5), 5)
+    p = rng.dirichlet(np.full(k, 0.2), n) * 0.7
+    p[np.arange(n), truth] += 0.3
+    p[rng.choice(n, n_lost, replace=False)] = np.nan
+    codes = np.where(np.isnan(p[:, 0]), -1, np.nan_to_num(p).argmax(axis=1))
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.jpg" for i in range(n)],
+            "point_id": [f"{i % (n // 5):08d}" for i in range(n)],
+            "year": pd.array([2018] * n, dtype="Int64"),
+            "direction": pd.array(np.repeat(list("PNESW"), n // 5), dtype="str"),
+            "predicted": pd.Categorical.from_codes(codes, categories=classes),
+            "habitat": pd.array(np.array(classes)[truth], dtype="str"),
+            "split": pd.array(np.where(np.arange(n) % 7, "test", "train"), dtype="str"),
+            "obs_dist": 3.0,
+        }
+    )
+    return pd.concat([table, pd.DataFrame(p, columns=[f"p_{c}" for c in classes])], axis=1)
+
+
+def messages_of(work):
+    """What ``work()`` gives, and what it says."""
+    with pytest.warns(LucasMessage) as said:
+        return work(), [str(w.message) for w in said]
+
+
+def test_reliability_of_a_run_is_that_of_its_table(tmp_path):
+    table = predictions_of_many(300, 3, 30)
+    table["point_id"] = table["point_id"].where(np.arange(300) % 11 > 0)
+    table.loc[::13, "habitat"] = None
+    run = write_run(tmp_path / "run", table)
+    bins, said = messages_of(lambda: reliability(run))
+    wanted, also_said = messages_of(lambda: reliability(table))
+    pd.testing.assert_frame_equal(bins, wanted, check_exact=True)
+    assert bins.attrs == wanted.attrs
+    assert said == also_said
+    with pytest.raises(InputError, match="none of the 7 rows has both"):
+        reliability(write_run(tmp_path / "bare", table.head(7).drop(columns="habitat")))
+
+
+def test_a_run_is_not_held_whole_for_reliability(tmp_path):
+    table = predictions_of_many(20_000, 76, 2_000)
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    (bins, peak), _ = messages_of(lambda: peak_memory(lambda: reliability(run)))
+    pd.testing.assert_frame_equal(
+        bins, messages_of(lambda: reliability(table))[0], check_exact=True
+    )
+    # The probabilities alone are 12 MB.
+    assert peak < 8e6
 
 
 def test_vote_gain_ends_at_what_all_votes_give():
