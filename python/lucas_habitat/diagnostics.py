@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ._base import words
+from ._base import probabilities, words
 from ._base.bootstrap import percentile_interval
 from ._base.checks import MOST_DRAWS, check_choice, check_number, check_seed
 from ._base.choices import GAINS_BY, VOTE_METHODS
@@ -28,6 +29,8 @@ __all__ = ["reliability", "vote_gain"]
 
 N_BINS = 10
 
+#: What the gain of votes is told by, besides predictions and probabilities.
+_VOTING = ("path", "point_id", "year", "direction", "habitat", "split")
 #: What reliability is told by, besides predictions and probabilities.
 _BINNED = ("habitat", "point_id", "split")
 
@@ -77,11 +80,13 @@ def vote_gain(
     """
     check_choice("by", by, GAINS_BY)
     what = words.call("vote_gain")
-    rows = read_predictions(predictions, what)
-    _tell_of_training(rows)
     if by == "method":
+        rows = read_predictions(predictions, what)
+        _tell_of_training(rows)
         return methods_table(rows, what, n_draws=n_draws, seed=seed)
-    return votes_table(rows, what, n_draws=n_draws, seed=seed)
+    voting = read_apart(predictions, _VOTING, what)
+    _tell_of_training(voting)
+    return votes_table(voting, what, n_draws=n_draws, seed=seed)
 
 
 def methods_table(
@@ -191,14 +196,14 @@ def _compared(sides: dict[str, _Side], times: Floats | npt.NDArray[np.int64]) ->
 
 
 def votes_table(
-    predictions: Table | Predictions, what: str, *, n_draws: int = 500, seed: int = 1
+    predictions: Table | Predictions | Apart, what: str, *, n_draws: int = 500, seed: int = 1
 ) -> pd.DataFrame:
     """What `vote_gain` returns; ``what`` is the function that errors speak of."""
     check_number("n_draws", n_draws, 20, MOST_DRAWS, whole=True)
     rng = np.random.default_rng(check_seed(seed))
-    voters = _voters(read_predictions(predictions, what), what)
-    points = _side_by_side(voters, what)
-    plain, resampled = _drawn(points, int(n_draws), rng)
+    voters = _voters(read_apart(predictions, _VOTING, what), what)
+    points = _judged(voters, what)
+    plain, resampled = _drawn(points, voters, int(n_draws), rng)
     n = len(points.reference)
     table = pd.DataFrame({"n_photos": np.arange(1, points.most + 1)})
     for name, values, samples in zip(_Scores._fields, plain, resampled, strict=True):
@@ -214,20 +219,24 @@ def votes_table(
     return table
 
 
-def _voters(predictions: Predictions, what: str) -> Predictions:
+_R = TypeVar("_R", bound=Rows)
+
+
+def _voters(predictions: _R, what: str) -> _R:
     """The photos that vote: labelled, readable, of a point, no close-ups, each once."""
     photos = as_photos(predictions.table).reset_index(drop=True)
     is_open = photos.index.isin(leave_out_closeups(photos, closeups=False).index)
     voters = labelled(replace(predictions, table=photos).chosen(is_open), what)
     is_usable = voters.table["point_id"].notna() & ~voters.table["path"].duplicated()
-    return voters.chosen(is_usable.to_numpy() & np.isfinite(voters.p).all(axis=1))
+    return voters.chosen(is_usable.to_numpy() & voters.has_all)
 
 
 class _Points(NamedTuple):
-    """Points with enough photos, the photos of each side by side, the first places filled."""
+    """Points with enough photos, each of which has a place in its point, the first ones filled."""
 
-    p: Floats  # (points, places, classes), 0 where there is no photo
-    votes: Floats  # (points, places, classes), 1 for the class of each photo
+    photo: npt.NDArray[np.intp]  # (photos,), rows of the voters, by point and place
+    row: npt.NDArray[np.intp]  # (photos,), the number of each one's point
+    place: npt.NDArray[np.intp]  # (photos,)
     is_empty: npt.NDArray[np.bool_]  # (points, places)
     reference: npt.NDArray[np.intp]  # (points,), numbers of labels
     n_labels: int  # the model's classes, and labels that it does not know
@@ -235,9 +244,9 @@ class _Points(NamedTuple):
     n_all: int  # points, with those that have too few photos or no clear label
 
 
-def _side_by_side(voters: Predictions, what: str) -> _Points:
+def _judged(voters: Apart, what: str) -> _Points:
     """The points that have at least as many photos as most points have."""
-    table, p, classes = voters.table, voters.p, voters.classes
+    table, classes = voters.table, voters.classes
     point = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup().to_numpy()
     sizes = np.bincount(point) if len(point) else np.zeros(0, dtype=int)
     most = min(_MOST_PHOTOS, int(np.bincount(sizes).argmax())) if len(sizes) else 0
@@ -256,17 +265,14 @@ def _side_by_side(voters: Predictions, what: str) -> _Points:
     labels = classes + sorted(set(truth.dropna()) - set(classes))
 
     row = np.cumsum(is_judged) - 1  # of each point that is judged
-    place = table.groupby(point, sort=False).cumcount().to_numpy()
-    mine = is_judged[point]
-    at = row[point[mine]], place[mine]
-    side_by_side = np.zeros((int(is_judged.sum()), sizes[is_judged].max(), len(classes)))
-    votes = np.zeros_like(side_by_side)
-    side_by_side[at] = p[mine]
-    votes[*at, p[mine].argmax(axis=1)] = 1
+    place = np.asarray(table.groupby(point, sort=False).cumcount(), dtype=np.intp)
+    photo = np.flatnonzero(is_judged[point])
+    photo = photo[np.argsort(row[point[photo]], kind="stable")]
     return _Points(
-        p=side_by_side,
-        votes=votes,
-        is_empty=np.arange(side_by_side.shape[1]) >= sizes[is_judged][:, None],
+        photo=photo,
+        row=row[point[photo]],
+        place=place[photo],
+        is_empty=np.arange(sizes[is_judged].max()) >= sizes[is_judged][:, None],
         reference=pd.Categorical(truth[is_judged], categories=labels).codes.astype(np.intp),
         n_labels=len(labels),
         most=most,
@@ -282,28 +288,61 @@ class _Scores(NamedTuple):
     kappa_gain: Floats
 
 
-def _drawn(points: _Points, n_draws: int, rng: np.random.Generator) -> tuple[_Scores, _Scores]:
+def _drawn(
+    points: _Points, voters: Apart, n_draws: int, rng: np.random.Generator
+) -> tuple[_Scores, _Scores]:
     """Scores of draws of photos, on all points and on points drawn with replacement."""
     n = len(points.reference)
     plain, resampled = [], []
-    for _ in range(n_draws):
-        winners = _winners(points, rng)
-        times = rng.multinomial(n, np.full(n, 1 / n)).astype(np.float64)
-        plain.append(_measured(points, winners, np.ones(n)))
-        resampled.append(_measured(points, winners, times))
+    with voters.probabilities.sorted_by(voters.place[points.photo]) as p:
+        may_be_held = voters.probabilities.may_be_held(len(points.photo))
+        held = list(_side_by_side(points, p)) if may_be_held else None
+        for _ in range(n_draws):
+            winners = _winners(points, _side_by_side(points, p) if held is None else held, rng)
+            times = rng.multinomial(n, np.full(n, 1 / n)).astype(np.float64)
+            plain.append(_measured(points, winners, np.ones(n)))
+            resampled.append(_measured(points, winners, times))
     return _scores(plain), _scores(resampled)
 
 
-def _winners(points: _Points, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+class _Block(NamedTuple):
+    """Some of the points, the photos of each side by side."""
+
+    rows: slice
+    p: Floats  # (points, places, classes), 0 where there is no photo
+    votes: Floats  # (points, places, classes), 1 for the class of each photo
+
+
+def _side_by_side(points: _Points, p: Callable[[int, int], Floats]) -> Iterator[_Block]:
+    """All points, so many at a time as their photos' probabilities have room."""
+    n, n_places = points.is_empty.shape
+    k = p(0, 1).shape[1]
+    step = max(probabilities.CELLS // (n_places * k), 1)
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        first, last = np.searchsorted(points.row, [rows.start, rows.stop])
+        of_photos = p(int(first), int(last))
+        at = points.row[first:last] - rows.start, points.place[first:last]
+        block = _Block(rows, *np.zeros((2, rows.stop - rows.start, n_places, k)))
+        block.p[at] = of_photos
+        block.votes[*at, of_photos.argmax(axis=1)] = 1
+        yield block
+
+
+def _winners(
+    points: _Points, blocks: Iterable[_Block], rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
     """The class of each point with the first 1, 2, ... of its photos in random order."""
     # Empty places come last.
     lots = np.where(points.is_empty, 2.0, rng.random(points.is_empty.shape))
-    order = lots.argsort(axis=1)[:, : points.most, None]
-    mean = np.take_along_axis(points.p, order, axis=1).cumsum(axis=1)
-    mean /= mean.sum(axis=2, keepdims=True)
-    votes = np.take_along_axis(points.votes, order, axis=1).cumsum(axis=1)
-    is_tied = votes == votes.max(axis=2, keepdims=True)
-    winners: npt.NDArray[np.intp] = np.where(is_tied, mean, -1.0).round(12).argmax(axis=2)
+    winners = np.empty((len(lots), points.most), dtype=np.intp)
+    for block in blocks:
+        order = lots[block.rows].argsort(axis=1)[:, : points.most, None]
+        mean = np.take_along_axis(block.p, order, axis=1).cumsum(axis=1)
+        mean /= mean.sum(axis=2, keepdims=True)
+        votes = np.take_along_axis(block.votes, order, axis=1).cumsum(axis=1)
+        is_tied = votes == votes.max(axis=2, keepdims=True)
+        winners[block.rows] = np.where(is_tied, mean, -1.0).round(12).argmax(axis=2)
     return winners
 
 

@@ -7,6 +7,7 @@ from conftest import peak_memory, write_run
 from pictures_support import made
 
 from lucas_habitat import evaluate, reliability, vote, vote_gain
+from lucas_habitat._base import probabilities
 from lucas_habitat.errors import InputError, LucasMessage
 
 
@@ -117,6 +118,35 @@ def test_vote_gain_ends_at_what_all_votes_give():
     assert found["n_photos"].tolist() == [1, 2, 3, 4, 5]
     pd.testing.assert_frame_equal(found, vote_gain(table, n_draws=100))
     assert not found.equals(vote_gain(table, n_draws=100, seed=2))
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_vote_gain_of_a_run_is_that_of_its_table(tmp_path, monkeypatch, in_file):
+    table = predictions_of_many(300, 3, 30)
+    # Some points have six photos, and one close-ups.
+    table.loc[5, "direction"], table.loc[[7, 9], "point_id"] = "C", table["point_id"][8]
+    table.loc[::13, "habitat"] = "c09"
+    run = write_run(tmp_path / "run", table)
+    wanted, said = messages_of(lambda: vote_gain(table, n_draws=50))
+    if in_file:
+        monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
+    for cells in (2_000_000, 100):
+        monkeypatch.setattr(probabilities, "CELLS", cells)
+        gains, also_said = messages_of(lambda: vote_gain(run, n_draws=50))
+        pd.testing.assert_frame_equal(gains, wanted, check_exact=True)
+        assert also_said == said
+
+
+def test_a_run_is_not_held_whole_for_vote_gain(tmp_path, monkeypatch):
+    table = predictions_of_many(20_000, 76, 100)
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    wanted, _ = messages_of(lambda: vote_gain(table, n_draws=20))
+    monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
+    monkeypatch.setattr(probabilities, "CELLS", 100_000)
+    (gains, peak), _ = messages_of(lambda: peak_memory(lambda: vote_gain(run, n_draws=20)))
+    pd.testing.assert_frame_equal(gains, wanted, check_exact=True)
+    # The probabilities alone are 12 MB.
+    assert peak < 10e6
 
 
 def test_vote_gain_leaves_out_points_with_fewer_photos():

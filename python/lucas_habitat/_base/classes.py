@@ -151,6 +151,11 @@ class Rows(ABC):
     classes: list[str]
     columns: list[str]
 
+    @property
+    @abstractmethod
+    def has_all(self) -> npt.NDArray[np.bool_]:
+        """Mark the rows that have a probability of each class."""
+
     @abstractmethod
     def chosen(self, rows: npt.NDArray[np.bool_]) -> Self:
         """Some of the rows, numbered anew; the classes stay."""
@@ -192,6 +197,11 @@ class Predictions(Rows):
     """
 
     p: Floats
+
+    @cached_property
+    def has_all(self) -> npt.NDArray[np.bool_]:
+        """Mark the rows that have a probability of each class."""
+        return np.asarray(np.isfinite(self.p).all(axis=1), dtype=np.bool_)
 
     @cached_property
     def confidence(self) -> Floats:

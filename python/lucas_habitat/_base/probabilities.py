@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -68,13 +69,23 @@ class Probabilities:
 
     def blocks(self, order: _Rows, edges: _Rows) -> Iterator[Floats]:
         """The probabilities of rows in some order, those from one edge to the next at a time."""
+        with self.sorted_by(order) as rows:
+            for first, last in pairwise(edges):
+                yield rows(int(first), int(last))
+
+    @contextmanager
+    def sorted_by(self, order: _Rows) -> Iterator[Callable[[int, int], Floats]]:
+        """What gives the probabilities of rows in some order, from one place to another, time and again."""
         if isinstance(self.source, pd.DataFrame):
             table = self.source[self.columns]
-            for first, last in pairwise(edges):
-                yield _numbers(table.iloc[order[first:last]])
+            yield lambda first, last: _numbers(table.iloc[order[first:last]])
         else:
             with tempfile.TemporaryDirectory(prefix="lucas-habitat-") as folder:
-                yield from self._sorted_blocks(order, edges, Path(folder) / "probabilities")
+                yield self._sorted(order, Path(folder) / "probabilities")
+
+    def may_be_held(self, n: int) -> bool:
+        """Whether so many rows may be held at once: those of a table are, in the table."""
+        return isinstance(self.source, pd.DataFrame) or 8 * n * len(self.columns) <= _IN_MEMORY
 
     def in_order(self, rows: _Rows) -> Iterator[Floats]:
         """The probabilities of rows in their own order, as many at a time as come together."""
@@ -87,14 +98,14 @@ class Probabilities:
         for first, p in self._parts():
             yield p[is_asked[first : first + len(p)]]
 
-    def _sorted_blocks(self, order: _Rows, edges: _Rows, file: Path) -> Iterator[Floats]:
+    def _sorted(self, order: _Rows, file: Path) -> Callable[[int, int], Floats]:
         """The same of a run, whose rows are first put in that order, in a file if they are many."""
-        shape = (len(order), len(self.columns))
-        is_small = 8 * shape[0] * shape[1] <= _IN_MEMORY
-        values = np.empty(shape) if is_small else None
+        k = len(self.columns)
+        shape = (len(order), k)
+        values = np.empty(shape) if self.may_be_held(len(order)) else None
         if values is None:
             with file.open("wb") as empty:
-                empty.truncate(8 * shape[0] * shape[1])
+                empty.truncate(8 * shape[0] * k)
         place = np.full(self.n, -1, dtype=np.intp)
         place[order] = np.arange(len(order))
         for first, p in self._parts():
@@ -103,14 +114,14 @@ class Probabilities:
             target = np.memmap(file, np.float64, "r+", shape=shape) if values is None else values
             target[places[places >= 0]] = p[places >= 0]
             del target
-        for first, last in pairwise(edges):
+
+        def rows(first: int, last: int) -> Floats:
             if values is not None:
-                yield values[first:last]
-            elif last > first:
-                part = (int(last - first), shape[1])
-                yield np.fromfile(
-                    file, np.float64, part[0] * part[1], offset=8 * int(first) * part[1]
-                ).reshape(part)
+                return values[first:last]
+            cells = np.fromfile(file, np.float64, (last - first) * k, offset=8 * first * k)
+            return cells.reshape(last - first, k)
+
+        return rows
 
     def _parts(self) -> Iterator[tuple[int, Floats]]:
         """The probabilities of a run's parts, and the number of each one's first row."""
@@ -187,6 +198,14 @@ class Apart(Rows):
         for p in self.probabilities.in_order(self.place):
             yield slice(first, first + len(p)), p
             first += len(p)
+
+    @cached_property
+    def has_all(self) -> npt.NDArray[np.bool_]:
+        """Mark the rows that have a probability of each class."""
+        has_all = np.zeros(len(self.table), dtype=np.bool_)
+        for rows, p in self.blocks():
+            has_all[rows] = np.isfinite(p).all(axis=1)
+        return has_all
 
     @cached_property
     def confidence(self) -> Floats:
