@@ -5,8 +5,8 @@
 #' nothing from elsewhere and runs no script. Each picture's numbers are CSV files in a folder beside
 #' it, named like the page with `_data`.
 #'
-#' @param predictions What [lucas_classify()] returned, its file, or the folder of a run as
-#'   `lucas-habitat demo` writes it: `predictions.csv` and, where they are, `points.csv` and `model/`.
+#' @param predictions What [lucas_classify()] returned, its file, the folder that its `out` wrote, or
+#'   that of a run as `lucas-habitat demo` writes it: `predictions.csv` and, where they are, `points.csv` and `model/`.
 #'   Without labels the page has no accuracy, and says so.
 #' @param out The page; an earlier one is replaced.
 #' @param model The model, or where [lucas_load()] finds it; without one the page says nothing of training.

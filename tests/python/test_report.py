@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_run
 from pictures_support import HARD, made
 from test_over_years import simulated
 
@@ -90,6 +91,30 @@ class Page(html.parser.HTMLParser):
 @pytest.fixture(scope="module")
 def page(run, tmp_path_factory):
     return Page(report(run, tmp_path_factory.mktemp("page") / "report.html"))
+
+
+def contents(page):
+    """A page without its drawings, whose ids are random, and the tables that these are drawn from."""
+    text = re.sub(r'data:image/svg[^"]*', "", page.read_text(encoding="utf-8"))
+    tables = page.with_name(f"{page.stem}_data").iterdir()
+    return {page.name: text} | {file.name: file.read_bytes() for file in sorted(tables)}
+
+
+@pytest.mark.parametrize("of", ["photos", "many points"])
+def test_a_run_has_the_page_of_its_table(of, predictions, model, tmp_path):
+    table = predictions if of == "photos" else made(skill=1.0)
+    if of == "many points":
+        table["split"] = np.where(np.arange(len(table)) % 9, "test", "train")
+        table.loc[::11, "habitat"] = None
+        table.loc[3, [c for c in table if c.startswith("p_")] + ["confidence"]] = np.nan
+        table.loc[3, ["predicted", "status", "error"]] = None, "truncated", "cut off"
+    given = {"model": model} if of == "photos" else {}
+    folder = write_run(tmp_path / "run", table)
+    pages = [
+        report(rows, tmp_path / name / "r.html", **given)
+        for name, rows in (("a", folder), ("b", table))
+    ]
+    assert contents(pages[0]) == contents(pages[1])
 
 
 def test_it_says_what_was_done_and_how_good_it_is(page, predictions, model):

@@ -15,6 +15,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.files import check_out_file, full_path
+from .._base.runs import is_run
 from .._base.signatures import checked
 from .._base.tables import TABLE_ENDINGS, read_table, require_columns
 from .._base.types import Table
@@ -51,9 +52,9 @@ def report(
     Parameters
     ----------
     predictions : pandas.DataFrame or path
-        What `classify` returned, its file, or the folder of a run as ``lucas-habitat demo`` writes
-        it: ``predictions.csv`` and, where they are, ``points.csv`` and ``model/``. Without
-        labels the page has no accuracy, and says so.
+        What `classify` returned, its file, the folder that ``classify(out=...)`` wrote, or that of a run
+        as ``lucas-habitat demo`` writes it: ``predictions.csv`` and, where they are, ``points.csv``
+        and ``model/``. Without labels the page has no accuracy, and says so.
     out : path, default "report.html"
         The page; an earlier one is replaced.
     model : HabitatModel, path or address, optional
@@ -88,7 +89,7 @@ def report(
     from ..saved_models import as_model  # asked for a model's sake only: it imports engines
 
     run = _Given(predictions, model, points)
-    if not isinstance(predictions, pd.DataFrame) and Path(predictions).is_dir():
+    if not isinstance(predictions, pd.DataFrame) and _is_study(Path(predictions)):
         run = _in_folder(Path(predictions), run)
     of_run = run_sections(
         run.predictions,
@@ -105,6 +106,11 @@ class _Given(NamedTuple):
     predictions: Table
     model: HabitatModel | str | os.PathLike[str] | None
     points: Table | None
+
+
+def _is_study(path: Path) -> bool:
+    """Whether a path is a folder of tables and a model, and not one that `classify` wrote in parts."""
+    return path.is_dir() and not is_run(path)
 
 
 def _in_folder(folder: Path, given: _Given) -> _Given:
