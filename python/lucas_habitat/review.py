@@ -11,7 +11,7 @@ import pandas as pd
 
 from ._base import words
 from ._base.checks import check_number
-from ._base.classes import Predictions, is_true, of_classes, read_predictions
+from ._base.classes import Predictions, is_true, of_classes
 from ._base.probabilities import Apart, read_apart
 from ._base.signatures import checked
 from ._base.tables import require_columns
@@ -189,10 +189,11 @@ def doubted_labels(predictions: Table, n: int | None = None) -> pd.DataFrame:
     return doubts_table(predictions, words.call("doubted_labels"), n)
 
 
-def doubts_table(predictions: Table | Predictions, what: str, n: int | None = None) -> pd.DataFrame:
+def doubts_table(
+    predictions: Table | Predictions | Apart, what: str, n: int | None = None
+) -> pd.DataFrame:
     """What `doubted_labels` returns; ``what`` is the function that errors speak of."""
-    given = read_predictions(predictions, what)
-    rows = read_apart(given, _COLUMNS, what)
+    rows = read_apart(predictions, _COLUMNS, what)
     ranked = _ranked(rows)
     is_held_out = _is_held_out(rows, ranked)
     if not is_held_out.any():
@@ -208,7 +209,7 @@ def doubts_table(predictions: Table | Predictions, what: str, n: int | None = No
     )
     order = np.argsort(ranked.of_label, kind="stable")
     order = order[doubted.has[order]] if n is None else order[: int(n)]
-    table = _as_review_table(rows.table.iloc[order].reset_index(drop=True))
+    table = _as_review_table(rows.whole(order))
     texts = [doubted.text(i) if doubted.has[i] else "" for i in order]
     first = {
         "priority": np.arange(1, len(order) + 1),

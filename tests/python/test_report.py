@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_run
+from conftest import peak_memory, write_run
 from pictures_support import HARD, made
 from test_over_years import simulated
 
@@ -37,6 +37,7 @@ from lucas_habitat.pages import results, sections
 from lucas_habitat.pages.html import escape, paragraph
 from lucas_habitat.pages.page import Section, write_page
 from lucas_habitat.pages.sections import _telling_point
+from lucas_habitat.photos import as_photos
 from lucas_habitat.pictures import tables
 from lucas_habitat.pictures.colours import PILOT
 
@@ -94,8 +95,9 @@ def page(run, tmp_path_factory):
 
 
 def contents(page):
-    """A page without its drawings, whose ids are random, and the tables that these are drawn from."""
-    text = re.sub(r'data:image/svg[^"]*', "", page.read_text(encoding="utf-8"))
+    """A page without its minute and its drawings, whose ids are random, and the tables of these."""
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r'data:image/svg[^"]*|Made on [0-9: -]* UTC', "", text)
     tables = page.with_name(f"{page.stem}_data").iterdir()
     return {page.name: text} | {file.name: file.read_bytes() for file in sorted(tables)}
 
@@ -104,6 +106,8 @@ def contents(page):
 def test_a_run_has_the_page_of_its_table(of, predictions, model, tmp_path):
     table = predictions if of == "photos" else made(skill=1.0)
     if of == "many points":
+        # As classify() writes it, with all columns of photos.
+        table = as_photos(table)
         table["split"] = np.where(np.arange(len(table)) % 9, "test", "train")
         table.loc[::11, "habitat"] = None
         table.loc[3, [c for c in table if c.startswith("p_")] + ["confidence"]] = np.nan
@@ -115,6 +119,25 @@ def test_a_run_has_the_page_of_its_table(of, predictions, model, tmp_path):
         for name, rows in (("a", folder), ("b", table))
     ]
     assert contents(pages[0]) == contents(pages[1])
+
+
+def test_a_run_is_not_held_whole(tmp_path, monkeypatch):
+    many = [f"c{i:02d}" for i in range(76)]
+    # Few labels are doubted: the page lists them all, with their probabilities.
+    table = as_photos(made(many, n_points=20_000, photos=1, skill=9.0))
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    points = made(many, n_points=8)[["point_id", "predicted"]]
+    # Draws and the picture of 76 x 76 classes take their memory whatever number of rows there is.
+    monkeypatch.setattr(results, "evaluate", lambda rows: evaluate(rows, n_boot=10))
+    monkeypatch.setattr(sections, "accuracy", lambda run: None)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    # The table's page comes first, so that what is imported for a page counts for neither.
+    wanted = report(table, tmp_path / "b" / "r.html", points=points)
+    page, peak = peak_memory(lambda: report(run, tmp_path / "a" / "r.html", points=points))
+    assert contents(page) == contents(wanted)
+    # The probabilities alone are 12 MB.
+    assert peak < 12e6
 
 
 def test_it_says_what_was_done_and_how_good_it_is(page, predictions, model):

@@ -237,7 +237,8 @@ def read_apart(given: Table | Predictions | Apart, columns: Sequence[str], what:
     if isinstance(given, Apart):
         return given
     if isinstance(given, Predictions):
-        read = Split(given.table, list(given.table.columns), _held(given.p, given.columns))
+        p = Probabilities(given.table, given.columns, len(given.table))
+        read = Split(given.table, list(given.table.columns), p)
         classes = given.classes
     else:
         read = _split_predictions(given, ["predicted", *columns])
@@ -246,10 +247,6 @@ def read_apart(given: Table | Predictions | Apart, columns: Sequence[str], what:
         read = read._replace(table=with_categories(read.table, classes))
     place = np.arange(len(read.table))
     return Apart(read.table, classes, read.p.columns, read.columns, read.p, place)
-
-
-def _held(p: Floats, columns: list[str]) -> Probabilities:
-    return Probabilities(pd.DataFrame(p, columns=columns, copy=False), columns, len(p))
 
 
 def _split_predictions(given: Table, columns: Sequence[str]) -> Split:

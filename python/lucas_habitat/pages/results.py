@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,8 @@ import pandas as pd
 
 from .._base import words
 from .._base.classes import Predictions, column_names, read_predictions
+from .._base.probabilities import Apart, read_apart
+from .._base.runs import is_run
 from .._base.tables import WEIGHT, as_table, require_columns
 from .._base.types import Table
 from ..agreement.compared import ClassShares
@@ -34,8 +37,10 @@ class Results:
 
     Attributes
     ----------
-    photos : Predictions
-        The photos, each column with its type.
+    photos : Predictions or Apart
+        The photos, each column with its type; of a run with their probabilities apart.
+    rated : pandas.DataFrame or path
+        The same, as `vote` and `evaluate` take them.
     points : pandas.DataFrame
         What `vote` made of them, or the caller.
     evaluations : dict of str to Evaluation
@@ -47,7 +52,8 @@ class Results:
         Whether the demo drew the photos.
     """
 
-    photos: Predictions
+    photos: Predictions | Apart
+    rated: Table
     points: pd.DataFrame
     evaluations: dict[str, Evaluation]
     model: HabitatModel | None
@@ -93,7 +99,8 @@ def results_of(
 ) -> Results:
     """Prepare a run; arguments as for `report`, the model loaded."""
     photos = _photos(predictions, model)
-    voted = vote(photos.table) if points is None else as_table(points)
+    rated = photos.table if isinstance(photos, Predictions) else predictions
+    voted = vote(rated) if points is None else as_table(points)
     require_columns(
         voted,
         ["predicted"],
@@ -103,8 +110,9 @@ def results_of(
     paths = photos.table["path"].dropna().head()
     return Results(
         photos=photos,
+        rated=rated,
         points=voted,
-        evaluations=_evaluations(photos.table, voted),
+        evaluations=_evaluations(photos.table, rated, voted),
         model=model,
         class_shares=class_shares,
         # The demo leaves a note beside the folders of the photos it draws.
@@ -112,9 +120,17 @@ def results_of(
     )
 
 
-def _photos(given: Table, model: HabitatModel | None) -> Predictions:
+#: What is told of photos, besides predictions and probabilities.
+_COLUMNS = (
+    *("path", "point_id", "year", "direction", "habitat", "split", "status", "error"),
+    *("calibrated", "vote_calibration", "n_photos"),
+)
+
+
+def _photos(given: Table, model: HabitatModel | None) -> Predictions | Apart:
     """The photos, with the labels of all classes, also those that only the model knows."""
-    photos = read_predictions(given, REPORT)
+    is_of_run = isinstance(given, str | os.PathLike) and is_run(given)
+    photos = read_apart(given, _COLUMNS, REPORT) if is_of_run else read_predictions(given, REPORT)
     require_columns(
         photos.table, ["path"], REPORT, f"Give the table that {words.call('classify')} made."
     )
@@ -126,10 +142,10 @@ def _photos(given: Table, model: HabitatModel | None) -> Predictions:
     return replace(photos, table=as_photos(table), classes=classes)
 
 
-def _evaluations(photos: pd.DataFrame, points: pd.DataFrame) -> dict[str, Evaluation]:
+def _evaluations(photos: pd.DataFrame, rated: Table, points: pd.DataFrame) -> dict[str, Evaluation]:
     """Evaluations per photo and per point, where there is something to compare."""
     return {
-        unit: evaluate(rows)
-        for unit, rows in (("photo", photos), ("point", points))
+        unit: evaluate(given)
+        for unit, rows, given in (("photo", photos, rated), ("point", points, points))
         if "habitat" in rows and (rows["habitat"].notna() & rows["predicted"].notna()).any()
     }

@@ -313,7 +313,7 @@ def gain_of_votes(run: Results) -> Section | None:
 
 def _add_methods(section: Section, run: Results) -> None:
     """How the ways to vote compare, where the model learned one."""
-    numbers = methods_table(run.photos, REPORT)
+    numbers = methods_table(run.rated, REPORT)
     shown = pd.DataFrame(
         {
             "vote": numbers["method"],
@@ -650,7 +650,7 @@ def refused(run: Results) -> Section:
     if bad.empty and not trained:
         section.parts.append(paragraph("None: every photo could be read."))
         return section
-    counts = bad["status"].value_counts() if len(bad) else pd.Series(dtype="int64")
+    counts = bad["status"].astype("str").value_counts() if len(bad) else pd.Series(dtype="int64")
     reasons = sorted(set(counts.index) | set(trained))
     numbers = pd.DataFrame(
         {

@@ -12,8 +12,9 @@ import pandas as pd
 
 from .._base import words
 from .._base.checks import check_number, check_seed
-from .._base.classes import Predictions, labelled, read_predictions
+from .._base.classes import Predictions, labelled, of_classes, read_predictions
 from .._base.places import point_ids, to_metres
+from .._base.probabilities import Apart, read_apart
 from .._base.tables import require_columns
 from .._base.types import Floats, Table
 from ..errors import InputError, inform, some
@@ -64,7 +65,7 @@ def confusion_table(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def point_table(
-    predictions: Table | Predictions, point_id: object, year: int | None = None
+    predictions: Table | Predictions | Apart, point_id: object, year: int | None = None
 ) -> pd.DataFrame:
     """The photos of one point in one year, in the order P N E S W C.
 
@@ -74,13 +75,17 @@ def point_table(
         The rows of the predictions; ``predicted`` knows all classes, also where the table went
         through a CSV file. ``attrs`` has ``point_id``, and ``year`` where it is known.
     """
-    photos = as_photos(read_predictions(predictions, words.call("plot_point")).table)
+    read = read_apart(
+        predictions, ["path", "point_id", "year", "direction"], words.call("plot_point")
+    )
+    photos = as_photos(read.table).reset_index(drop=True)
     wanted = point_ids(pd.Series([point_id])).iloc[0]
     rows: pd.DataFrame = photos[photos["point_id"].notna() & (photos["point_id"] == wanted)]
     if rows.empty:
         there = photos["point_id"].dropna().unique().tolist()
         raise InputError(f"There is no point {point_id!r} in the table; it has {some(there)}.")
     rows = _of_year(rows, wanted, year)
+    rows = as_photos(read.whole(rows.index.to_numpy()))
     order = {d: i for i, d in enumerate(DIRECTIONS)}
     rows = rows.sort_values(
         "direction", key=lambda d: d.map(order).fillna(len(order)), kind="stable"
@@ -179,7 +184,7 @@ def extent(points: pd.DataFrame) -> Extent:
 
 
 def examples_table(
-    predictions: Table | Predictions,
+    predictions: Table | Predictions | Apart,
     right: bool = True,
     n: int = 12,
     seed: int = 1,
@@ -203,9 +208,10 @@ def examples_table(
             f"{words.arg('right')} must be {words.value(True)} or {words.value(False)}; "
             f"got {words.value(right)} instead."
         )
-    photos = read_predictions(predictions, what)
-    require_columns(photos.table, ["path"], what, f"Give what {words.call('classify')} returned.")
-    photos = labelled(photos, what)
+    given = read_apart(predictions, ["path", "habitat"], what)
+    hint = f"Give what {words.call('classify')} returned."
+    require_columns(pd.DataFrame(columns=given.names), ["path"], what, hint)
+    photos = labelled(given, what)
     is_right = (
         photos.table["predicted"].astype("str") == photos.table["habitat"].astype("str")
     ).to_numpy()
@@ -213,9 +219,11 @@ def examples_table(
         _some_there(photos.table["path"], is_right == bool(right), int(n), right, rng)
     )
     first = ["path", "point_id", "year", "direction", "habitat", "predicted", "confidence"]
-    table = shown.table.assign(
-        confidence=shown.confidence, reference_probability=_reference_probability(shown)
-    ).reindex(columns=[*first, "reference_probability", *shown.columns])
+    table = (
+        shown.whole(np.arange(len(shown.table)))
+        .assign(confidence=shown.confidence, reference_probability=_reference_probability(shown))
+        .reindex(columns=[*first, "reference_probability", *shown.columns])
+    )
     return table.sort_values(["habitat", "path"]).reset_index(drop=True)
 
 
@@ -247,7 +255,8 @@ def _some_there(
     return np.isin(np.arange(len(paths)), there)
 
 
-def _reference_probability(photos: Predictions) -> Floats:
+def _reference_probability(photos: Apart) -> Floats:
     """The probability of each photo's reference class; NaN where the model does not know it."""
     codes = pd.Categorical(photos.table["habitat"].astype("str"), categories=photos.classes).codes
-    return np.where(codes >= 0, photos.p[np.arange(len(codes)), codes], np.nan)
+    codes = np.asarray(codes, dtype=np.intp)
+    return np.concatenate([of_classes(p, codes[rows]) for rows, p in photos.blocks()])
