@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_photos
+from conftest import write_photos, write_run
 
 from lucas_habitat import (
     cross_validate,
@@ -46,6 +46,15 @@ def test_the_review_list_gives_the_same_reason():
     for row in doubted_labels(by_hand()).itertuples():
         assert row.why in listed[row.path]
     assert not listed.drop(["3.jpg", "6.jpg"]).str.contains("labelled").any()
+
+
+def test_labels_of_a_run_are_doubted_as_those_of_its_table(tmp_path):
+    table = by_hand().astype({"predicted": "category"})
+    run = write_run(tmp_path / "run", table, rows=3)
+    for n in (None, 4):
+        pd.testing.assert_frame_equal(
+            doubted_labels(run, n), doubted_labels(table, n), check_exact=True
+        )
 
 
 def test_a_label_that_the_model_lacks_is_no_doubt():
