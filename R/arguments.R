@@ -28,10 +28,9 @@ captured <- function(..., leave_out = NULL) {
 
 converted <- function(value, name, converters) {
   if (inherits(value, c("units", "difftime"))) value <- in_unit(value, name, UNITS[[name]])
+  check_data(value, name)
   convert <- converters[[name]]
-  if (!is.null(convert)) return(convert(value, name))
-  check_plain(value, name)
-  scalar(value)
+  if (is.null(convert)) scalar(value) else convert(value, name)
 }
 
 # A number of the package units, or a time, as a plain number of the unit that its name stands for.

@@ -10,9 +10,9 @@ describe <- function(x) {
 }
 
 # Python has no counterpart of a function, an environment, a formula or a name.
-check_plain <- function(x, name) {
-  if (!(is.null(x) || is.atomic(x) || is.list(x))) {
-    stop_lucas("input", name, " must be numbers or text; got ", describe(x), " instead.")
+check_data <- function(x, name) {
+  if (is.function(x) || is.language(x) || (is.environment(x) && !inherits(x, "python.builtin.object"))) {
+    stop_lucas("input", name, " must be data; got ", describe(x), " instead.")
   }
 }
 

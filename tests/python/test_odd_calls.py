@@ -189,7 +189,6 @@ def calls(tmp_path_factory, parts, photo_folder, model, predictions):
         "reliability": {"predictions": one_year},
         "report": {"predictions": predictions, "out": folder / "report.html"},
         "review_list": {"predictions": predictions},
-        "run_app": {},
         "run_demo": {"out": folder / "demo run", "photos": more, "progress": False},
         "save_model": {"model": model, "folder": folder / "saved", "overwrite": True},
         "save_rds": {"table": one_year, "path": folder / "points.rds"},
@@ -199,7 +198,6 @@ def calls(tmp_path_factory, parts, photo_folder, model, predictions):
         "sort_photos": {"predictions": predictions, "folder": folder / "sorted", "progress": False},
         "split_photos": {"photos": few, "test_size": 0.5},
         "support": {"covariates": covariates},
-        "to_r": {"table": one_year},
         "train": photos_of | lite | {"epochs": 1},
         "transitions": {"points": points, "class_shares": SHARES, "n_boot": 20},
         "validate_map": {"raster": folder / "map.tif", "points": one_year, "legend": LEGEND, "n_boot": 20},
@@ -270,7 +268,12 @@ def odd_calls(name, calls, values):
 #: What is no odd value there: a function that is called back, and recipes that take minutes.
 MEANT = {("progress", "function"), ("recipes", "None"), ("training", "None"), ("epochs", "None")}
 
-FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(lh, name)) and name != "run_app"]
+# These start a server, or R within this process, which then changes where its children find libraries.
+NOT_CALLED = {"run_app", "to_r"}
+
+FUNCTIONS = [
+    name for name in NAMES if inspect.isfunction(getattr(lh, name)) and name not in NOT_CALLED
+]
 
 # These train or classify where a value can be taken.
 SLOW = {
