@@ -16,6 +16,7 @@
 #' }
 #' @export
 lucas_colours <- function(classes) {
+  check_data(classes, "classes")
   styles <- class_styles(classes)
   structure(styles$colour, names = styles$class)
 }
