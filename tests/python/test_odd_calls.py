@@ -191,7 +191,6 @@ def calls(tmp_path_factory, parts, photo_folder, model, predictions):
         "review_list": {"predictions": predictions},
         "run_demo": {"out": folder / "demo run", "photos": more, "progress": False},
         "save_model": {"model": model, "folder": folder / "saved", "overwrite": True},
-        "save_rds": {"table": one_year, "path": folder / "points.rds"},
         "select_points": {"survey": survey},
         "share_model": {"model": model, "out": folder / "model.zip", "licence": "CC-BY-4.0",
                         "authors": "A. Author"},
@@ -269,7 +268,7 @@ def odd_calls(name, calls, values):
 MEANT = {("progress", "function"), ("recipes", "None"), ("training", "None"), ("epochs", "None")}
 
 # These start a server, or R within this process, which then changes where its children find libraries.
-NOT_CALLED = {"run_app", "to_r"}
+NOT_CALLED = {"run_app", "save_rds", "to_r"}
 
 FUNCTIONS = [
     name for name in NAMES if inspect.isfunction(getattr(lh, name)) and name not in NOT_CALLED

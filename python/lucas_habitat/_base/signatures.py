@@ -113,12 +113,12 @@ def _check_text(name: str, value: str | os.PathLike[str], may_be_path: bool) -> 
     text = os.fspath(value)
     if not isinstance(text, str):
         raise InputError(f"{words.arg(name)} must be text; got {_described(text)} instead.")
+    if not may_be_path:
+        return
     if "\0" in text:
         raise InputError(
             f"{words.arg(name)} must not hold the character of number 0; got {_described(text)}."
         )
-    if not may_be_path:
-        return
     if text == "":
         raise InputError(f"{words.arg(name)} must not be empty text.")
     longest = max(re.split(r"[/\\]", text), key=len)
