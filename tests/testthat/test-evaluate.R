@@ -148,3 +148,19 @@ test_that("summary() of an evaluation is a table of its measures", {
   expect_identical(c(table$low[2], table$high[2]), as.double(found$kappa_interval))
   expect_true(is.na(table$low[table$measure == "macro_f1"]))
 })
+
+test_that("a column may be given itself", {
+  skip_without_core()
+  points <- made_points(60)
+  points$habitat <- factor(rev(as.character(points$predicted)))
+  points$w <- seq(1, 2, length.out = 60)
+  named <- lucas_evaluate(points, weights = "w", n_boot = 20)
+  given <- lucas_evaluate(points, points$habitat, weights = points$w, n_boot = 20)
+  expect_equal(given$kappa, named$kappa)
+  expect_equal(given$kappa_interval, named$kappa_interval)
+  expect_error(lucas_evaluate(points, points$habitat[1:3]), "as many values as the table has rows, which is 60; got 3",
+               class = "lucas_input_error")
+  plots <- data.frame(lon = c(10, 11), lat = c(56, 57), plot = c("a", "b"))
+  env <- suppressWarnings(lucas_covariates(points, plots, crs = 4326, id = plots$plot, k = 1))
+  expect_identical(rownames(env), c("a", "b"))
+})
