@@ -366,3 +366,8 @@ def test_what_is_refused_is_said_in_one_sentence(calls):
 
 def test_public_functions_are_checked():
     assert [n for n in NAMES if not hasattr(getattr(lh, n), "__wrapped__")] == []
+
+
+def test_unknown_arguments_are_told_with_the_name_of_the_function():
+    with pytest.raises(TypeError, match=r"vote\(\) got an unexpected keyword argument 'methods'"):
+        lh.vote("points.csv", methods="majority")

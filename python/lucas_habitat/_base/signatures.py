@@ -78,7 +78,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # whose own error names the function
         for name, value in bound.arguments.items():
             annotation = str(signature.parameters[name].annotation)
             bound.arguments[name] = _checked(name, value, annotation)
