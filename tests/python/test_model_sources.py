@@ -164,7 +164,7 @@ def test_odd_places_and_checksums():
     with pytest.raises(InputError, match="sha256 must be text"):
         load("https://example.org/dk.zip", sha256=5)
     for odd in (None, 5, ["model"]):
-        with pytest.raises(InputError, match="must be a path or an address"):
+        with pytest.raises(InputError, match="folder must be a path; got"):
             load(odd)
     with pytest.raises(InputError, match="is the checksum of a zip"):
         load("no/such/folder", sha256="b" * 64)

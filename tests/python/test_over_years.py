@@ -462,7 +462,7 @@ def test_probabilities_that_are_no_proportions_are_warned_of():
         (lambda t: pd.concat([t, t]), {}, "must stand once in a year, but 80 rows repeat"),
         (lambda t: t, {"years": [2012, 2015]}, "which has 2012, 2018; got 2012, 2015"),
         (lambda t: t, {"years": [2012]}, "two or more campaigns"),
-        (lambda t: t, {"years": 2012}, "years must be several whole numbers"),
+        (lambda t: t, {"years": 2012}, "two or more campaigns"),
         (lambda t: t, {"years": ["2012", "all"]}, "years must be several whole numbers"),
         (lambda t: t, {"class_shares": {"woody": 1}}, "a share to each class of the points"),
         (lambda t: t, {"class_shares": dict.fromkeys(PILOT, 0)}, r"class_shares\['artificial'\]"),

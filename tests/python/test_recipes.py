@@ -467,7 +467,7 @@ def test_the_picture_takes_any_names_and_marks_what_differs():
     assert [dot.get_color() == "#1F5FA8" for dot in dots] == [False, True, False, False]
     assert dots[1].get_xdata()[0] == pytest.approx(comparison.table["kappa_difference"][1])
     with pytest.raises(
-        InputError, match=r"draws what compare_recipes\(\) returned; got a DataFrame"
+        InputError, match=r"comparison must be what compare_recipes\(\) gave; got a table"
     ):
         lh.plot_recipes(made())
 

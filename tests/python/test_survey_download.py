@@ -129,7 +129,6 @@ def test_a_line_break_is_no_digit():
         "https://me:word@localhost",
         "https://",
         "localhost",
-        7,
     ],
 )
 def test_only_https_or_this_computer(tmp_path, base):
@@ -293,9 +292,11 @@ def test_credit_names_years_licence_and_paper():
     for part in ("CC BY 4.0", "changed", "d'Andrimont", "7:352", "10.1038/s41597-020-00675-z"):
         assert part in text
     assert credit(2022).startswith("(c) European Union, LUCAS 2022, Eurostat")
-    for wrong in ([], [2017], [None]):
+    for wrong in ([], [2017]):
         with pytest.raises(InputError, match="campaigns"):
             credit(wrong)
+    with pytest.raises(InputError, match="years must be a whole number or several whole numbers"):
+        credit([None])
 
 
 # Faults

@@ -25,7 +25,7 @@ test_that("functions, arguments and values are said as R has them", {
   expect_error(lucas_vote(points[c("point_id", "year")]),
                "lucas_vote() needs the columns p_<class> that lucas_classify() makes", fixed = TRUE)
   expect_error(lucas_evaluate(points, n_boot = NULL),
-               "n_boot must be a whole number, at least 0; got NULL instead.", fixed = TRUE)
+               "n_boot must be a whole number, at least 0 and at most 100000; got NULL instead.", fixed = TRUE)
   folder <- tempfile("model")
   lucas_save(demo_model(), folder)
   expect_error(lucas_save(demo_model(), folder), "overwrite it explicitly (overwrite = TRUE).",

@@ -98,6 +98,9 @@ def _checked(name: str, value: Any, annotation: str) -> Any:
         value = list(value)
     if isinstance(value, str | os.PathLike):
         _check_text(name, value, "os.PathLike[str]" in parts)
+    # One number or text where several may stand: R has no other form of one.
+    if kinds and is_plain and not _is_any(kinds, value) and _is_any(kinds, [value]):
+        value = [value]
     # Where only numbers may stand, the function says which ones.
     is_left = is_plain and parts <= {"int", "float", "None"}
     if kinds is not None and not is_left and not _is_any(kinds, value):
@@ -174,8 +177,8 @@ def _kind(part: str) -> Kind | None:
     several = re.fullmatch(r"(Iterable|Sequence|list|tuple)\[(.+?)(?:, .+)?\]", part)
     if several:
         items, _ = _kinds(several[2])
-        called = f"several {items[0].words.removeprefix('a ')}s" if items else "several values"
-        return Kind(called, functools.partial(_are, items))
+        single = items[0].words.removeprefix("a ") if items and len(items) == 1 else "value"
+        return Kind(f"several {single}s", functools.partial(_are, items))
     if part in _OF_CLASS:
         return Kind(_OF_CLASS[part], functools.partial(_is_of_class, part))
     return None
@@ -189,6 +192,8 @@ def _are(kinds: list[Kind] | None, value: object) -> bool:
     """Whether a value is several of some kinds."""
     if isinstance(value, str | bytes | Mapping) or _is_of_class("DataFrame", value):
         return False
+    if _is_of_class("Series", value):
+        value = value.dropna()  # type: ignore[attr-defined]  # a column may have gaps
     return isinstance(value, Iterable) and (kinds is None or all(_is_any(kinds, v) for v in value))
 
 

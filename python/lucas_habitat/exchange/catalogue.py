@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -327,16 +328,24 @@ def _points_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_told_paths(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose paths tell nothing of this computer."""
+    """A table whose paths, and ids that are paths, tell nothing of this computer."""
+    table = table.assign(point_id=_told_ids(table["point_id"]))
     if "path" not in table:
         return table
     paths = [
         address_of(str(path), row) or base_name(str(path))
         for path, row in zip(table["path"], table.itertuples(), strict=True)
     ]
-    # An id that is a photo's path is told as the photo is.
-    ids = table["point_id"].where(table["point_id"] != table["path"], paths)
-    return table.assign(path=paths, point_id=ids)
+    return table.assign(path=paths)
+
+
+def _told_ids(ids: pd.Series) -> pd.Series:
+    """Ids; those that are the paths of photos without a point as file names, told apart by numbers."""
+    originals = pd.Series(ids.dropna().astype("str").unique(), dtype="str")
+    names = originals.map(lambda text: re.split(r"[/\\]", text)[-1])
+    number = names.groupby(names).cumcount() + 1
+    names = names.where(number == 1, names + " (" + number.astype("str") + ")")
+    return ids.map(dict(zip(originals, names, strict=True)))
 
 
 def _blurred(
