@@ -51,7 +51,8 @@ fake_python <- function(offers, present = NULL, tried = c("ok", "a drawn photo w
   dump(offers, "offers.json")
   dump(list(present = as.list(present), tried = as.list(tried)), "answers.json")
   code <- c(
-    paste0("#!", reticulate::py_config()$python),
+    # A first line that names a program may hold no space; to Python the next two are a text.
+    "#!/bin/sh", sprintf("'''exec' \"%s\" \"$0\" \"$@\"", reticulate::py_config()$python), "'''",
     "import json, os, sys",
     "here = os.path.dirname(os.path.abspath(__file__))",
     "answers = json.load(open(os.path.join(here, 'answers.json')))",
