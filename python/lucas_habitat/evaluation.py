@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,9 +43,9 @@ from .agreement.tree import (
     summed_shares,
     tables_by_level,
 )
-from .errors import some
+from .errors import InputError, some
 
-__all__ = ["FURTHER", "Evaluation", "evaluate", "plain", "side_by_side"]
+__all__ = ["FURTHER", "Evaluation", "Judged", "evaluate", "numbers_of", "plain", "side_by_side"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +250,9 @@ class Evaluation:
 
 
 #: Measures of one number each, besides overall accuracy and kappa.
+#: What `evaluate` returned, its numbers, or the JSON file that holds them.
+Judged = Evaluation | Mapping[str, Any] | str | os.PathLike[str]
+
 FURTHER = (
     "balanced_accuracy",
     "macro_f1",
@@ -643,3 +649,28 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else float(value)
     return int(value) if isinstance(value, np.integer) else value
+
+
+def numbers_of(evaluation: Judged) -> tuple[str, Mapping[str, Any]]:
+    """What messages call an evaluation, and its numbers as `Evaluation.as_dict` gives them.
+
+    Raises
+    ------
+    InputError
+        If its file cannot be read, or holds something else.
+    """
+    if isinstance(evaluation, Evaluation):
+        return "the evaluation", evaluation.as_dict()
+    if isinstance(evaluation, Mapping):
+        return "the evaluation", evaluation
+    path = Path(evaluation).expanduser()
+    try:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(numbers, Mapping):
+            raise ValueError("it holds no object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{words.arg('evaluation')} must be what {words.call('evaluate')} returned, or the JSON that "
+            f"it writes; {path} cannot be read: {error}"
+        ) from error
+    return str(path), numbers

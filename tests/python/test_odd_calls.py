@@ -189,7 +189,7 @@ def calls(tmp_path_factory, parts, photo_folder, model, predictions):
         "reliability": {"predictions": one_year},
         "report": {"predictions": predictions, "out": folder / "report.html"},
         "review_list": {"predictions": predictions},
-        "run_demo": {"out": folder / "demo run", "photos": more, "progress": False},
+        "run_demo": {"out": folder / "demo run", "photos": more, "n_points": 16, "progress": False},
         "save_model": {"model": model, "folder": folder / "saved", "overwrite": True},
         "select_points": {"survey": survey},
         "share_model": {"model": model, "out": folder / "model.zip", "licence": "CC-BY-4.0",

@@ -29,15 +29,10 @@ def check_text(name: str, value: object) -> None:
         raise InputError(f"{words.arg(name)} must be text; got {words.value(value)} instead.")
 
 
-def check_path(name: str, value: object, endings: Sequence[str] = ()) -> None:
-    """Refuse what cannot be the name of a file, or has another ending."""
-    fits = isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str)
-    text = os.fspath(value) if fits else ""  # type: ignore[call-overload]
-    if not text or "\0" in text:
-        raise InputError(
-            f"{words.arg(name)} must be the name of one file; got {words.value(value)} instead."
-        )
-    if endings and not text.lower().endswith(tuple(endings)):
+def check_ending(name: str, path: str | os.PathLike[str], endings: Sequence[str]) -> None:
+    """Refuse the name of a file with another ending."""
+    text = os.fspath(path)
+    if not text.lower().endswith(tuple(endings)):
         raise InputError(
             f"{words.arg(name)} must end in {' or '.join(endings)}; got {words.value(text)} instead."
         )

@@ -35,7 +35,6 @@ _STANDS_FOR = {
         "the name of a column, or a column",
     ),
     "Confusion": ("Evaluation | Table | Mapping", ""),
-    "Given": ("Evaluation | Path | Mapping", ""),
     "Judged": ("Evaluation | Path | Mapping", ""),
     "Legend": ("Table | Mapping", ""),
     "Levels": ("Table | HasLevels", "'lc1', a table, its path, or a model"),
@@ -93,16 +92,15 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 def _checked(name: str, value: Any, annotation: str) -> Any:
     """An argument as its function takes it; refused where it is of no kind that the signature names."""
     kinds, parts = _kinds(annotation)
-    is_plain = value is None or isinstance(value, str | Real)
     if isinstance(value, Iterator):
         value = list(value)
     if isinstance(value, str | os.PathLike):
         _check_text(name, value, "os.PathLike[str]" in parts)
     # One number or text where several may stand: R has no other form of one.
-    if kinds and is_plain and not _is_any(kinds, value) and _is_any(kinds, [value]):
-        value = [value]
+    if kinds is not None and isinstance(value, str | Real) and "Sequence[Any]" not in parts:
+        value = [value] if not _is_any(kinds, value) and _is_any(kinds, [value]) else value
     # Where only numbers may stand, the function says which ones.
-    is_left = is_plain and parts <= {"int", "float", "None"}
+    is_left = parts <= {"int", "float", "None"} and (value is None or isinstance(value, str | Real))
     if kinds is not None and not is_left and not _is_any(kinds, value):
         wanted = [kind.words for kind in kinds]
         listed = " or ".join([", ".join(wanted[:-1]), wanted[-1]] if wanted[1:] else wanted)

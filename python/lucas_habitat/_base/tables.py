@@ -111,6 +111,14 @@ def count_lines(counts: pd.Series) -> list[str]:
     return [f"  {n} {value}" for value, n in counts.items()]
 
 
+def describe_statuses(table: pd.DataFrame, texts: dict[str, str]) -> list[str]:
+    """How many rows have each status, in these words, and why rows were refused, for a summary."""
+    counts = table["status"].value_counts()
+    lines = [f"{counts[status]} {text}" for status, text in texts.items() if status in counts]
+    reasons = table.loc[table["status"] == "refused", "error"].value_counts()
+    return lines + count_lines(reasons.head(5))
+
+
 def as_frame(table: Table) -> pd.DataFrame:
     """A table as it is given, or read from its file.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
 
 import lucas_habitat as lh
 
@@ -59,16 +61,7 @@ def _dwca_options(parser: ArgumentParser) -> None:
 
 
 def _dwca(options: Namespace) -> int:
-    path = lh.write_dwca(
-        options.points,
-        options.out,
-        title=options.title,
-        authors=options.authors,
-        licence=options.licence,
-        **given(options, lh.write_dwca),
-    )
-    print(f"written to {path}")
-    return 0
+    return _written(options.points, options, lh.write_dwca)
 
 
 def _odmap_options(parser: ArgumentParser) -> None:
@@ -100,13 +93,18 @@ def _croissant_options(parser: ArgumentParser) -> None:
 
 
 def _croissant(options: Namespace) -> int:
-    path = lh.write_croissant(
-        options.table,
+    return _written(options.table, options, lh.write_croissant)
+
+
+def _written(table: str, options: Namespace, write_data: Callable[..., Path]) -> int:
+    """Write a data set with what was said of it."""
+    path = write_data(
+        table,
         options.out,
         title=options.title,
         authors=options.authors,
         licence=options.licence,
-        **given(options, lh.write_croissant),
+        **given(options, write_data),
     )
     print(f"written to {path}")
     return 0

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 
 from .._base import words
-from .._base.checks import check_path
+from .._base.checks import check_ending
 from .._base.classes import calibrated_rows
 from .._base.files import check_out_file, write_atomically
 from .._base.signatures import checked
-from .._base.tables import TABLE_ENDINGS, as_table
+from .._base.tables import as_table
 from .._base.types import Photos, Table
+from ..evaluation import Judged
 from ..model import Model
 from ..photos import as_photos
 from ..survey.credit import credit
@@ -32,7 +33,7 @@ from .eml import About, eml_of
 from .events import Events, days_of, read_events
 from .licences import authors_of, licence_of
 from .media import Holder, media_of, survey_years
-from .provenance import Judged, Provenance, provenance_of
+from .provenance import Provenance, provenance_of
 from .terms import EVENT, MEASUREMENT, MEDIA, RowType
 from .texts import check_texts, one_line
 
@@ -157,8 +158,9 @@ def write_dwca(
     ... )  # doctest: +SKIP
     """
     what = words.call("write_dwca")
-    path = _checked_paths(out, key)
+    check_ending("out", out, [".zip"])
     check_blurring(grid, key)
+    path = check_out_file(out)
     written_by, under = authors_of(authors), licence_of(licence)
     check_texts(title=title, abstract=abstract, rights_holder=rights_holder)
     table = as_table(points)
@@ -188,15 +190,6 @@ def write_dwca(
         _write(tmp, files, about, events, provenance)
 
     return write_atomically(path, write)
-
-
-def _checked_paths(out: str | os.PathLike[str], key: str | os.PathLike[str] | None) -> Path:
-    """The archive's full path; refuses what cannot be written before anything is."""
-    check_path("out", out, [".zip"])
-    if key is not None:
-        check_path("key", key, TABLE_ENDINGS)
-        check_out_file(key)
-    return check_out_file(out)
 
 
 def _abstract(events: Events, provenance: Provenance) -> str:

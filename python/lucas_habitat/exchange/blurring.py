@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._base import words
-from .._base.checks import check_number
+from .._base.checks import check_ending, check_number
+from .._base.files import check_out_file
 from .._base.places import EUROPE, LonLat, is_lucas_id, to_degrees, to_metres
-from .._base.tables import read_table, require_columns, write_table
+from .._base.tables import TABLE_ENDINGS, read_table, require_columns, write_table
 from .._base.types import Floats
 from ..errors import InputError, warn
 
@@ -37,8 +38,8 @@ class Cells(NamedTuple):
     name: npt.NDArray[np.object_]  # as the European reference grid names its cells
 
 
-def check_blurring(grid: float | None, key: object) -> None:
-    """Refuse what is no side of a cell, and a key where nothing is replaced."""
+def check_blurring(grid: float | None, key: str | os.PathLike[str] | None) -> None:
+    """Refuse what is no side of a cell, and a key that cannot be written or where nothing is replaced."""
     if key is not None and grid is None:
         raise InputError(
             f"{words.arg('key')} is for ids that are replaced, which they are with {words.option('grid')} "
@@ -46,6 +47,9 @@ def check_blurring(grid: float | None, key: object) -> None:
         )
     if grid is not None:
         check_number("grid", grid, 100, 1_000_000)
+    if key is not None:
+        check_ending("key", key, TABLE_ENDINGS)
+        check_out_file(key)
 
 
 def cells_of(places: LonLat, grid: float) -> Cells:

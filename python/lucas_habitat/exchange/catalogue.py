@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api import types
 
 from .._base import words
-from .._base.checks import check_path
+from .._base.checks import check_ending
 from .._base.classes import labels_of, probability_columns
 from .._base.files import check_out_file, file_sha256, full_path, write_json
 from .._base.places import LonLat, point_positions
@@ -23,6 +23,7 @@ from .._base.signatures import checked
 from .._base.tables import TABLE_ENDINGS, as_table, write_table
 from .._base.types import Table
 from ..errors import InputError, inform, warn
+from ..evaluation import Judged
 from ..model import Model
 from ..photos import DIRECTIONS, groups_of
 from ..sources import base_name, is_remote
@@ -32,7 +33,7 @@ from .eml import BLURRED
 from .events import locations_of, places_of
 from .licences import Author, authors_of, licence_of
 from .media import address_of, survey_years
-from .provenance import Judged, Provenance, provenance_of
+from .provenance import Provenance, provenance_of
 from .texts import check_texts, one_line, paragraphs
 
 __all__ = ["write_croissant"]
@@ -244,7 +245,7 @@ def _checked(
     key: str | os.PathLike[str] | None,
 ) -> Path:
     """The document's full path; refuses arguments before anything is computed."""
-    check_path("out", out, [".json"])
+    check_ending("out", out, [".json"])
     check_texts(title=title, version=version)
     if url is None:
         inform(
@@ -256,9 +257,6 @@ def _checked(
             f"{words.value(url)} instead."
         )
     check_blurring(grid, key)
-    if key is not None:
-        check_path("key", key, TABLE_ENDINGS)
-        check_out_file(key)
     return check_out_file(out)
 
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from .._base import words
 from .._base.places import photos_in_words
 from .._base.version import __version__
 from ..errors import InputError, inform
-from ..evaluation import Evaluation
+from ..evaluation import Judged, numbers_of
 from ..model import HabitatModel, Model
 from ..runs.writing import model_sha256
 from ..saved_models import as_model
 
-__all__ = ["Judged", "Provenance", "provenance_of"]
-
-#: An evaluation, the numbers of one, or the JSON file that holds them.
-Judged = Evaluation | Mapping[str, Any] | str | os.PathLike[str]
+__all__ = ["Provenance", "provenance_of"]
 
 _VOTES = {
     "majority": "the majority of the votes of the point's photos",
@@ -102,7 +95,7 @@ def _accuracy(evaluation: Judged | None) -> str:
     """A sentence on accuracy, such as an evaluation gives it."""
     if evaluation is None:
         return ""
-    numbers = _numbers(evaluation)
+    _, numbers = numbers_of(evaluation)
     try:
         level, unit, n = float(numbers["level"]), str(numbers["unit"]), int(numbers["n"])
         measures = [
@@ -116,22 +109,6 @@ def _accuracy(evaluation: Judged | None) -> str:
             f"it writes; this lacks {error}."
         ) from error
     return f"Compared with reference classes, {' and '.join(measures)}, on {n} {unit}s{points}."
-
-
-def _numbers(evaluation: Judged) -> Mapping[str, Any]:
-    """The numbers of an evaluation."""
-    if isinstance(evaluation, Evaluation):
-        return evaluation.as_dict()
-    if isinstance(evaluation, Mapping):
-        return evaluation
-    try:
-        numbers = json.loads(Path(evaluation).read_text(encoding="utf-8"))
-    except (OSError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{words.arg('evaluation')} must be what {words.call('evaluate')} returned, or the JSON that "
-            f"it writes; cannot read {words.value(str(evaluation))}: {error}"
-        ) from error
-    return numbers if isinstance(numbers, Mapping) else {}
 
 
 def _with_interval(label: str, value: Any, interval: Any, level: float) -> str:

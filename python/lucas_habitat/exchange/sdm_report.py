@@ -12,11 +12,12 @@ from .._base.signatures import checked
 from .._base.tables import as_frame, require_columns
 from .._base.types import Table
 from ..errors import InputError
+from ..evaluation import Judged
 from ..model import Model
 from ..proportions import HOW
 from ..survey.campaigns import CAMPAIGNS
 from ..survey.credit import credit_line
-from .provenance import Judged, Provenance, provenance_of
+from .provenance import Provenance, provenance_of
 
 __all__ = ["odmap"]
 

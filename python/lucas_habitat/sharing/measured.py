@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .._base import words
 from .._base.classes import column_names
 from ..errors import InputError, some
-from ..evaluation import FURTHER, Evaluation
+from ..evaluation import FURTHER, Evaluation, Judged, numbers_of
 
-__all__ = ["Given", "Measured", "measured"]
-
-#: What `share_model` takes as evaluations.
-Given = Evaluation | Mapping[str, Any] | str | os.PathLike[str]
+__all__ = ["Measured", "measured"]
 
 
 class Measured(NamedTuple):
@@ -49,7 +43,9 @@ class Measured(NamedTuple):
         return f"{self.n_points:,} points by the vote of their photos{years}"
 
 
-def measured(evaluation: Given | Sequence[Given] | None, classes: Sequence[str]) -> list[Measured]:
+def measured(
+    evaluation: Judged | Sequence[Judged] | None, classes: Sequence[str]
+) -> list[Measured]:
     """The evaluations of a model with these classes.
 
     Raises
@@ -60,20 +56,12 @@ def measured(evaluation: Given | Sequence[Given] | None, classes: Sequence[str])
     if evaluation is None:
         return []
     is_one = isinstance(evaluation, Evaluation | Mapping | str | os.PathLike)
-    given: Sequence[Given] = [evaluation] if is_one else evaluation  # type: ignore[list-item, assignment]
-    if not isinstance(given, Sequence):
-        raise InputError(_WANTED.format(type(given).__name__))
+    given: Sequence[Judged] = [evaluation] if is_one else evaluation  # type: ignore[list-item, assignment]
     return [_one(each, classes) for each in given]
 
 
-_WANTED = (
-    f"{words.arg('evaluation')} must be what {words.call('evaluate')} returned, or the .json file "
-    "of that, or several; got {}."
-)
-
-
-def _one(given: Given, classes: Sequence[str]) -> Measured:
-    name, plain = _plain(given)
+def _one(given: Judged, classes: Sequence[str]) -> Measured:
+    name, plain = numbers_of(given)
     try:
         if plain["unit"] not in ("photo", "point"):
             raise ValueError(f"its unit is {plain['unit']!r:.60}")
@@ -110,24 +98,6 @@ def _one(given: Given, classes: Sequence[str]) -> Measured:
             f"{some(table['class'].tolist(), 8)}."
         )
     return found
-
-
-def _plain(given: Given) -> tuple[str, Mapping[str, Any]]:
-    """What messages call an evaluation, and its values as `Evaluation.as_dict` gives them."""
-    if isinstance(given, Evaluation):
-        return "The evaluation", given.as_dict()
-    if isinstance(given, Mapping):
-        return "The evaluation", given
-    if not isinstance(given, str | os.PathLike):
-        raise InputError(_WANTED.format(type(given).__name__))
-    path = Path(given).expanduser()
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The evaluation {path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path} is no evaluation.")
-    return str(path), values
 
 
 def _number(

@@ -22,12 +22,13 @@ from .._base.model_files import CARD, FEATURES, HISTORY, MODEL_FILES, PHOTOS
 from .._base.places import is_lucas_id
 from .._base.signatures import checked
 from ..errors import InputError, inform
+from ..evaluation import Judged
 from ..model import CONTENT, HabitatModel, Model
 from ..networks.stored import StoredBackbone
 from ..saved_models import as_model, save_model
 from ..survey.campaigns import CAMPAIGNS
 from ..survey.credit import credit
-from .measured import Given, measured
+from .measured import measured
 from .readme import readme
 
 __all__ = ["SharedModel", "share_model"]
@@ -86,7 +87,7 @@ def share_model(
     authors: str | Sequence[str],
     title: str | None = None,
     description: str | None = None,
-    evaluation: Given | Sequence[Given] | None = None,
+    evaluation: Judged | Sequence[Judged] | None = None,
     lucas: bool | None = None,
     name_points: bool = False,
 ) -> SharedModel:

@@ -17,6 +17,7 @@ from .._base.classified import classified_photos
 from .._base.files import write_atomically, writing
 from .._base.progress import Progress, report
 from .._base.signatures import checked
+from .._base.tables import describe_statuses
 from .._base.types import Table
 from ..errors import InputError, OutputError
 from ..photos import within
@@ -112,10 +113,7 @@ def describe_sidecars(table: pd.DataFrame) -> list[str]:
         "unsure": "photos are not sure enough",
         "refused": "were refused",
     }
-    counts = table["status"].value_counts()
-    lines = [f"{counts[status]} {text}" for status, text in texts.items() if status in counts]
-    reasons = table.loc[table["status"] == "refused", "error"].value_counts()
-    return lines + [f"  {n} {reason}" for reason, n in reasons.head(5).items()]
+    return describe_statuses(table, texts)
 
 
 class _Outcome(NamedTuple):

@@ -18,6 +18,7 @@ from .._base.classified import classified_photos
 from .._base.files import rename_new, write_new, writing
 from .._base.progress import Progress, report
 from .._base.signatures import checked
+from .._base.tables import describe_statuses
 from .._base.types import Table
 from ..errors import PhotoError, inform
 from ..photos import as_photos, within
@@ -113,10 +114,7 @@ def describe_sorted(table: pd.DataFrame) -> list[str]:
         "left": "were moved, changed or deleted by a person, and stay so",
         "refused": "were refused",
     }
-    counts = table["status"].value_counts()
-    lines = [f"{counts[status]} {text}" for status, text in texts.items() if status in counts]
-    reasons = table.loc[table["status"] == "refused", "error"].value_counts()
-    return lines + [f"  {n} {reason}" for reason, n in reasons.head(5).items()]
+    return describe_statuses(table, texts)
 
 
 def _as_photos(block: pd.DataFrame) -> pd.DataFrame:

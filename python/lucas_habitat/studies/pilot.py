@@ -206,7 +206,7 @@ def pilot(
         progress=progress,
     )
     if max_distance is not None:
-        check_number("max_distance", max_distance, 0)
+        check_number("max_distance", max_distance, 0, open_high=True)
     if min_cover is not None:
         check_number("min_cover", min_cover, 0, 100)
     folder = check_out_folder(out)

@@ -210,7 +210,7 @@ def _keep_well_seen(rows: _Rows, field_only: bool, max_distance: float | None) -
         rows.need(["obs_type"], words.arg("field_only", True))
         rows.keep(rows.table["obs_type"].isin(IN_SITU), "seen in the field")
     if max_distance is not None:
-        check_number("max_distance", max_distance, 0)
+        check_number("max_distance", max_distance, 0, open_high=True)
         rows.need(["obs_dist", "obs_type"], words.arg("max_distance"))
         distance, obs_type = rows.table["obs_dist"], rows.table["obs_type"]
         is_near = distance <= max_distance
