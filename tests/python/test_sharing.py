@@ -126,7 +126,7 @@ def test_what_cannot_be_shared_is_refused(model, tmp_path, change, message):
 
 
 def test_the_name_and_the_place_are_checked_first(model, tmp_path):
-    with pytest.raises(InputError, match=r"that ends in \.zip"):
+    with pytest.raises(InputError, match=r"out must end in \.zip"):
         share_model(model, tmp_path / "dk.tar", **WORDS)
     with pytest.raises(InputError, match="out must be a path; got 5"):
         share_model(model, 5, **WORDS)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from .._base import words
 from .._base.cards import BackboneSpec, SharedCard, one_line
+from .._base.checks import check_ending
 from .._base.files import check_out_file, file_sha256, megabytes, write_atomically, write_text
 from .._base.model_files import CARD, FEATURES, HISTORY, MODEL_FILES, PHOTOS
 from .._base.places import is_lucas_id
@@ -145,11 +146,8 @@ def share_model(
     >>> share_model("dk/model", "dk.zip", licence="CC-BY-4.0", authors=["A. Author"],
     ...             evaluation="dk/evaluation_points.json")  # doctest: +SKIP
     """
-    if not isinstance(name_points, bool):
-        raise InputError(
-            f"{words.arg('name_points')} must be true or false; got {words.value(name_points)}."
-        )
-    path = check_out_file(_zip_name(out))
+    check_ending("out", out, [".zip"])
+    path = check_out_file(out)
     known_licence = _line("licence", licence)
     names = [_line("authors", name) for name in _several(authors)]
     model = as_model(model)
@@ -185,25 +183,16 @@ def share_model(
 # ---- what is said -------------------------------------------------------------------------------
 
 
-def _zip_name(out: str | os.PathLike[str]) -> str:
-    name = os.fspath(out) if isinstance(out, str | os.PathLike) else ""
-    if not name.lower().endswith(".zip"):
-        raise InputError(
-            f"{words.arg('out')} must be a path that ends in .zip; got {words.value(str(out))}."
-        )
-    return name
-
-
 def _several(authors: str | Sequence[str]) -> Sequence[str]:
     names = [authors] if isinstance(authors, str) else authors
-    if not isinstance(names, Sequence) or not len(names):
+    if not len(names):
         raise InputError(f"{words.arg('authors')} must name somebody; got {words.value(authors)}.")
     return names
 
 
-def _line(name: str, text: object) -> str:
+def _line(name: str, text: str) -> str:
     """A text of one line that says something."""
-    line = one_line(text, 500) if isinstance(text, str) else ""
+    line = one_line(text, 500)
     if not re.search(r"\w", line):
         raise InputError(f"{words.arg(name)} must be text; got {words.value(text)}.")
     return line
@@ -225,8 +214,6 @@ def _credit(model: HabitatModel, lucas: bool | None) -> str | None:
     """The credit that LUCAS photos ask for; that of a model which this one comes from stays."""
     former = model.shared.get("credit") if model.shared else None
     years = [year for year in model.training["years"] if year in CAMPAIGNS]
-    if lucas not in (None, True, False):
-        raise InputError(f"{words.arg('lucas')} must be true or false; got {words.value(lucas)}.")
     if lucas is None:
         ids = model.training_photos["point_id"].dropna()
         is_survey = len(ids) > 0 and bool(is_lucas_id(ids.astype("str")).all())
