@@ -49,7 +49,7 @@ test_that("what cannot be shared is refused in one sentence", {
     expect_error(lucas_share_model(demo_model(), tempfile(fileext = ".zip"), "CC0-1.0", wrong),
                  class = "lucas_input_error")
   }
-  expect_error(shared_demo("dk.tar"), "ends in .zip")
+  expect_error(shared_demo("dk.tar"), "out must end in .zip")
   expect_error(lucas_share_model(5, tempfile(fileext = ".zip"), "CC0-1.0", "A"), "model must be")
 })
 
