@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 export RETICULATE_PYTHON = $(CURDIR)/$(BIN)/python
 R_PACKAGES := $(shell cat tools/r-packages.txt)
 
-.PHONY: demo test test-slow bench trust supply audit lint test-python test-r check-r dist clean r-packages browser
+.PHONY: demo test test-slow docs bench trust supply audit lint test-python test-r check-r dist clean r-packages browser
 
 demo: $(VENV)/.demo
 	$(BIN)/lucas-habitat demo --out "$(OUT)" $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -25,6 +25,10 @@ test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 	LUCAS_TEST_SIGNALS=true tools/with-r.sh Rscript tools/test-r.R interrupt
 	LUCAS_TEST_SLOW=true tools/with-r.sh Rscript tools/test-r.R classify
+
+# The site of documentation, into site/: runs every code block of its pages, offline. Without make: python -m tools.docs.
+docs: $(VENV)/.dev
+	$(BIN)/python -m tools.docs
 
 # Speed, beside others' (benchmarks/README.md); TensorFlow is for the comparison only.
 bench: $(VENV)/.demo

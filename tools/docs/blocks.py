@@ -1,0 +1,173 @@
+"""Code blocks of pages: finding them, and putting beside each what it printed and drew when it ran."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+LANGUAGES = ("r", "python", "sh")
+# Names that highlight as ours do and would pass the runner by.
+MISNAMED = {"R": "r", "py": "python", "python3": "python", "pycon": "python", "bash": "sh", "shell": "sh",
+            "console": "sh", "zsh": "sh"}  # fmt: skip
+
+_FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<info>[^`]*)$")
+_OPTION = re.compile(r'(\w+)=(?:"([^"]*)"|(\w+))')
+_SETUP = re.compile(r"^ *<!-- run (\w+)$")
+_PICTURE = re.compile(r"^(?P<indent> *)<!-- picture (?P<name>[\w-]+): (?P<alt>.+?) -->$")
+_FILES = re.compile(r"^<!-- files: (.+?) -->$", re.M)
+_OPTIONS = {"run", "error", "alt", "output"}
+
+
+class PageError(Exception):
+    """A page that the build cannot take as it is written."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block, or the lines of a comment that are run and not shown."""
+
+    page: str
+    line: int
+    language: str
+    code: str
+    indent: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    end: int = 0  # the line after which its output stands
+    is_shown: bool = True
+    files: tuple[str, ...] = ()  # what its folder holds besides what all have
+
+    @property
+    def where(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not run."""
+        run = self.options.get("run")
+        return None if run is None else run.removeprefix("no:").strip()
+
+    @property
+    def is_error_expected(self) -> bool:
+        return self.options.get("error") == "true"
+
+
+class Output(NamedTuple):
+    """What a block printed, and the files of the pictures it drew."""
+
+    text: str
+    pictures: Sequence[Path]
+
+
+def blocks_of(page: str, text: str) -> list[Block]:
+    """All blocks of a page in the languages that are run, in order, with the setups in comments."""
+    lines, files = text.splitlines(), files_of(text)
+    found, number = [], 0
+    while number < len(lines):
+        setup, fence = _SETUP.match(lines[number]), _FENCE.match(lines[number])
+        start, number = number, number + 1
+        if setup:
+            end = _first(lines, number, lambda line: line.strip() == "-->", f"{page}:{start + 1}")
+            found.append(_block(page, start, setup[1], "", lines[number:end], end, {}, False))
+            number = end + 1
+        elif fence:
+            mark = fence["fence"]
+            closing = re.compile(rf"^ *{re.escape(mark[0])}{{{len(mark)},}} *$")
+            end = _first(lines, number, closing.match, f"{page}:{start + 1}")
+            language, options = _read_info(fence["info"], f"{page}:{start + 1}")
+            if language in LANGUAGES:
+                inside = lines[number:end]
+                found.append(
+                    _block(page, start, language, fence["indent"], inside, end, options, True)
+                )
+            number = end + 1
+    return [replace(block, files=files) for block in found]
+
+
+def files_of(text: str) -> tuple[str, ...]:
+    """What a page asks for besides the photos: ``<!-- files: model points.csv -->``."""
+    return tuple(name for line in _FILES.findall(text) for name in line.split())
+
+
+def _first(lines, start, is_it, where) -> int:
+    for number in range(start, len(lines)):
+        if is_it(lines[number]):
+            return number
+    raise PageError(f"{where}: what begins here has no end")
+
+
+def _block(page, start, language, indent, lines, end, options, is_shown) -> Block:
+    if language not in LANGUAGES:
+        raise PageError(f"{page}:{start + 1}: {language} is not run; use one of {LANGUAGES}")
+    code = "\n".join(line.removeprefix(indent) for line in lines)
+    return Block(page, start + 1, language, code, indent, options, end + 1, is_shown)
+
+
+def _read_info(info: str, where: str) -> tuple[str, dict[str, str]]:
+    """The language of a fence and its options: ``r {run="no: needs CRAN"}``."""
+    language, _, rest = info.strip().partition(" ")
+    if language in MISNAMED:
+        raise PageError(f"{where}: call it {MISNAMED[language]}, not {language}, so that it is run")
+    if language not in LANGUAGES:
+        return language, {}
+    options = {name: quoted or plain for name, quoted, plain in _OPTION.findall(rest)}
+    left = _OPTION.sub("", rest).strip(" {}")
+    if left or set(options) - _OPTIONS:
+        raise PageError(f"{where}: cannot read {rest!r}; options are {sorted(_OPTIONS)}")
+    if "run" in options and not re.match(r"no: \w", options["run"]):
+        raise PageError(f'{where}: say why it is not run: {{run="no: needs ..."}}')
+    return language, options
+
+
+def with_outputs(page: str, text: str, outputs: Mapping[int, Output], pictures: str) -> str:
+    """The page as the site shows it: options gone from fences, outputs below them.
+
+    ``outputs`` go by the line of their block; ``pictures`` is the folder of pictures as seen from the page.
+    """
+    lines = text.splitlines()
+    after = {block.end: block for block in blocks_of(page, text)}
+    starts = {block.line: block for block in after.values()}
+    shown, hidden_until = [], 0
+    for number, line in enumerate(lines, start=1):
+        block = starts.get(number)
+        if block and not block.is_shown:
+            hidden_until = block.end
+        elif block:
+            fence = _FENCE.match(line)
+            line = f"{fence['indent']}{fence['fence']}{block.language}"
+        if number > hidden_until:
+            shown.append(line)
+        block = after.get(number)
+        if block and block.is_shown and block.line in outputs:
+            shown += _shown(block, outputs[block.line], pictures)
+    return "\n".join(shown) + "\n"
+
+
+def _shown(block: Block, output: Output, pictures: str) -> Iterator[str]:
+    """The lines that follow a block: a fence with what it printed, and its pictures."""
+    if output.text.strip() and block.options.get("output") != "no":
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", output.text)), default=0))
+        yield ""
+        yield block.indent + fence + "{ .text .output }"
+        yield from (block.indent + line for line in output.text.strip("\n").splitlines())
+        yield block.indent + fence
+    alts = block.options.get("alt", "").split(" | ")
+    if len(output.pictures) != len([a for a in alts if a]):
+        raise PageError(
+            f'{block.where}: {len(output.pictures)} pictures are drawn; say in alt="..." what each '
+            "shows, for who cannot see them, with ' | ' between"
+        )
+    for picture, alt in zip(output.pictures, alts, strict=False):
+        yield ""
+        yield f"{block.indent}![{alt}]({pictures}/{picture.name})"
+
+
+def with_screenshots(text: str, show) -> str:
+    """The page with ``<!-- picture name: what it shows -->`` replaced by what ``show(name, alt)`` gives."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if match := _PICTURE.match(line):
+            lines[number] = match["indent"] + show(match["name"], match["alt"])
+    return "\n".join(lines) + "\n"
