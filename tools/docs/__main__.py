@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--only", nargs="+", metavar="PAGE", help="run the blocks of these pages alone"
     )
     options = parser.parse_args(arguments)
-    if not options.no_run and shutil.which("Rscript") is None:
-        parser.exit(1, "There is no R here; --no-run builds a site without it.\n")
+    if shutil.which("Rscript") is None:
+        parser.exit(1, "There is no R here, which runs its blocks and tells its help.\n")
     from .build import build, run_pages
 
     try:

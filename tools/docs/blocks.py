@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LANGUAGES = ("r", "python", "sh")
+TABS = {"r": "R", "python": "Python", "sh": "Shell"}
 # Names that highlight as ours do and would pass the runner by.
 MISNAMED = {"R": "r", "py": "python", "python3": "python", "pycon": "python", "bash": "sh", "shell": "sh",
             "console": "sh", "zsh": "sh"}  # fmt: skip
@@ -122,27 +123,60 @@ def _read_info(info: str, where: str) -> tuple[str, dict[str, str]]:
 
 
 def with_outputs(page: str, text: str, outputs: Mapping[int, Output], pictures: str) -> str:
-    """The page as the site shows it: options gone from fences, outputs below them.
+    """The page as the site shows it: outputs below blocks, and blocks that follow one another in tabs.
 
     ``outputs`` go by the line of their block; ``pictures`` is the folder of pictures as seen from the page.
     """
     lines = text.splitlines()
-    after = {block.end: block for block in blocks_of(page, text)}
-    starts = {block.line: block for block in after.values()}
-    shown, hidden_until = [], 0
-    for number, line in enumerate(lines, start=1):
-        block = starts.get(number)
-        if block and not block.is_shown:
-            hidden_until = block.end
-        elif block:
-            fence = _FENCE.match(line)
-            line = f"{fence['indent']}{fence['fence']}{block.language}"
-        if number > hidden_until:
-            shown.append(line)
-        block = after.get(number)
-        if block and block.is_shown and block.line in outputs:
-            shown += _shown(block, outputs[block.line], pictures)
-    return "\n".join(shown) + "\n"
+    shown: list[str] = []
+    number = 0
+    for group in _groups(blocks_of(page, text), lines):
+        shown += lines[number : group[0].line - 1]
+        number = group[-1].end
+        chunks = {
+            block.language: list(_chunk(block, lines, outputs.get(block.line), pictures))
+            for block in group
+            if block.is_shown
+        }
+        if len(chunks) == 1:
+            shown += next(iter(chunks.values()))
+        for language in LANGUAGES:
+            if len(chunks) > 1 and language in chunks:
+                indented = [f"    {line}" if line else "" for line in chunks[language]]
+                shown += [f'=== "{TABS[language]}"', "", *indented, ""]
+    return "\n".join([*shown, *lines[number:]]) + "\n"
+
+
+def _groups(blocks: Sequence[Block], lines: Sequence[str]) -> Iterator[list[Block]]:
+    """Blocks one by one, but those of several languages that follow one another together."""
+    group: list[Block] = []
+    for block in blocks:
+        is_next = (
+            bool(group)
+            and not block.indent
+            and not group[-1].indent
+            and block.is_shown
+            and group[-1].is_shown
+            and block.language not in {b.language for b in group}
+            and not "".join(lines[group[-1].end : block.line - 1]).strip()
+        )
+        if group and not is_next:
+            yield group
+            group = []
+        group.append(block)
+    if group:
+        yield group
+
+
+def _chunk(
+    block: Block, lines: Sequence[str], output: Output | None, pictures: str
+) -> Iterator[str]:
+    """A block with its options gone from its fence, and what came of it."""
+    fence = _FENCE.match(lines[block.line - 1])
+    yield f"{block.indent}{fence['fence']}{block.language}"
+    yield from lines[block.line : block.end]
+    if output is not None:
+        yield from _shown(block, output, pictures)
 
 
 def _shown(block: Block, output: Output, pictures: str) -> Iterator[str]:
@@ -162,6 +196,11 @@ def _shown(block: Block, output: Output, pictures: str) -> Iterator[str]:
     for picture, alt in zip(output.pictures, alts, strict=False):
         yield ""
         yield f"{block.indent}![{alt}]({pictures}/{picture.name})"
+
+
+def pictures_of(text: str) -> list[str]:
+    """The names of the screenshots that a page asks for."""
+    return [match["name"] for line in text.splitlines() if (match := _PICTURE.match(line))]
 
 
 def with_screenshots(text: str, show) -> str:

@@ -6,15 +6,16 @@ import logging
 import os
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mkdocs.commands.build import build as build_with_mkdocs
 from mkdocs.config import load_config
 
-from .blocks import PageError, blocks_of, with_outputs, with_screenshots
-from .pages import copy_others, sources, with_links
+from .blocks import PageError, blocks_of, pictures_of, with_outputs, with_screenshots
+from .pages import copy_others, sources, with_code_links, with_links
 from .pictures import Screenshots
-from .reference import write_reference
+from .reference import Links, read_topics, write_reference
 from .runner import Outputs, Runner
 
 
@@ -26,19 +27,20 @@ def build(root: Path, out: Path, *, is_run: bool, work: Path | None = None) -> N
     runner = Runner(root, work)
     outputs = runner.run(all_blocks(texts)) if is_run else {}
     shutil.rmtree(pages, ignore_errors=True)
-    screenshots = Screenshots(root, work, pages / "pictures", runner, is_taken=is_run)
+    screenshots = Screenshots(root, work, runner, is_taken=is_run)
+    screenshots.take({name for text in texts.values() for name in pictures_of(text)})
+    topics = read_topics(root, work / "help")
+    targets = Links(topics).targets()
     copy_others(root, pages)
     for page, text in texts.items():
         target = pages / page
         target.parent.mkdir(parents=True, exist_ok=True)
         text = with_pictures(page, text, outputs.get(page, {}), pages)
-        text = with_screenshots(
-            text, lambda name, alt, page=page: screenshots.show(name, alt, page)
-        )
+        text = with_screenshots(text, partial(screenshots.show, page=page, pages=pages))
         text = with_links(text, sources(root)[page], page, root, pages)
+        text = with_code_links(text, page, targets)
         target.write_text(text, encoding="utf-8")
-    navigation = write_reference(root, pages, work / "help")
-    run_mkdocs(root, pages, out, navigation)
+    run_mkdocs(root, pages, out, write_reference(topics, pages))
 
 
 def read_pages(root: Path) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from .blocks import PageError
@@ -23,6 +25,8 @@ INSTEAD = {
 }
 
 _LINK = re.compile(r"(?<!\\)\]\(([^()\s]+)\)")
+_LINKED = re.compile(r"(!?\[[^\]]*\]\([^)]*\))")
+_CODE = re.compile(r"(?<![\[`\w])`([^`]+)`(?![`\]])")
 _FENCED = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2[`~]*$", re.M | re.S)
 
 
@@ -56,11 +60,53 @@ def with_links(text: str, source: Path, page: str, root: Path, pages: Path) -> s
         is_elsewhere = file.relative_to(root).as_posix() in INSTEAD
         return f"]({there}{'' if is_elsewhere else hash_ + anchor})"
 
+    return _outside_fences(text, lambda prose: _LINK.sub(resolved, prose))
+
+
+def with_code_links(text: str, page: str, targets: Mapping[str, str]) -> str:
+    """A page whose code that names a function or command leads to its reference, once a section."""
+    there = os.path.relpath(".", Path(page).parent)
+
+    def linked(prose: str) -> str:
+        lines, named = prose.split("\n"), set()
+        for number, line in enumerate(lines):
+            if line.startswith("#"):
+                named = set()
+            else:
+                parts = _LINKED.split(line)
+                parts[::2] = [_CODE.sub(partial(_code_link, named), part) for part in parts[::2]]
+                lines[number] = "".join(parts)
+        return "\n".join(lines)
+
+    def _code_link(named: set[str], match: re.Match[str]) -> str:
+        name = _named(match[1], targets)
+        if name is None or name in named:
+            return match[0]
+        named.add(name)
+        return f"[{match[0]}]({there}/{targets[name]})"
+
+    return _outside_fences(text, linked)
+
+
+def _named(code: str, targets: Mapping[str, str]) -> str | None:
+    """The function or command that a piece of code names: `lh.vote(x)`, `lucas-habitat vote`."""
+    if call := re.fullmatch(r"(?:lh\.)?(\w+)\(.*\)", code):
+        name = f"{call[1]}()"
+        return name if name in targets else None
+    words = code.split()
+    for n in (3, 2):
+        if len(words) >= n and " ".join(words[:n]) in targets:
+            return " ".join(words[:n])
+    return None
+
+
+def _outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """A page with what is not in fences changed."""
     parts, last = [], 0
     for fenced in _FENCED.finditer(text):
-        parts += [_LINK.sub(resolved, text[last : fenced.start()]), fenced[0]]
+        parts += [change(text[last : fenced.start()]), fenced[0]]
         last = fenced.end()
-    return "".join(parts) + _LINK.sub(resolved, text[last:])
+    return "".join(parts) + change(text[last:])
 
 
 def _place(file: Path, root: Path, pages: Path) -> str:

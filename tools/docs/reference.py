@@ -125,16 +125,14 @@ class Topic:
         return f"reference/{self.slug}.md"
 
 
-def write_reference(root: Path, pages: Path, work: Path) -> list[object]:
+def write_reference(topics: Mapping[str, Topic], pages: Path) -> list[object]:
     """Write all pages of the reference; gives their part of the navigation."""
-    topics = read_topics(root, work)
     (pages / "reference").mkdir(parents=True, exist_ok=True)
     by_subject = {
         subject: [topics[t if isinstance(t, str) else t[0]] for t in names]
         for subject, names in SUBJECTS.items()
     }
-    commands = _Commands()
-    links = Links(topics, commands)
+    links = Links(topics)
     for topic in topics.values():
         (pages / topic.file).write_text(links.page(topic), encoding="utf-8")
     (pages / "reference" / "index.md").write_text(_overview(by_subject, links), encoding="utf-8")
@@ -203,15 +201,27 @@ class _Commands:
 class Links:
     """Pages of topics, with links between them."""
 
-    def __init__(self, topics: Mapping[str, Topic], commands: _Commands) -> None:
+    def __init__(self, topics: Mapping[str, Topic]) -> None:
         self.topics = topics
-        self.commands = commands
+        self.commands = _Commands()
         self.of_python = {name: topic for topic in topics.values() for name in topic.python}
         self.of_command = {
             NAMES[name].shell: topic
             for name, topic in self.of_python.items()
             if name in NAMES and (NAMES[name].shell or "").startswith("lucas-habitat ")
         }
+
+    def targets(self) -> dict[str, str]:
+        """Where the help of each function and command is, by how pages name it."""
+        found = {}
+        for topic in self.topics.values():
+            found |= {f"{name}()": f"{topic.file}#{name}" for name in topic.r}
+            found |= {
+                f"{n}()": f"{topic.file}#lucas_habitat.{n}" for n in topic.python if n in NAMES
+            }
+        for command, topic in self.of_command.items():
+            found[command] = f"{topic.file}#{_anchor(self.helped(command))}"
+        return found
 
     def page(self, topic: Topic) -> str:
         """The page of a topic: its names in all languages, and its help in each."""

@@ -93,9 +93,9 @@ class Runner:
 
     def _make_folder(self, folder: Path, block: Block) -> None:
         """Lay out what every session finds, and what its page asks for besides."""
-        shutil.copytree(self._demo() / "all", folder)
+        shutil.copytree(self.demo() / "all", folder)
         for name in block.files:
-            file = self._demo() / "asked" / name
+            file = self.demo() / "asked" / name
             if not file.exists():
                 there = sorted(p.name for p in file.parent.iterdir())
                 raise BlockError(f"{block.page} asks for {name}; there are {', '.join(there)}")
@@ -123,20 +123,21 @@ class Runner:
         key = hashlib.sha256(text.encode()).hexdigest()[:20]
         return self.work / "results" / key / "done.json"
 
-    def _demo(self) -> Path:
-        return self.work / "demo"
+    def demo(self) -> Path:
+        """The folder of what sessions find, made where it is not there yet."""
+        stamp, folder = self.work / "demo.txt", self.work / "demo"
+        if not stamp.is_file() or stamp.read_text() != self.sources:
+            shutil.rmtree(folder, ignore_errors=True)
+            command = [sys.executable, str(HERE / "demo.py"), str(folder)]
+            made = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+            if made.returncode:
+                raise BlockError(f"the demo cannot be made:\n{made.stdout}{made.stderr}")
+            stamp.write_text(self.sources)
+        return folder
 
     def _prepare(self, languages: set[str]) -> None:
-        """Draw the photos and install the R package, where they are not there yet."""
-        stamp = self.work / "demo.txt"
-        if not stamp.is_file() or stamp.read_text() != self.sources:
-            shutil.rmtree(self._demo(), ignore_errors=True)
-            subprocess.run(
-                [sys.executable, str(HERE / "demo.py"), str(self._demo())],
-                env=self.environment,
-                check=True,
-            )
-            stamp.write_text(self.sources)
+        """Make the demo, and install the R package, where they are not there yet."""
+        self.demo()
         library = self.work / "library"
         stamp = self.work / "library.txt"
         if "r" in languages and (not stamp.is_file() or stamp.read_text() != self.sources):

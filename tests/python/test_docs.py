@@ -1,0 +1,362 @@
+"""The site: every page has its place, every link leads somewhere, every block that is shown runs."""
+
+import importlib.util
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+MISSING = [
+    what
+    for what, there in [
+        ("mkdocs", importlib.util.find_spec("mkdocs")),
+        ("mkdocstrings", importlib.util.find_spec("mkdocstrings")),
+        ("R", shutil.which("Rscript")),
+        ("bash", shutil.which("bash") and os.name != "nt"),
+    ]
+    if not there
+]
+if MISSING:
+    if os.environ.get("LUCAS_FORCE_TESTS") == "true":
+        raise ImportError(f"LUCAS_FORCE_TESTS is set, but {', '.join(MISSING)} is not installed")
+    pytest.skip(f"{', '.join(MISSING)} is not installed", allow_module_level=True)
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def root_on_path():
+    """Run as `python -m tools.docs` does: in the root, which is where tools is found."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT))
+        patch.chdir(ROOT)
+        yield
+
+
+@pytest.fixture(scope="module")
+def texts():
+    from tools.docs.build import read_pages
+
+    return read_pages(ROOT)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site without outputs of blocks; mkdocs fails where a link or the navigation is wrong."""
+    from tools.docs.build import build
+
+    folder = tmp_path_factory.mktemp("site")
+    build(ROOT, folder / "site", is_run=False, work=folder / "work")
+    return folder / "site"
+
+
+class Loaded(HTMLParser):
+    """What a page loads by itself, its pictures, and its headings."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loaded, self.without_alt, self.headings, self.language = [], [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        of = dict(attributes)
+        if tag == "html":
+            self.language = of.get("lang")
+        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "object"):
+            self.loaded += [of[name] for name in ("src", "data", "srcset") if of.get(name)]
+        if tag == "link" and of.get("rel") not in ("canonical", "next", "prev", "alternate"):
+            self.loaded.append(of["href"])
+        if tag == "img" and not of.get("alt"):
+            self.without_alt.append(of.get("src"))
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 60
+    for page in pages:
+        outside = [
+            u
+            for u in Loaded(page.read_text(encoding="utf-8")).loaded
+            if re.match(r"(https?:)?//", u)
+        ]
+        assert not outside, page
+    for style in site.rglob("*.css"):
+        text = style.read_text(encoding="utf-8")
+        assert not re.findall(r"url\(['\"]?(?:https?:)?//[^)]*|@import[^;]*//[^;]*", text), style
+
+
+def test_pages_can_be_read_out(site):
+    for page in site.rglob("*.html"):
+        found = Loaded(page.read_text(encoding="utf-8"))
+        assert found.language == "en"
+        assert not found.without_alt, page
+        if page.name != "404.html":
+            assert found.headings.count(1) == 1, page
+            assert found.headings[0] == 1, page
+            assert all(b - a <= 1 for a, b in pairwise(found.headings)), (page, found.headings)
+
+
+def test_every_public_name_has_its_page_in_both_languages(tmp_path):
+    from tools.docs.reference import missing_names, read_topics
+
+    topics = read_topics(ROOT, tmp_path)
+    assert not missing_names(ROOT, topics)
+    del topics["lucas_vote"]
+    assert missing_names(ROOT, topics) == ["lucas_vote", "vote"]
+
+
+def test_a_page_of_the_reference_has_the_names_in_all_languages(site):
+    page = (site / "reference" / "vote.html").read_text(encoding="utf-8")
+    for anchor in ("lucas_vote", "lucas_habitat.vote", "lucas-habitat-vote"):
+        assert f'href="#{anchor}"' in page
+        assert f'id="{anchor}"' in page
+    assert 'href="classify.html#lucas_habitat.classify"' in page  # in Python's help
+    assert 'href="classify.html"' in page  # in R's
+    assert "<math" in page
+    assert "katex" not in page
+
+
+def test_search_finds_both_languages_and_the_written_pages(site):
+    index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
+    for words in (
+        "lucas_prediction_sets",
+        "prediction_sets",
+        "lucas-habitat sets",
+        "Who has no labelled photos",
+    ):
+        assert words in index
+
+
+def test_blocks_say_why_they_are_not_run(texts):
+    from tools.docs.build import all_blocks
+
+    blocks = [block for block in all_blocks(texts) if block.is_shown]
+    left = [block for block in blocks if block.reason is not None]
+    reasons = sorted({f"{block.where}: {block.reason}" for block in left})
+    print(f"{len(left)} of {len(blocks)} blocks are not run:", *reasons, sep="\n")
+    assert all(len(block.reason.split()) >= 2 for block in left)
+    assert len(left) < len(blocks) / 3
+
+
+def tab_sets(text):
+    """The labels of each set of tabs of a page."""
+    sets, indent = [], None
+    for line in text.splitlines():
+        tab = re.match(r'( *)===\+? "(.+)"$', line)
+        if tab and len(tab[1]) == indent:
+            sets[-1].append(tab[2])
+        elif tab:
+            sets.append([tab[2]])
+            indent = len(tab[1])
+        elif line.strip() and indent is not None and len(line) - len(line.lstrip()) <= indent:
+            indent = None
+    return sets
+
+
+def test_tabs_are_named_alike_and_in_one_order(texts):
+    order = ["R", "Python", "Shell"]
+    for page, text in texts.items():
+        for labels in tab_sets(text):
+            if {label.lower() for label in labels} & {"r", "python", "shell", "sh", "bash"}:
+                assert labels == [label for label in order if label in labels], page
+
+
+PAGE = """# A page
+
+```r
+1 + 1
+```
+
+```python {alt="A line"}
+draw()
+```
+
+    ```sh {error=true}
+    false
+    ```
+
+<!-- run sh
+x=1
+-->
+
+```sh {run="no: needs a cluster"}
+go
+```
+
+```text
+as it is
+```
+"""
+
+
+def test_blocks_are_read_as_written():
+    from tools.docs.blocks import blocks_of
+
+    r, python, false, setup, cluster = blocks_of("a.md", PAGE)
+    assert (r.language, r.code, r.line) == ("r", "1 + 1", 3)
+    assert python.options == {"alt": "A line"}
+    assert (false.code, false.is_error_expected) == ("false", True)
+    assert (setup.code, setup.is_shown) == ("x=1", False)
+    assert cluster.reason == "needs a cluster"
+
+
+def test_what_would_pass_the_runner_by_is_refused():
+    from tools.docs.blocks import PageError, blocks_of
+
+    for block, words in [
+        ("```py\nx\n```", "call it python"),
+        ("```bash\nx\n```", "call it sh"),
+        ("```r {run=no}\nx\n```", "say why"),
+        ("```r {eval=false}\nx\n```", "options are"),
+        ("```r\nx", "has no end"),
+    ]:
+        with pytest.raises(PageError, match=words):
+            blocks_of("a.md", block)
+
+
+def test_outputs_stand_below_blocks_and_languages_in_tabs():
+    from tools.docs.blocks import Output, with_outputs
+
+    outputs = {3: Output("[1] 2\n", []), 7: Output("", [Path("line.png")])}
+    shown = with_outputs("a.md", PAGE, outputs, "pictures")
+    assert (
+        '=== "R"\n\n    ```r\n    1 + 1\n    ```\n\n    ```{ .text .output }\n    [1] 2\n    ```\n'
+        in shown
+    )
+    assert (
+        '=== "Python"\n\n    ```python\n    draw()\n    ```\n\n    ![A line](pictures/line.png)\n'
+        in shown
+    )
+    assert "x=1" not in shown
+    assert "needs a cluster" not in shown
+    assert "as it is" in shown
+
+
+def test_a_picture_needs_words():
+    from tools.docs.blocks import Output, PageError, with_outputs
+
+    with pytest.raises(PageError, match="say in alt"):
+        with_outputs("a.md", "```r\nplot(1)\n```\n", {1: Output("", [Path("p.png")])}, "")
+
+
+def test_code_that_names_a_function_leads_to_it():
+    from tools.docs.pages import with_code_links
+
+    targets = {"vote()": "reference/vote.md#x", "lucas-habitat vote": "reference/vote.md#y"}
+    text = (
+        "`lh.vote(p)`, `vote()`, [`vote()`](a.md), `lucas-habitat vote p.csv`, `votes()`\n\n"
+        "```\n`vote()`\n```\n"
+    )
+    assert with_code_links(text, "howto/a.md", targets) == (
+        "[`lh.vote(p)`](../reference/vote.md#x), `vote()`, [`vote()`](a.md), "
+        "[`lucas-habitat vote p.csv`](../reference/vote.md#y), `votes()`\n\n```\n`vote()`\n```\n"
+    )
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    """A runner with a demo of one file, and no R package."""
+    from tools.docs import runner as module
+
+    made = module.Runner(ROOT, tmp_path)
+    (tmp_path / "demo" / "all").mkdir(parents=True)
+    (tmp_path / "demo" / "asked" / "model").mkdir(parents=True)
+    (tmp_path / "demo" / "all" / "here.txt").write_text("here\n")
+    for stamp in ("demo.txt", "library.txt"):
+        (tmp_path / stamp).write_text(made.sources)
+    return made
+
+
+def run(runner, text):
+    from tools.docs.blocks import blocks_of
+
+    return runner.run(blocks_of("a.md", text)).get("a.md", {})
+
+
+def test_sessions_go_on_from_block_to_block_and_apart_from_one_another(runner):
+    done = run(
+        runner,
+        "```python\nx = 2\nopen('made.txt', 'w').close()\n```\n\n```python\nprint('so:')\nx + 1\n```\n\n"
+        "```sh\nexport Y=5\nmkdir sub\ncd sub\n```\n\n```sh\ncat ../here.txt\necho $Y\nls ..\n```\n\n"
+        "```r\nx <- 4\n```\n\n```r\nmessage('so:')\nx + 1\nlist.files()\n```\n",
+    )
+    assert [one.text for one in done.values()] == [
+        "", "so:\n3\n", "", "here\n5\nhere.txt\nsub\n", "", 'so:\n[1] 5\n[1] "here.txt"\n'
+    ]  # fmt: skip
+
+
+def test_a_block_that_fails_is_told_and_one_that_should_too(runner):
+    from tools.docs.runner import BlockError
+
+    for text, words in [
+        ("```python\n1 / 0\n```", "(?s)a.md:1 fails.*ZeroDivisionError: division by zero"),
+        ("```sh\nfalse\ntrue\n```", "a.md:1 fails"),
+        ("```r\nstop('oh')\n```", "(?s)a.md:1 fails.*oh"),
+        ("```python {error=true}\n1\n```", "was to fail"),
+        ("<!-- files: models -->\n```sh\nls\n```", "asks for models; there are model"),
+    ]:
+        with pytest.raises(BlockError, match=words):
+            run(runner, text)
+    done = run(runner, "```r {error=true}\nstop('oh')\n```\n\n```r\n1\n```")
+    assert [one.text for one in done.values()] == ["Error: oh\n", "[1] 1\n"]
+
+
+def test_results_are_kept_until_the_page_changes(runner, tmp_path):
+    count = tmp_path / "count.txt"
+    text = f"```sh\necho x >> '{count}'\n```"
+    for times, page in [(1, text), (1, text), (2, f"{text}\n\n```sh\ntrue\n```")]:
+        run(runner, page)
+        assert len(count.read_text().split()) == times
+
+
+def test_pictures_are_shown_where_they_are_drawn_or_named(runner):
+    done = run(
+        runner,
+        "```python\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\n```\n\n"
+        "```python\nplt.figure().savefig('map.png')\nplt.close()\n```\n\n```r\nplot(1)\n```\n",
+    )
+    assert [len(one.pictures) for one in done.values()] == [1, 1, 1]
+    assert all(picture.stat().st_size > 1000 for one in done.values() for picture in one.pictures)
+
+
+def test_the_first_ten_minutes_run_in_all_languages(texts, tmp_path):
+    from tools.docs.blocks import blocks_of
+    from tools.docs.runner import Runner
+
+    page = "index.md"
+    blocks = [block for block in blocks_of(page, texts[page]) if block.reason is None]
+    assert {block.language for block in blocks} == {"r", "python", "sh"}
+    outputs = Runner(ROOT, tmp_path).run(blocks)[page]
+    said = {block.language: "" for block in blocks}
+    for block in blocks:
+        said[block.language] += outputs[block.line].text
+    assert all("kappa" in text for text in said.values())
+
+
+@pytest.mark.slow
+def test_all_blocks_run_and_the_site_is_built(tmp_path):
+    from tools.docs.build import build
+
+    build(ROOT, tmp_path / "site", is_run=True)
+    pages = [page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html")]
+    assert sum('class="text output' in page or "output" in page for page in pages) > 3
+    for page in pages:
+        assert str(ROOT) not in page
+        assert "/tmp/" not in page
+
+
+@pytest.mark.slow
+def test_the_blocks_of_the_readme_run():
+    from tools.docs.blocks import blocks_of
+    from tools.docs.runner import Runner
+
+    for name in ("README.md", "r-wrapper/README.md"):
+        blocks = blocks_of(name, (ROOT / name).read_text(encoding="utf-8"))
+        assert name != "README.md" or blocks
+        Runner(ROOT, ROOT / "build" / "docs").run(blocks)
