@@ -10,3 +10,15 @@ function openTab() {
 }
 window.addEventListener("hashchange", openTab);
 window.addEventListener("load", openTab);
+
+// Code that is wider than the page can be moved by the keyboard.
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+window.addEventListener("load", () => {
+  for (const code of document.querySelectorAll("pre > code")) widths.observe(code);
+  document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
+});

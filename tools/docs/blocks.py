@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+COLUMNS = 88
 LANGUAGES = ("r", "python", "sh")
 TABS = {"r": "R", "python": "Python", "sh": "Shell"}
 # Names that highlight as ours do and would pass the runner by.
@@ -185,7 +187,7 @@ def _shown(block: Block, output: Output, pictures: str) -> Iterator[str]:
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", output.text)), default=0))
         yield ""
         yield block.indent + fence + "{ .text .output }"
-        yield from (block.indent + line for line in output.text.strip("\n").splitlines())
+        yield from (block.indent + line for line in _wrapped(output.text))
         yield block.indent + fence
     alts = block.options.get("alt", "").split(" | ")
     if len(output.pictures) != len([a for a in alts if a]):
@@ -196,6 +198,13 @@ def _shown(block: Block, output: Output, pictures: str) -> Iterator[str]:
     for picture, alt in zip(output.pictures, alts, strict=False):
         yield ""
         yield f"{block.indent}![{alt}]({pictures}/{picture.name})"
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """The lines of an output; sentences are broken where a page is full, tables are not."""
+    for line in text.strip("\n").splitlines():
+        is_sentence = len(line) > COLUMNS and not re.search(r"\S {2,}\S", line)
+        yield from textwrap.wrap(line, COLUMNS, subsequent_indent="  ") if is_sentence else [line]
 
 
 def pictures_of(text: str) -> list[str]:

@@ -96,6 +96,14 @@ BESIDE = {
     "lucas_validate_map": ("MapAccuracy",),
 }
 
+#: Several commands have an option `--plot`, each for a picture of its own.
+DRAWN_BY = {
+    "plot_distance": "lucas-habitat error-by-distance",
+    "plot_labelling": "lucas-habitat abstain",
+    "plot_recipes": "lucas-habitat compare-recipes",
+    "plot_transitions": "lucas-habitat transitions",
+}
+
 #: Names that a page bears where its first function's would mislead.
 SLUGS = {
     "lucas_plot": "plots",
@@ -260,17 +268,19 @@ class Links:
         if python:
             brackets = "()" if python in NAMES else ""
             cells[1] = f"[`{python}{brackets}`](#lucas_habitat.{python})"
-            cells[2] = self._shell_cell(topic, NAMES[python].shell if python in NAMES else None)
+            cells[2] = self._shell_cell(topic, python)
         return f"| {' | '.join(cells)} |"
 
-    def _shell_cell(self, topic: Topic, shell: str | None) -> str:
+    def _shell_cell(self, topic: Topic, python: str) -> str:
         """A command with a link to its help, or an option with the commands that have it."""
+        shell = NAMES[python].shell if python in NAMES else None
         if shell is None:
             return ""
         if not shell.startswith("--"):
             return f"[`{shell}`](#{_anchor(self.helped(shell))})"
         places = []
-        for command in self.commands.options.get(shell, ()):
+        commands = self.commands.options.get(shell, ())
+        for command in [DRAWN_BY[python]] if python in DRAWN_BY else commands:
             page = self.of_command.get(command)
             word = command.removeprefix("lucas-habitat ")
             same = "" if page is topic else f"{page.slug}.md" if page else "commands.md"
@@ -345,7 +355,9 @@ def _arguments(match: re.Match[str]) -> str:
 
 def _coloured(match: re.Match[str]) -> str:
     code = html.unescape(re.sub(r"<[^>]+>", "", match[1])).strip("\n")
-    return highlight(code, get_lexer_by_name("r"), HtmlFormatter(cssclass="highlight")).strip()
+    return highlight(
+        code, get_lexer_by_name("r"), HtmlFormatter(cssclass="highlight", wrapcode=True)
+    ).strip()
 
 
 def _overview(by_subject: Mapping[str, Sequence[Topic]], links: Links) -> str:
@@ -353,10 +365,10 @@ def _overview(by_subject: Mapping[str, Sequence[Topic]], links: Links) -> str:
     parts = [
         "# Reference",
         "Every function, by what it is for. A page has its help in R, in Python and in the shell; the choice "
-        "of language goes along from page to page. In tables, R's names begin with `lucas_`.",
+        "of language goes along from page to page.",
     ]
     for subject, topics in by_subject.items():
-        rows = [f"## {subject}\n", "| | R | Python | Shell |", "|---|---|---|---|"]
+        rows = [f"## {subject}\n", "| What for | R | Python | Shell |", "|---|---|---|---|"]
         for topic in topics:
             commands = links.commands_of(topic)
             cells = (
@@ -366,7 +378,9 @@ def _overview(by_subject: Mapping[str, Sequence[Topic]], links: Links) -> str:
                 "<br>".join(f"`{c.removeprefix('lucas-habitat ')}`" for c in commands),
             )
             rows.append(f"| {' | '.join(cells)} |")
-        parts.append("\n".join(rows))
+        parts.append(
+            "\n".join([*rows[:1], '<div class="names" markdown>', "", *rows[1:], "", "</div>"])
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -376,7 +390,7 @@ def _command_line(links: Links) -> str:
         "# The command line",
         "`lucas-habitat COMMAND --help` tells what a command takes. Messages name options as they are typed.",
         f"```text\n{links.commands.help['lucas-habitat']}```",
-        "| command | |\n|---|---|\n"
+        "| Command | What for |\n|---|---|\n"
         + "\n".join(
             f"| [`{command}`]({topic.slug}.md#{_anchor(links.helped(command))}) | {topic.title} |"
             for command, topic in links.of_command.items()
