@@ -167,6 +167,64 @@ def test_tabs_are_named_alike_and_in_one_order(texts):
                 assert labels == [label for label in order if label in labels], page
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser that reaches nothing but this computer."""
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    missing += [] if importlib.util.find_spec("selenium") else ["selenium"]
+    if missing and os.environ.get("LUCAS_FORCE_TESTS") == "true":
+        raise ImportError(f"LUCAS_FORCE_TESTS is set, but {', '.join(missing)} is not installed")
+    if missing:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    from tools.docs.screenshots import browser
+
+    with browser() as made:
+        made.implicitly_wait(60)
+        yield made
+
+
+def chosen_tab(chromium):
+    return chromium.execute_script(
+        "const i = document.querySelector('.tabbed-set > input:checked');"
+        "return i && document.querySelector(`label[for=${i.id}]`).textContent"
+    )
+
+
+def test_in_a_browser_from_a_disk(site, chromium):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def until(condition):
+        return WebDriverWait(chromium, 60).until(lambda _: condition())
+
+    # The language that is chosen on one page is chosen on the next, and a link opens the tab it leads into.
+    page = (site / "reference" / "classify.html").as_uri()
+    chromium.get((site / "reference" / "vote.html").as_uri())
+    assert chosen_tab(chromium) == "R"
+    chromium.find_element(By.CSS_SELECTOR, ".tabbed-labels label:nth-child(2)").click()
+    chromium.get(page)
+    until(lambda: chosen_tab(chromium) == "Python")
+    chromium.get(f"{page}#lucas_classify")
+    until(lambda: chosen_tab(chromium) == "R")
+    # The search finds what only R's help says.
+    words = chromium.find_element(By.CSS_SELECTOR, "input.md-search__input")
+    chromium.execute_script("arguments[0].focus()", words)
+    words.send_keys("lucas_prediction_sets")
+    until(
+        lambda: chromium.execute_script(
+            "return [...document.querySelectorAll('.md-search-result__item a')]"
+            ".some(a => a.href.includes('reference/prediction_sets.html'))"
+        )
+    )
+    loaded = chromium.execute_script(
+        "return [...document.querySelectorAll('script[src], link[rel=stylesheet], img, iframe')]"
+        ".map(e => e.src || e.href || '').filter(address => address)"
+    )
+    assert len(loaded) > 5
+    assert not [address for address in loaded if not address.startswith(("file:", "data:"))]
+    assert not [e["message"] for e in chromium.get_log("browser") if e["level"] == "SEVERE"]
+
+
 PAGE = """# A page
 
 ```r
@@ -340,15 +398,22 @@ def test_the_first_ten_minutes_run_in_all_languages(texts, tmp_path):
 
 
 @pytest.mark.slow
-def test_all_blocks_run_and_the_site_is_built(tmp_path):
+def test_all_blocks_run_and_all_pages_fit_a_phone(tmp_path, chromium):
     from tools.docs.build import build
 
     build(ROOT, tmp_path / "site", is_run=True)
-    pages = [page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html")]
-    assert sum('class="text output' in page or "output" in page for page in pages) > 3
+    pages = sorted((tmp_path / "site").rglob("*.html"))
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    assert sum('class="text output' in text for text in texts) > 5
+    for text in texts:
+        assert str(ROOT) not in text
+        assert not re.search(r"[^\w]/tmp/lucas-docs", text)
+    size = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    sideways = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     for page in pages:
-        assert str(ROOT) not in page
-        assert "/tmp/" not in page
+        chromium.get(page.as_uri())
+        assert chromium.execute_script(sideways) <= 0, page
 
 
 @pytest.mark.slow
