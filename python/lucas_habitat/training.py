@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from ._base.tree import FINEST, Levels, level_columns, tree_of
 from ._base.types import Photos, Table
 from .calibration import fit_with_points
 from .corrections import apply_corrections
-from .engines import choose_target
+from .engines import choose_target, cores
 from .errors import CalibrationError, InputError, RefusedWarning, inform, some, warn
 from .features import Features, extract_features
 from .images.decode import Preprocessing, decode_photo
@@ -449,8 +450,9 @@ def _warn_of_look_alikes(
 
 def _load_photos(paths: list[str], how: Preprocessing, rows: npt.NDArray[np.intp]) -> torch.Tensor:
     """Some of the photos as uint8, shape (n, 3, size, size)."""
-    arrays = np.stack([decode_photo(read_bytes(paths[i]), how) for i in rows])
-    return torch.from_numpy(arrays).permute(0, 3, 1, 2)
+    with ThreadPoolExecutor(cores()) as pool:
+        arrays = list(pool.map(lambda i: decode_photo(read_bytes(paths[i]), how), rows))
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
 def _calibration(

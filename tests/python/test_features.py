@@ -1,6 +1,8 @@
 """Features are computed once, kept safely, and never mistaken for others."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from lucas_habitat import engines
 from lucas_habitat import features as module
 from lucas_habitat.cache import FeatureCache, content_key
-from lucas_habitat.engines import Target, choose_target, cores, make_runner
+from lucas_habitat.engines import Target, choose_target, cores, make_runner, torch_engine
 from lucas_habitat.errors import DeviceError, LucasWarning
 from lucas_habitat.features import extract_features
 from lucas_habitat.images.decode import Preprocessing
@@ -18,6 +20,7 @@ from lucas_habitat.networks.backbones import load_backbone
 
 HOW = Preprocessing()
 CPU = Target("openvino", "cpu", "float32")
+TORCH = Target("torch", "cpu", "float32")
 
 
 @pytest.fixture(scope="module")
@@ -217,17 +220,25 @@ def test_the_gpus_path_in_bfloat16_on_the_cpu(backbone):
     assert 0 < difference < 0.1
 
 
-def test_a_batch_too_large_for_the_gpu_is_run_in_halves(backbone, monkeypatch):
-    import torch
-
-    runner = make_runner(backbone, Target("torch", "cpu", "float32"))
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "GET was unable to find an engine to execute this computation",
+        "MPS backend out of memory (MPS allocated: 9.05 GB)",
+    ],
+)
+def test_a_batch_too_large_for_the_gpu_is_run_in_halves(backbone, monkeypatch, message):
+    runner = make_runner(backbone, replace(TORCH, precision="bfloat16"))
+    monkeypatch.setattr(runner, "_most", None)
     run, sizes = type(runner)._run, []
 
-    def small_memory(self, photos):
+    def small_memory(self, photos, stream):
         sizes.append(len(photos))
         if len(photos) > 2:
-            raise torch.OutOfMemoryError("out of memory")
-        return run(self, photos)
+            raise RuntimeError(message)
+        return run(self, photos, stream)
 
     monkeypatch.setattr(type(runner), "_run", small_memory)
     photos = np.zeros((5, 224, 224, 3), np.uint8)
@@ -235,6 +246,87 @@ def test_a_batch_too_large_for_the_gpu_is_run_in_halves(backbone, monkeypatch):
     assert sizes == [5, 2, 2, 1]
     assert runner(photos).shape == (5, 1280)
     assert sizes[4:] == [2, 2, 1]  # what fits is remembered
+
+
+def test_a_gpu_too_small_for_one_photo_is_told(backbone, monkeypatch):
+    runner = make_runner(backbone, TORCH)
+    monkeypatch.setattr(runner, "_most", None)
+
+    def no_memory(self, photos, stream):
+        raise RuntimeError("CUDA out of memory.")
+
+    monkeypatch.setattr(type(runner), "_run", no_memory)
+    with pytest.raises(DeviceError, match=r"too little memory free for a single photo.*'cpu'"):
+        runner(np.zeros((3, 224, 224, 3), np.uint8))
+
+    def broken(self, photos, stream):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(type(runner), "_run", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        runner(np.zeros((3, 224, 224, 3), np.uint8))
+
+
+def test_batches_that_are_too_large_together_wait_for_each_other(backbone, monkeypatch):
+    """A batch that fits alone is not cut to pieces because another thread's took the memory."""
+    monkeypatch.setattr(torch_engine, "_LANES", {"cpu": 2})
+    runner = torch_engine.TorchRunner(backbone, "cpu", "float32")
+    lock, used, most_used, begun = threading.Lock(), [0], [0], threading.Event()
+    has_failed = threading.Event()
+
+    def shared_memory(self, photos, stream):
+        with lock:
+            if used[0] + len(photos) > 6:
+                has_failed.set()
+                raise RuntimeError("CUDA out of memory.")
+            used[0] += len(photos)
+            most_used[0] = max(most_used[0], used[0])
+        begun.set()
+        assert has_failed.wait(30)
+        with lock:
+            used[0] -= len(photos)
+        return np.zeros((len(photos), 3), np.float32)
+
+    monkeypatch.setattr(type(runner), "_run", shared_memory)
+    photos = np.zeros((4, 224, 224, 3), np.uint8)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runner, photos)
+        assert begun.wait(30)
+        second = pool.submit(runner, photos)
+        assert first.result(30).shape == second.result(30).shape == (4, 3)
+    assert runner._most == 2
+    assert most_used == [4]
+
+
+def test_no_device_is_asked_for_what_it_may_not_have(backbone, monkeypatch):
+    """Metal has no autocast in every torch, and its copies are not pinned."""
+    import torch
+
+    runner = torch_engine.TorchRunner(backbone, "cpu", "float32")
+    for name in ("autocast", "Tensor.pin_memory"):
+        monkeypatch.setattr(f"torch.{name}", None)
+    copies, to = [], torch.Tensor.to
+
+    def copying(tensor, *args, **options):
+        copies.append(options.get("non_blocking", False))
+        return to(tensor, *args, **options)
+
+    monkeypatch.setattr(torch.Tensor, "to", copying)
+    assert runner(np.zeros((2, 224, 224, 3), np.uint8)).shape == (2, 1280)
+    assert copies == [False]
+
+
+def test_bfloat16_is_asked_of_the_gpu_that_computes(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(
+        torch.cuda, "get_device_capability", lambda d: {"cuda:0": (9, 0), "cuda:1": (7, 5)}[d]
+    )
+    monkeypatch.setattr(engines, "_gpu", lambda device: device)
+    assert choose_target("cuda:0").precision == "bfloat16"
+    assert choose_target("cuda:1").precision == "float32"
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    assert choose_target("cuda:1").precision == "bfloat16"
 
 
 def test_absent_devices_say_what_is_seen():

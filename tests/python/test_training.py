@@ -7,7 +7,13 @@ import torch
 from conftest import colour_photo, peak_memory, write_photos
 
 from lucas_habitat import calibrate, classify, list_photos, train, training
-from lucas_habitat.errors import CalibrationError, InputError, LucasMessage, LucasWarning
+from lucas_habitat.errors import (
+    CalibrationError,
+    DeviceError,
+    InputError,
+    LucasMessage,
+    LucasWarning,
+)
 from lucas_habitat.networks import fitting
 from lucas_habitat.networks.backbones import make_head
 
@@ -174,6 +180,25 @@ def test_fine_tuning_changes_the_backbone_but_not_its_statistics(tmp_path):
     assert torch.equal(
         b["conv_stem.weight"], again.backbone.load().network.state_dict()["conv_stem.weight"]
     )
+
+
+def test_fine_tuning_beyond_the_gpus_memory_says_what_to_lower(tmp_path, monkeypatch):
+    photos = list_photos(write_photos(tmp_path, n_points=2, directions=("north",)))
+
+    def small_memory(self, photos):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(fitting.HabitatNet, "forward", small_memory)
+    with pytest.raises(DeviceError, match=r"cpu has too little memory .* 4 photos .*batch_size"):
+        train(photos, recipe="finetune", epochs=1, batch_size=4, **LITE0)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus"), [("cpu", []), ("cuda", [0]), ("cuda:3", [3]), ("mps", [])]
+)
+def test_training_puts_back_random_numbers_of_its_own_gpu_only(device, gpus):
+    """Torch would warn where there are several."""
+    assert fitting._generators_of(device) == gpus
 
 
 def test_calibrate_on_held_out_points(model, tmp_path):

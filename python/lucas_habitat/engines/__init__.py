@@ -142,8 +142,9 @@ def _computes_bfloat16(engine: str, device: str) -> bool:
         return False
     import torch
 
-    supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
-    return supported
+    # Of this device, not of torch's current one. ROCm, AMD's, passes for CUDA and has bfloat16.
+    is_native: bool = torch.cuda.get_device_capability(device) >= (8, 0)
+    return is_native or torch.version.hip is not None
 
 
 def use_cores(n: int) -> None:

@@ -18,9 +18,10 @@ from torch import nn
 from .._base import words
 from .._base.cards import FittingCard
 from .._base.progress import Progress, report
-from ..errors import InputError
+from ..errors import DeviceError, InputError
 from .arrays import Arrays, arrays_sha256
 from .backbones import Backbone, HabitatNet, arrays_of, make_head
+from .memory import is_out_of_memory
 
 #: In fine-tuning the backbone takes steps this much smaller than the head's.
 BACKBONE_STEP = 0.02
@@ -137,7 +138,16 @@ def fit_network(
                 [network(load(rows.validate[i : i + _AT_A_TIME]).to(device)).cpu() for i in parts]
             )
 
-    history = _run_epochs(step, rows, validation_logits, settings, progress)
+    try:
+        history = _run_epochs(step, rows, validation_logits, settings, progress, device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"{device} has too little memory to train on {settings.batch_size} photos at a time. Lower "
+            f"{words.arg('batch_size')}, close other programs that use it, or use "
+            f"{words.arg('device', 'cpu')}."
+        ) from error
     tuned = network.cpu().eval().backbone
     tuned.requires_grad_(False)
     tuned.spec = {
@@ -154,6 +164,7 @@ def _run_epochs(
     validation_logits: Callable[[], torch.Tensor],
     settings: TrainingSettings,
     progress: Progress,
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """The training loop that both recipes share; gives the history."""
     n = len(rows.fit)
@@ -161,7 +172,7 @@ def _run_epochs(
     n_steps = n // batch
     history = []
     with (
-        torch.random.fork_rng(),
+        torch.random.fork_rng(_generators_of(device)),
         report(progress, settings.epochs * n_steps, "training") as advance,
     ):
         torch.manual_seed(settings.seed)  # dropout and augmentation draw from the global generator
@@ -183,6 +194,12 @@ def _run_epochs(
                 scores |= _validation_scores(validation_logits(), rows.labels[rows.validate])
             history.append({"epoch": epoch, **scores})
     return pd.DataFrame(history)
+
+
+def _generators_of(device: str) -> list[int]:
+    """The GPU whose random numbers are put back after training; not all that the machine may have."""
+    kind, _, number = device.partition(":")
+    return [int(number or 0)] if kind == "cuda" else []
 
 
 def _order(rows: LabelledRows, settings: TrainingSettings) -> torch.Tensor:
