@@ -28,6 +28,16 @@ def test_damaged_input_gives_an_answer_or_our_error(model, tmp_path):
     assert all(row[1] == "12" for row in rows), done.stdout
 
 
+def test_a_process_whose_time_is_up_before_it_starts_is_no_crash(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import fuzz, pathlib; "
+        "print(fuzz.run('zips', 1, 0.01, None, pathlib.Path('kept')).faults)"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "tools")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "Counter()\n", done.stderr
+
+
 @pytest.mark.slow
 def test_damaged_input_for_ten_minutes(model, tmp_path):
     done = fuzzed(model, tmp_path, "--seconds", "600")
