@@ -34,5 +34,5 @@
 #' @export
 lucas_write_xmp <- function(predictions, min_confidence = 0.5, naming = "digikam", keyword = "Habitat",
                             remove = FALSE, verbose = TRUE) {
-  call_core("write_xmp", captured(), verbose)
+  invisible(call_core("write_xmp", captured(), verbose))
 }

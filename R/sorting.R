@@ -39,7 +39,7 @@
 #' }
 #' @export
 lucas_sort_photos <- function(predictions, folder, min_confidence = 0.5, how = "copy", verbose = TRUE) {
-  call_core("sort_photos", captured(), verbose)
+  invisible(call_core("sort_photos", captured(), verbose))
 }
 
 #' Read what a person made of photos in class folders

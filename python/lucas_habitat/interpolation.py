@@ -222,7 +222,9 @@ def _warn_of_sites(
         )
     if not reasons:
         return
-    text = f"Rows of {len(index)} sites that are {words.either('NaN', 'NA')}: {'; '.join(reasons)}."
+    text = (
+        f"Of {len(index)} sites these rows are {words.either('NaN', 'NA')}: {'; '.join(reasons)}."
+    )
     if gaps.is_lost.any() and is_own:
         text += (
             " The points' own spacing says how far their values hold; "

@@ -379,9 +379,10 @@ def _read_card(folder: Path) -> Card:
     """A model's card, checked to be one that this version reads."""
     path = folder / CARD
     if not path.is_file():
-        reason = "is no folder" if not folder.is_dir() else "holds no model (no card.json)"
+        reason = "does not exist" if not folder.exists() else "holds no model (no card.json)"
         raise ModelError(
-            f"{folder} {reason}. Models are made by {words.call('train')} and {words.call('save_model')}."
+            f"{folder} {reason}. Models are made by {words.call('train')} and {words.call('save_model')}, "
+            f"zips of them by {words.call('share_model')}."
         )
     try:
         card = read_card(path)

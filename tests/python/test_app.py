@@ -788,7 +788,7 @@ def test_arguments_are_checked_before_anything_is_served(model, app, tmp_path):
         run_app(model, port=80, open_browser=False)
     with pytest.raises(InputError, match=r"corrections must name a \.csv file"):
         run_app(model, corrections=tmp_path / "r.xlsx", open_browser=False)
-    with pytest.raises(ModelError, match=r"is no folder"):
+    with pytest.raises(ModelError, match=r"does not exist"):
         run_app(tmp_path / "none", open_browser=False)
     with pytest.raises(InputError, match="cannot be served"):
         run_app(model, port=urlsplit(app.url).port, open_browser=False)

@@ -276,7 +276,7 @@ def damage(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: shutil.rmtree(f), "is no folder"),
+        (lambda f: shutil.rmtree(f), "does not exist"),
         (lambda f: (f / "card.json").unlink(), "holds no model"),
         (lambda f: (f / "card.json").write_text("{"), "card .* is damaged"),
         (lambda f: (f / "card.json").write_text("[1]"), "not the card of a lucas-habitat model"),

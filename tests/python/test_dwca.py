@@ -393,6 +393,16 @@ def test_a_photo_without_a_point_is_not_called_by_its_folders(tmp_path):
     assert "secret" not in whole_text(path)
 
 
+def test_photos_of_the_same_name_in_several_folders_are_told_apart(tmp_path):
+    table = points(
+        point_id=["/home/ada/wood/a.jpg", "/home/ada/field/a.jpg", "b"],
+        year=pd.array([None] * 3, dtype="Int64"),
+    )
+    path = write_dwca(table, tmp_path / "a.zip", **SAID)
+    assert read(path)[0]["Event"]["eventID"].tolist() == ["a.jpg", "a.jpg (2)", "b"]
+    assert "wood/" not in whole_text(path)
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [

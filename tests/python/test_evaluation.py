@@ -235,6 +235,14 @@ def test_the_order_of_rows_does_not_matter(with_points):
     assert evaluate(shuffled).as_dict() == evaluate(table).as_dict()
 
 
+def test_a_column_of_other_names_is_no_reference():
+    table = random_photos(20, ["a", "b"], 1).assign(p_a=0.4, p_b=0.6, land=["meadow", "wood"] * 10)
+    with pytest.raises(
+        InputError, match=r"No value of land is a class.*meadow, wood.*knows a, b\."
+    ):
+        evaluate(table, reference="land")
+
+
 def test_row_names_do_not_matter():
     table = random_photos(20, ["a", "b"], 1).assign(point_id=["x", None] * 10)
     assert evaluate(table.set_axis([0] * 20)).as_dict() == evaluate(table).as_dict()

@@ -600,7 +600,7 @@ def test_sites_without_usable_coordinates_are_nan_rows_told_apart_from_lonely_on
     )
     with pytest.warns(
         LucasWarning,
-        match=r"of 5 sites that are NaN: 3 have coordinates that are missing, infinite or outside "
+        match=r"Of 5 sites these rows are NaN: 3 have coordinates that are missing, infinite or outside "
         r"ETRS89.* \(w, x, y\); 1 have no point within 5000 m \(z\)",
     ):
         result = covariates(make_points(), sites, crs="EPSG:3035", radius=5000, drop="none")
@@ -780,7 +780,7 @@ def random_sites(n, seed=2):
 
 
 @pytest.mark.parametrize("options", [{"k": 4}, {"radius": 20_000}, {"k": 4, "radius": 6000}])
-@pytest.mark.filterwarnings("ignore:Rows of .* sites that are NaN")
+@pytest.mark.filterwarnings("ignore:Of .* sites these rows are NaN")
 def test_chunks_and_the_formula_written_out_agree(options, monkeypatch):
     points, sites = softmax_points(), random_sites(50)
     whole = covariates(points, sites, crs="EPSG:3035", drop="none", **options)
@@ -941,7 +941,7 @@ def test_sites_between_points_keep_their_values(kind, n):
     mixed = np.einsum("sc,scd->sd", rng.dirichlet(np.ones(3), 2000), places[corners])
     sites = make_sites(4.3e6 + mixed[:, 0], 3.2e6 + mixed[:, 1])
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Rows of 2000 sites that are NaN")
+        warnings.filterwarnings("ignore", message="Of 2000 sites these rows are NaN")
         result = covariates(points_at(places), sites, crs=3035, k=5, drop="none")
     assert result["p_cropland"].isna().mean() <= 0.005
 

@@ -72,7 +72,7 @@ test_that("the page ends when R is killed, terminated or hung up", {
 test_that("why the page cannot start is said in R's words", {
   skip_without_gradio()
   expect_error(lucas_app(tempfile("none"), open_browser = FALSE),
-               "could not be started.*is no folder.*lucas_train\\(\\)", class = "lucas_app_error")
+               "could not be started.*does not exist.*lucas_train\\(\\)", class = "lucas_app_error")
   expect_error(lucas_app(demo_model(), language = "se", open_browser = FALSE), "could not be started")
   expect_error(lucas_app(demo_model(), corrections = "r.xlsx", open_browser = FALSE),
                "must name a .csv file", class = "lucas_app_error")

@@ -94,6 +94,12 @@ def compared_rows(
     rows = table if has_both.all() else table[has_both]
     coded = [_coded(rows[column]) for column in (reference, "predicted")]
     unknown = sorted({label for each in coded for label in each.labels} - set(classes))
+    if columns and not set(coded[0].labels) & set(classes):
+        raise InputError(
+            f"No value of {reference} is a class of the predictions: there are "
+            f"{some(coded[0].labels)}, and the model knows {some(classes)}. Name the column of the true "
+            f"class with {words.option('reference')}, or give both the same names."
+        )
     truth, guess = (each.numbers(classes + unknown) for each in coded)
     return Compared(
         rows=rows,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +29,7 @@ from ..sources import base_name, is_remote
 from ..survey.credit import credit
 from .blurring import check_blurring
 from .eml import BLURRED
-from .events import locations_of, places_of
+from .events import locations_of, places_of, told_ids
 from .licences import Author, authors_of, licence_of
 from .media import address_of, survey_years
 from .provenance import Provenance, provenance_of
@@ -327,7 +326,7 @@ def _points_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def _with_told_paths(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose paths, and ids that are paths, tell nothing of this computer."""
-    table = table.assign(point_id=_told_ids(table["point_id"]))
+    table = table.assign(point_id=told_ids(table["point_id"]))
     if "path" not in table:
         return table
     paths = [
@@ -335,15 +334,6 @@ def _with_told_paths(table: pd.DataFrame) -> pd.DataFrame:
         for path, row in zip(table["path"], table.itertuples(), strict=True)
     ]
     return table.assign(path=paths)
-
-
-def _told_ids(ids: pd.Series) -> pd.Series:
-    """Ids; those that are the paths of photos without a point as file names, told apart by numbers."""
-    originals = pd.Series(ids.dropna().astype("str").unique(), dtype="str")
-    names = originals.map(lambda text: re.split(r"[/\\]", text)[-1])
-    number = names.groupby(names).cumcount() + 1
-    names = names.where(number == 1, names + " (" + number.astype("str") + ")")
-    return ids.map(dict(zip(originals, names, strict=True)))
 
 
 def _blurred(

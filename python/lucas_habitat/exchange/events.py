@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ntpath
 import os
 import re
 from datetime import date
@@ -20,7 +19,7 @@ from .._base.types import Floats, Table
 from ..errors import InputError, some, warn
 from .blurring import cells_of, new_ids, warn_of_small_cells
 
-__all__ = ["Events", "days_of", "days_told", "locations_of", "places_of", "read_events"]
+__all__ = ["Events", "days_of", "days_told", "locations_of", "places_of", "read_events", "told_ids"]
 
 #: The survey's codes of countries that are not those of ISO 3166.
 _ISO = {"EL": "GR", "UK": "GB"}
@@ -103,7 +102,7 @@ def locations_of(
 ) -> list[str]:
     """The ids by which points are handed on."""
     if grid is None:
-        return [_without_folder(id) for id in ids]
+        return told_ids(ids).tolist()
     warn_of_small_cells(ids, grid)
     new = new_ids(ids, key)
     return [new[id] for id in ids]
@@ -123,9 +122,13 @@ def _check_once(table: pd.DataFrame, what: str) -> None:
         )
 
 
-def _without_folder(id: str) -> str:
-    """A point's id; a photo without a point is called by its path, whose folders are nobody's business."""
-    return ntpath.basename(id) if "/" in id or "\\" in id else id
+def told_ids(ids: pd.Series) -> pd.Series:
+    """Ids; those that are the paths of photos without a point as file names, told apart by numbers."""
+    originals = pd.Series(ids.dropna().astype("str").unique(), dtype="str")
+    names = originals.map(lambda text: re.split(r"[/\\]", text)[-1])
+    number = names.groupby(names).cumcount() + 1
+    names = names.where(number == 1, names + " (" + number.astype("str") + ")")
+    return ids.map(dict(zip(originals, names, strict=True)))
 
 
 def _event_ids(location: list[str], year: pd.Series) -> list[str]:
