@@ -323,11 +323,11 @@ def runner(tmp_path, monkeypatch):
     from tools.docs import runner as module
 
     made = module.Runner(ROOT, tmp_path)
-    (tmp_path / "demo" / "all").mkdir(parents=True)
-    (tmp_path / "demo" / "asked" / "model").mkdir(parents=True)
-    (tmp_path / "demo" / "all" / "here.txt").write_text("here\n")
-    for stamp in ("demo.txt", "library.txt"):
-        (tmp_path / stamp).write_text(made.sources)
+    (tmp_path / "demo-all").mkdir()
+    (tmp_path / "demo-all" / "here.txt").write_text("here\n")
+    (tmp_path / "demo-asked" / "model").mkdir(parents=True)
+    for folder in ("demo-all", "demo-asked", "library"):
+        (tmp_path / f"{folder}.txt").write_text(made.sources)
     return made
 
 
@@ -404,7 +404,7 @@ def test_all_blocks_run_and_all_pages_fit_a_phone(tmp_path, chromium):
     build(ROOT, tmp_path / "site", is_run=True)
     pages = sorted((tmp_path / "site").rglob("*.html"))
     texts = [page.read_text(encoding="utf-8") for page in pages]
-    assert sum('class="text output' in text for text in texts) > 5
+    assert sum('class="output' in text for text in texts) > 5
     for text in texts:
         assert str(ROOT) not in text
         assert not re.search(r"[^\w]/tmp/lucas-docs", text)

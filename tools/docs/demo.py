@@ -1,8 +1,10 @@
-"""Makes what the sessions of pages find in their folder: demo.py FOLDER.
+"""Makes what the sessions of pages find in their folder.
 
-all/photos/          drawn photos of 48 points, in class folders
-all/sites.csv        sites with a species: id, lon, lat, present
-asked/               what only pages find that ask for it: <!-- files: model points.csv -->
+demo.py all FOLDER: what all find
+  photos/            drawn photos of 48 points, in class folders
+  sites.csv          sites with a species: id, lon, lat, present
+
+demo.py asked FOLDER, in a folder that has these: what a page asks for, <!-- files: model points.csv -->
   photos.csv         the photos, split into training and test
   model/             a model trained on the training photos
   predictions.csv    its predictions of the test photos
@@ -21,24 +23,29 @@ import lucas_habitat as lh
 from lucas_habitat.cli import main as run_command
 
 
-def main(folder):
-    folder, asked = Path(folder) / "all", Path(folder).resolve() / "asked"
+def main(part, folder):
+    folder = Path(folder)
     folder.mkdir(parents=True)
-    asked.mkdir()
-    os.chdir(folder)  # tables then name photos as the sessions do
-    lh.draw_demo_photos("photos", n_points=48, size=(320, 240), progress=False)
+    {"all": make_all, "asked": make_asked}[part](folder)
+
+
+def make_all(folder):
+    photos = lh.draw_demo_photos(folder / "photos", n_points=48, size=(320, 240), progress=False)
+    draw_sites(lh.list_photos(photos)).to_csv(folder / "sites.csv", index=False)
+
+
+def make_asked(folder):
     photos = lh.list_photos("photos")
-    photos["path"] = [os.path.relpath(path) for path in photos["path"]]
-    draw_sites(photos).to_csv("sites.csv", index=False)
+    photos["path"] = [os.path.relpath(path) for path in photos["path"]]  # as sessions name them
     training, test = lh.split_photos(photos, test_size=0.4)
-    pd.concat([training, test]).to_csv(asked / "photos.csv", index=False)
+    pd.concat([training, test]).to_csv(folder / "photos.csv", index=False)
     model = lh.train(training, arch="efficientnet_lite0", validation_split=0.2, progress=False)
-    lh.save_model(model, asked / "model")
+    lh.save_model(model, folder / "model")
     predictions = lh.classify(test, model, progress=False)
     points = lh.vote(predictions)
-    predictions.to_csv(asked / "predictions.csv", index=False)
-    points.to_csv(asked / "points.csv", index=False)
-    run_command(["evaluate", str(asked / "points.csv"), "--out", str(asked / "evaluation.json")])
+    predictions.to_csv(folder / "predictions.csv", index=False)
+    points.to_csv(folder / "points.csv", index=False)
+    run_command(["evaluate", str(folder / "points.csv"), "--out", str(folder / "evaluation.json")])
 
 
 def draw_sites(photos, n=40):

@@ -44,11 +44,10 @@ class Screenshots:
         if not names or not self.is_taken or self.folder.is_dir():
             return
         print("takes screenshots", flush=True)
-        demo = self.runner.demo()
         with tempfile.TemporaryDirectory(prefix="lucas-docs-") as made:
             folder, taken = Path(made) / "habitats", Path(made) / "taken"
-            shutil.copytree(demo / "all", folder)
-            shutil.copytree(demo / "asked", folder, dirs_exist_ok=True)
+            shutil.copytree(self.runner.demo("all"), folder)
+            shutil.copytree(self.runner.demo("asked"), folder, dirs_exist_ok=True)
             taken.mkdir()
             command = [sys.executable, str(HERE / "screenshots.py"), str(taken)]
             subprocess.run(command, cwd=folder, env=self.runner.environment, check=True)

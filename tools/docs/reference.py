@@ -293,9 +293,7 @@ class Links:
 
     def _in_r(self, topic: Topic) -> str:
         heading = "\n\n".join(f'<span id="{_anchor(name)}"></span>' for name in topic.r)
-        name = ", ".join(f"`{one}()`" for one in topic.r) or "`lucashabitat`"
-        if len(topic.r) > 4:
-            name = "In R"
+        name = ", ".join(f"`{one}()`" for one in topic.r) if 0 < len(topic.r) < 5 else "In R"
         body = re.search(r"</h2>(.*)</div>\s*</body>", topic.help, re.S)[1]
         return f"{heading}\n\n## {name}\n\n~~~~~~rd\n{self._help(body)}\n~~~~~~"
 
@@ -404,14 +402,19 @@ def _command_line(links: Links) -> str:
 
 _ERRORS = """# Errors and modules
 
-All that the package complains about is in `lucas_habitat.errors`. In R the classes of conditions are named
-alike: `tryCatch(..., lucas_error = )`.
+All that the package complains about is in `lucas_habitat.errors`. In R an `InputError` is a condition of
+class `lucas_input_error`, and so on; all errors are `lucas_error`, warnings `lucas_warning`, messages
+`lucas_message`: `tryCatch(..., lucas_error = function(error) ...)`.
 
 ::: lucas_habitat.errors
     options:
       heading_level: 2
 
 ::: lucas_habitat.engines
+    options:
+      heading_level: 2
+
+::: lucas_habitat.images
     options:
       heading_level: 2
 """

@@ -53,7 +53,7 @@ class Runner:
                 sessions.setdefault((block.page, block.language), []).append(block)
         todo = [session for session in sessions.values() if not self._kept(session).is_file()]
         if todo:
-            self._prepare({session[0].language for session in todo})
+            self._prepare(todo)
         with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
             errors = [error for error in pool.map(self._run_and_keep, todo) if error]
         if errors:
@@ -93,9 +93,9 @@ class Runner:
 
     def _make_folder(self, folder: Path, block: Block) -> None:
         """Lay out what every session finds, and what its page asks for besides."""
-        shutil.copytree(self.demo() / "all", folder)
+        shutil.copytree(self.demo("all"), folder)
         for name in block.files:
-            file = self.demo() / "asked" / name
+            file = self.demo("asked") / name
             if not file.exists():
                 there = sorted(p.name for p in file.parent.iterdir())
                 raise BlockError(f"{block.page} asks for {name}; there are {', '.join(there)}")
@@ -123,28 +123,42 @@ class Runner:
         key = hashlib.sha256(text.encode()).hexdigest()[:20]
         return self.work / "results" / key / "done.json"
 
-    def demo(self) -> Path:
-        """The folder of what sessions find, made where it is not there yet."""
-        stamp, folder = self.work / "demo.txt", self.work / "demo"
-        if not stamp.is_file() or stamp.read_text() != self.sources:
-            shutil.rmtree(folder, ignore_errors=True)
-            command = [sys.executable, str(HERE / "demo.py"), str(folder)]
-            made = subprocess.run(command, env=self.environment, capture_output=True, text=True)
-            if made.returncode:
-                raise BlockError(f"the demo cannot be made:\n{made.stdout}{made.stderr}")
-            stamp.write_text(self.sources)
+    def demo(self, part: str) -> Path:
+        """The folder of what ``all`` find, or of what is ``asked`` for; made where it is not there."""
+        folder = self.work / f"demo-{part}"
+        if self._is_made(folder):
+            return folder
+        where = self.demo("all") if part == "asked" else self.work
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, str(HERE / "demo.py"), part, str(folder)]
+        made = subprocess.run(
+            command, cwd=where, env=self.environment, capture_output=True, text=True
+        )
+        if made.returncode:
+            raise BlockError(f"the demo cannot be made:\n{made.stdout}{made.stderr}")
+        self._stamp(folder).write_text(self.sources)
         return folder
 
-    def _prepare(self, languages: set[str]) -> None:
-        """Make the demo, and install the R package, where they are not there yet."""
-        self.demo()
+    def _stamp(self, folder: Path) -> Path:
+        return folder.with_suffix(".txt")
+
+    def _is_made(self, folder: Path) -> bool:
+        """Whether a folder is there, as the package is now."""
+        stamp = self._stamp(folder)
+        return stamp.is_file() and stamp.read_text() == self.sources
+
+    def _prepare(self, todo: Sequence[Sequence[Block]]) -> None:
+        """Make what sessions find, and install the R package, before several run at once."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.demo("all")
+        if any(session[0].files for session in todo):
+            self.demo("asked")
         library = self.work / "library"
-        stamp = self.work / "library.txt"
-        if "r" in languages and (not stamp.is_file() or stamp.read_text() != self.sources):
+        if any(session[0].language == "r" for session in todo) and not self._is_made(library):
             shutil.rmtree(library, ignore_errors=True)
             library.mkdir(parents=True)
             _install_r_package(self.root, library)
-            stamp.write_text(self.sources)
+            self._stamp(library).write_text(self.sources)
 
     def _environment(self) -> dict[str, str]:
         """The environment of sessions: this Python and R package, a cache of their own, no network."""
