@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -32,7 +33,7 @@ def main(out):
                 set_scheme(chromium, scheme)
                 chromium.get(address)
                 drop_point(chromium)
-                take(chromium, out / f"app-{scheme}.png", height=1300)
+                take(chromium, out / f"app-{scheme}.png", height=1500)
 
 
 @contextmanager
@@ -71,8 +72,8 @@ def page():
 
 
 def drop_point(chromium):
-    """Drop the photos of the first point that has five of them."""
-    photos = lh.list_photos("photos").dropna(subset=["direction"])
+    """Drop the photos of the first test point that has five of them."""
+    photos = pd.read_csv("predictions.csv").dropna(subset=["direction", "predicted"])
     per_point = photos.groupby(["point_id", "year"])["path"].agg(list)
     files = next(files for files in per_point if len(files) == POINT_PHOTOS)
     box = waited(lambda: chromium.find_elements(By.CSS_SELECTOR, "#upload input[type=file]"))[0]
