@@ -59,7 +59,7 @@ converters <- function() {
     new_classes = check_flag, overwrite = check_flag, per_class = check_flag, regroup = check_flag, remove = check_flag, retry = check_flag,
     right = check_flag,
     key = check_file_name, out = check_file_name,
-    folder = check_folder_name, root = check_folder_name,
+    checkpoints = check_folder_name, folder = check_folder_name, root = check_folder_name,
     column = column_argument, id = column_argument, reference = column_argument,
     areas = table_or_path, corrections = table_or_path, labelled = table_or_path, points = table_or_path,
     predictions = table_or_path, table = table_or_path,

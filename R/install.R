@@ -47,7 +47,8 @@
 #'   26 MB).
 #' @param remote Whether to install what reads photos in S3 too (s3fs, 42 MB). Photos on web servers need
 #'   nothing more.
-#' @param cluster Whether to install what `lucas_classify(engine = "ray")` needs too (Ray, about 250 MB).
+#' @param cluster Whether to install what `lucas_classify(engine = "ray")` and `lucas_train(engine = "ray")` need
+#'   too (Ray, about 250 MB).
 #' @param envname The virtualenv's name, among [reticulate::virtualenv_root()], or a path. Only the
 #'   default is found by itself; name any other in `RETICULATE_PYTHON`.
 #' @param python The Python to make it with; by default one that is found on this machine.

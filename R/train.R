@@ -61,6 +61,14 @@
 #'   the CPU), `"cuda"`, `"cuda:1"`, `"mps"`.
 #' @param precision `"auto"`, `"float32"` or `"bfloat16"`.
 #' @param cache Whether features are looked up and kept on disk.
+#' @param engine What trains a whole network (`freeze_backbone = FALSE`): `"local"`, this machine; `"ray"`, Ray
+#'   on the cores or GPUs of a cluster (`lucas_install(cluster = TRUE)`), whose workers share each batch. One
+#'   worker comes to the same model as this machine, to rounding; several draw other augmentation. Photos must
+#'   lie where all machines see them under the same path. `docs/scale/cluster.md` in the sources has more.
+#' @param address Of the Ray cluster, such as `"auto"` on one of its machines. `NULL`: Ray is started on this
+#'   machine, and ends with the training.
+#' @param checkpoints Folder that all machines of the cluster see, for what is kept of the training after each
+#'   epoch. The same training, begun again after a fault, goes on from the last one; it is removed at the end.
 #' @param verbose Whether a progress bar is shown for what takes longer.
 #'
 #' @return An object of the class `lucas_model`, to print, [plot()] and hand to [lucas_classify()] or
@@ -85,7 +93,8 @@ lucas_train <- function(photos, validation = NULL, validation_split = 0, correct
                         learning_rate = NULL, class_balance = "none", target_size = 224,
                         weights = "imagenet", scaling = NULL, resize = "antialias",
                         decoder = "simplejpeg", credit = "hide", closeups = FALSE, seed = 1,
-                        device = "auto", precision = "auto", cache = TRUE, verbose = TRUE) {
+                        device = "auto", precision = "auto", cache = TRUE, engine = "local",
+                        address = NULL, checkpoints = NULL, verbose = TRUE) {
   call_core("train", captured(), verbose)
 }
 

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from ._base import words
 from ._base.cards import CalibrationCard, FittingCard, TrainingSummary
 from ._base.checks import check_choice, check_number, check_seed
-from ._base.choices import CLASS_BALANCES, HEADS, RECIPES
+from ._base.choices import CLASS_BALANCES, ENGINES, HEADS, RECIPES
 from ._base.lc1 import known_codes
 from ._base.progress import Progress
 from ._base.signatures import checked
 from ._base.tree import FINEST, Levels, level_columns, tree_of
 from ._base.types import Photos, Table
 from .calibration import fit_with_points
+from .cluster.fine_tuning import FitNetwork, check_checkpoints, fitting_on_ray
 from .corrections import apply_corrections
 from .engines import choose_target, cores
 from .errors import CalibrationError, InputError, RefusedWarning, inform, some, warn
 from .features import Features, extract_features
-from .images.decode import Preprocessing, decode_photo
+from .images.decode import Preprocessing, read_photos
 from .images.heic import count_without_heic, warn_of_heic
 from .look_alikes import near_training
 from .model import CONTENT, HabitatModel, has_equal_shares, logits_of
-from .networks.backbones import load_backbone
-from .networks.fitting import LabelledRows, TrainingSettings, fit_head, fit_network
+from .networks.backbones import Backbone, load_backbone
+from .networks.fitting import Fitted, LabelledRows, TrainingSettings, fit_head, fit_network
 from .networks.logistic import LogisticSettings, fit_regressions
 from .photos import as_photos, groups_of, leave_out_closeups
-from .sources import base_name, read_bytes
+from .sources import base_name
 from .splits import check_classes, draw_test_points, tell_without_point
 from .trained_photos import content_codes
 
@@ -72,6 +73,9 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     cache: bool = True,
+    engine: str = "local",
+    address: str | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
     progress: Progress = True,
 ) -> HabitatModel:
     """Train a habitat classifier.
@@ -136,6 +140,17 @@ def train(
         The same seed on the same machine gives the same model.
     device, precision : see `lucas_habitat.engines.choose_target`
     cache : bool, default True
+    engine : {"local", "ray"}, default "local"
+        What trains a whole network (``freeze_backbone=False``): this machine, or Ray on the cores or GPUs
+        of a cluster (extra ``cluster``), whose workers share each batch. One worker comes to the same
+        model as this machine, to rounding; several draw other augmentation. Photos must lie where all
+        machines see them under the same path. ``docs/scale/cluster.md`` has more.
+    address : str, optional
+        Of the Ray cluster, such as ``"auto"`` on one of its machines. Default: Ray is started on
+        this machine, and ends with the training.
+    checkpoints : path, optional
+        Folder that all machines of the cluster see, for what is kept of the training after each epoch. The
+        same training, begun again after a fault, goes on from the last one; it is removed at the end.
     progress : bool or callable, default True
         A callable is called as ``progress(done, total, what)``.
 
@@ -156,6 +171,8 @@ def train(
         training and validation, or no photo could be read.
     WeightsError
         If the backbone's weights cannot be had.
+    DependencyError
+        If ``engine="ray"`` and Ray is not installed.
 
     Examples
     --------
@@ -172,6 +189,7 @@ def train(
         class_balance,
         seed,
     )
+    kept_in = _check_engine(engine, address, checkpoints, settings)
     arch = arch_of(recipe, arch)
     size = square_side(target_size)
     how = Preprocessing(size=size, resize=resize, decoder=decoder, credit=credit)
@@ -185,22 +203,22 @@ def train(
 
     table = pd.concat([sides.training, sides.validation], ignore_index=True)
     paths = table["path"].tolist()
-    # Fine-tuning needs this pass too, to find what cannot be read before hours are spent.
-    features = extract_features(paths, backbone, how, target, cache=cache, progress=progress)
-    rows = _readable_rows(table, len(sides.training), features, classes)
-    if validation is not None:
-        _warn_of_look_alikes(table, features.values, rows)
-    if isinstance(settings, LogisticSettings):
-        fitted = fit_regressions(features.values, rows, backbone, settings, progress)
-    elif settings.freeze_backbone:
-        fitted = fit_head(features.values, rows, backbone, settings, progress)
-    else:
-        load = partial(_load_photos, paths, how)
-        fitted = fit_network(load, rows, backbone, size, target.device, settings, progress)
-        # No other model will ever use these features, so the cache is spared them.
-        features = extract_features(
-            paths, fitted.backbone, how, target, cache=False, progress=progress
-        )
+    with _fitting(engine, address, kept_in) as fit_photos:
+        # Fine-tuning needs this pass too, to find what cannot be read before hours are spent.
+        features = extract_features(paths, backbone, how, target, cache=cache, progress=progress)
+        rows = _readable_rows(table, len(sides.training), features, classes)
+        if validation is not None:
+            _warn_of_look_alikes(table, features.values, rows)
+        if isinstance(settings, LogisticSettings):
+            fitted = fit_regressions(features.values, rows, backbone, settings, progress)
+        elif settings.freeze_backbone:
+            fitted = fit_head(features.values, rows, backbone, settings, progress)
+        else:
+            fitted = fit_photos(paths, how, rows, backbone, target.device, settings, progress)
+            # No other model will ever use these features, so the cache is spared them.
+            features = extract_features(
+                paths, fitted.backbone, how, target, cache=False, progress=progress
+            )
     memory = _memory_of(table, features, rows.fit, settings.seed)
     model = HabitatModel(
         classes=classes,
@@ -218,12 +236,67 @@ def train(
     return model
 
 
+def _check_engine(
+    engine: str,
+    address: str | None,
+    checkpoints: str | os.PathLike[str] | None,
+    settings: TrainingSettings | LogisticSettings,
+) -> Path | None:
+    """Refuse what a cluster cannot do, or only a cluster can; gives the folder of checkpoints."""
+    check_choice("engine", engine, ENGINES)
+    if engine == "local":
+        given = {"address": address, "checkpoints": checkpoints}
+        strange = [words.option(name) for name, value in given.items() if value is not None]
+        if strange:
+            raise InputError(
+                f"{some(strange)} are for a Ray cluster; give {words.arg('engine', 'ray')} too."
+            )
+        return None
+    if isinstance(settings, LogisticSettings) or settings.freeze_backbone:
+        raise InputError(
+            f"{words.arg('engine', 'ray')} trains whole networks, and here the backbone is frozen: what "
+            f"stands on its features is fitted in seconds on one machine. Leave {words.option('engine')} "
+            f"out, or train the backbone, too: {words.arg('recipe', 'finetune')}."
+        )
+    return check_checkpoints(address, checkpoints)
+
+
+def _fitting(
+    engine: str, address: str | None, checkpoints: Path | None
+) -> AbstractContextManager[FitNetwork]:
+    """What trains whole networks: this machine, or a cluster."""
+    if engine == "ray":
+        return fitting_on_ray(address, checkpoints)
+    return nullcontext(_fit_here)
+
+
+def _fit_here(
+    paths: list[str],
+    how: Preprocessing,
+    rows: LabelledRows,
+    backbone: Backbone,
+    device: str,
+    settings: TrainingSettings,
+    progress: Progress,
+) -> Fitted:
+    """Train a whole network on this machine."""
+    load = partial(read_photos, paths, how, cores())
+    return fit_network(load, rows, backbone, how.size, device, settings, progress)
+
+
 def describe_training(model: HabitatModel) -> list[str]:
     """How a training went, epoch by epoch, and what became of corrections, as lines for a summary."""
     lines = model.history.to_string(index=False, float_format=lambda v: f"{v:.4f}").split("\n")
     if model.training["corrections"]:
         counts = model.training["corrections"].items()
         lines.append("corrections: " + ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts))
+    cluster = model.training.get("cluster")
+    if cluster:
+        lines.append(
+            f"trained by {cluster['workers']} workers of Ray {cluster['ray']}, who shared batches of "
+            f"{model.training['batch_size']}; {cluster['restarts']} restarts, "
+            f"{cluster['steps_repeated']} steps repeated"
+        )
     return lines
 
 
@@ -446,13 +519,6 @@ def _warn_of_look_alikes(
             f"{words.call('near_duplicates')} lists them, and {words.call('split_photos')} keeps them on "
             "one side."
         )
-
-
-def _load_photos(paths: list[str], how: Preprocessing, rows: npt.NDArray[np.intp]) -> torch.Tensor:
-    """Some of the photos as uint8, shape (n, 3, size, size)."""
-    with ThreadPoolExecutor(cores()) as pool:
-        arrays = list(pool.map(lambda i: decode_photo(read_bytes(paths[i]), how), rows))
-    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
 def _calibration(

@@ -28,6 +28,7 @@ __all__ = [
     "CalibrationCard",
     "CandidateCard",
     "Card",
+    "ClusterCard",
     "CorrectionCard",
     "FittingCard",
     "LearnedVoteCard",
@@ -65,6 +66,16 @@ class RegularisationCard(TypedDict):
     log_loss: dict[str, float]  # of the inner folds, by C
 
 
+class ClusterCard(TypedDict):
+    """How a network was trained by several workers, who share each batch."""
+
+    ray: str  # its version
+    workers: int  # of the last start
+    device: str  # "cpu" or "cuda"
+    restarts: int  # after workers, or the program that waited for them, were lost
+    steps_repeated: int  # those after the last epoch that was kept
+
+
 class FittingCard(TypedDict):
     """By what settings a head, or a whole network, was fitted."""
 
@@ -79,6 +90,7 @@ class FittingCard(TypedDict):
     regularisation: NotRequired[RegularisationCard]  # of the head "logistic"
     class_balance: NotRequired[str]  # "none" where it is missing
     seed: int
+    cluster: NotRequired[ClusterCard]  # where there was one; batch_size is of all workers together
 
 
 class TrainingSummary(FittingCard):

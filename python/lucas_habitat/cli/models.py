@@ -43,6 +43,17 @@ def _train_options(parser: ArgumentParser) -> None:
     add_training(parser)
     add("--closeups", action="store_true", help="train on close-ups too")
     add_seed(parser)
+    add(
+        "--engine",
+        choices=ENGINES,
+        help="what trains a whole network: this machine, or a Ray cluster",
+    )
+    add("--address", help="of the Ray cluster, such as auto; else one is started on this machine")
+    add(
+        "--checkpoints",
+        metavar="DIR",
+        help="folder that all machines see; a training goes on from it",
+    )
     add_computing(parser)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from ..runs.plan import Finished, new_photos, plan_run
 from .connection import Cluster
 from .dataset import ID, Parts, PhotoBlocks
 from .packed import Packed, pack, unpack
+from .waiting import working
 from .worker import Classifier
 
 __all__ = ["classify_new", "target_on"]
@@ -47,7 +47,6 @@ _BLOCKS_EACH = 8
 _FEWEST = 64
 #: So often a block is tried again whose worker was lost: a photo that kills workers must not do so for ever.
 _TRIES = 5
-_SECONDS = 0.5
 
 
 class _Workers(NamedTuple):
@@ -208,31 +207,17 @@ def _quietly(context: DataContext) -> Iterator[None]:
 
 
 def _rows_written(write: Callable[[], None], folder: Path, job: Job) -> Iterator[int]:
-    """Have Ray write the parts, and give how many rows more are written, from time to time.
-
-    Ray works in a thread, so that progress is told in this one, which can be interrupted.
-    """
-    failed = list[BaseException]()
-
-    def work() -> None:
-        try:
-            write()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=work, name="ray-data", daemon=True)
-    thread.start()
+    """Have Ray write the parts, and give how many rows more are written, from time to time."""
     counted = set[Path]()
-    while True:
-        is_over = not thread.is_alive()
-        new = [f for f in part_files(folder) if part_number(f) >= job.first and f not in counted]
-        counted.update(new)
-        if new:
-            yield sum(pq.read_metadata(file).num_rows for file in new)
-        if is_over:
-            break
-        thread.join(_SECONDS)
-    for error in failed:
+    try:
+        for _ in working(write):
+            new = [
+                f for f in part_files(folder) if part_number(f) >= job.first and f not in counted
+            ]
+            counted.update(new)
+            if new:
+                yield sum(pq.read_metadata(file).num_rows for file in new)
+    except Exception as error:
         _raise_plainly(error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
@@ -158,6 +159,16 @@ def decode_photo(data: bytes, preprocessing: Preprocessing | None = None) -> Arr
             if has_line(_readable(decoded, min(upright.size), image, data)):
                 fill_corner(upright)
         return _fit(upright, settings)
+
+
+def read_photos(
+    paths: list[str], preprocessing: Preprocessing, threads: int, rows: npt.NDArray[np.intp]
+) -> Array:
+    """Read and decode some of the photos: uint8 of shape (n, size, size, 3)."""
+    with ThreadPoolExecutor(threads) as pool:
+        return np.stack(
+            list(pool.map(lambda i: decode_photo(read_bytes(paths[i]), preprocessing), rows))
+        )
 
 
 def _loaded(

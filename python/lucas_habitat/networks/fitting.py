@@ -21,6 +21,7 @@ from .._base.progress import Progress, report
 from ..errors import DeviceError, InputError
 from .arrays import Arrays, arrays_sha256
 from .backbones import Backbone, HabitatNet, arrays_of, make_head
+from .crew import Crew, Epoch
 from .memory import is_out_of_memory
 
 #: In fine-tuning the backbone takes steps this much smaller than the head's.
@@ -30,6 +31,8 @@ _ADAM_EPSILON = 1e-7
 # Photos that are evaluated at a time: by a network, and by a head.
 _AT_A_TIME, _VALIDATED = 32, 16_384
 
+#: Gives the photos of some rows as uint8, shape (n, size, size, 3).
+Load = Callable[[npt.NDArray[np.intp]], npt.NDArray[np.uint8]]
 #: Takes the rows of a batch, trains on them, and gives their mean loss and how many were right.
 Step = Callable[[torch.Tensor], tuple[float, int]]
 
@@ -99,12 +102,14 @@ def fit_head(
             return torch.cat([head.eval()(torch.from_numpy(features[part])) for part in parts])
 
     with _small_steps():
-        history = _run_epochs(step, rows, validation_logits, settings, progress)
+        history = _run_epochs(
+            step, rows, validation_logits, settings, progress, Crew(), torch.device("cpu")
+        )
     return Fitted(backbone, arrays_of(head), history, settings.card())
 
 
 def fit_network(
-    load: Callable[[npt.NDArray[np.intp]], torch.Tensor],
+    load: Load,
     rows: LabelledRows,
     backbone: Backbone,
     size: int,
@@ -112,34 +117,51 @@ def fit_network(
     settings: TrainingSettings,
     progress: Progress,
 ) -> Fitted:
-    """Train a copy of a backbone and a head end to end.
+    """Train a copy of a backbone and a head end to end."""
+    network = whole_network(backbone, len(rows.classes), settings).to(device)
+    history = train_network(network, load, rows, size, settings, progress, Crew())
+    return tuned(network, backbone, history, settings.card())
+
+
+def whole_network(backbone: Backbone, n_classes: int, settings: TrainingSettings) -> HabitatNet:
+    """A copy of a backbone, and a new head on it, all of which is to be trained."""
+    head = make_head(backbone.spec["num_features"], n_classes, settings.dropout, settings.seed)
+    return HabitatNet(copy.deepcopy(backbone), head, frozen=False)
+
+
+def train_network(
+    network: HabitatNet,
+    load: Load,
+    rows: LabelledRows,
+    size: int,
+    settings: TrainingSettings,
+    progress: Progress,
+    crew: Crew,
+) -> pd.DataFrame:
+    """Train a network end to end, alone or as one of a crew; gives the history.
 
     Parameters
     ----------
     load : callable
-        Gives the photos of some rows as uint8, shape (n, 3, size, size).
+        Gives the photos of some rows as uint8, shape (n, size, size, 3).
     """
-    network = HabitatNet(
-        copy.deepcopy(backbone),
-        make_head(
-            backbone.spec["num_features"], len(rows.classes), settings.dropout, settings.seed
-        ),
-        frozen=False,
-    ).to(device)
+    device = next(network.parameters()).device
     step = _network_step(
-        network, load, rows, size, settings.learning_rate, _weights(rows, settings)
+        network, load, rows, size, settings.learning_rate, _weights(rows, settings), crew
     )
 
     def validation_logits() -> torch.Tensor:
         network.eval()
-        parts = range(0, len(rows.validate), _AT_A_TIME)
+        mine = crew.part(rows.validate)
+        logits = [torch.zeros(0, len(rows.classes))]
         with torch.inference_mode():
-            return torch.cat(
-                [network(load(rows.validate[i : i + _AT_A_TIME]).to(device)).cpu() for i in parts]
-            )
+            for i in range(0, len(mine), _AT_A_TIME):
+                photos = _as_tensor(load(mine[i : i + _AT_A_TIME]))
+                logits.append(network(photos.to(device)).cpu())
+        return crew.gathered(torch.cat(logits), len(rows.validate))
 
     try:
-        history = _run_epochs(step, rows, validation_logits, settings, progress, device)
+        return _run_epochs(step, rows, validation_logits, settings, progress, crew, device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -148,14 +170,20 @@ def fit_network(
             f"{words.arg('batch_size')}, close other programs that use it, or use "
             f"{words.arg('device', 'cpu')}."
         ) from error
-    tuned = network.cpu().eval().backbone
-    tuned.requires_grad_(False)
-    tuned.spec = {
+
+
+def tuned(
+    network: HabitatNet, backbone: Backbone, history: pd.DataFrame, card: FittingCard
+) -> Fitted:
+    """What a network that was trained end to end comes to; the backbone is the one it began with."""
+    ready = network.cpu().eval().backbone
+    ready.requires_grad_(False)
+    ready.spec = {
         **backbone.spec,
         "weights": f"{backbone.spec['weights']}, fine-tuned",
-        "weights_sha256": arrays_sha256(arrays_of(tuned.network)),
+        "weights_sha256": arrays_sha256(arrays_of(ready.network)),
     }
-    return Fitted(tuned, arrays_of(network.head), history, settings.card())
+    return Fitted(ready, arrays_of(network.head), history, card)
 
 
 def _run_epochs(
@@ -164,42 +192,50 @@ def _run_epochs(
     validation_logits: Callable[[], torch.Tensor],
     settings: TrainingSettings,
     progress: Progress,
-    device: str = "cpu",
+    crew: Crew,
+    device: torch.device,
 ) -> pd.DataFrame:
     """The training loop that both recipes share; gives the history."""
     n = len(rows.fit)
     batch = min(settings.batch_size, n)
     n_steps = n // batch
-    history = []
     with (
         torch.random.fork_rng(_generators_of(device)),
         report(progress, settings.epochs * n_steps, "training") as advance,
     ):
-        torch.manual_seed(settings.seed)  # dropout and augmentation draw from the global generator
-        for epoch in range(1, settings.epochs + 1):
-            order = _order(rows, settings)
-            total_loss, n_right = 0.0, 0
+        # Dropout and augmentation draw from the global generator.
+        torch.manual_seed(crew.seed(settings.seed))
+        history = crew.begun()
+        if history:
+            advance(len(history) * n_steps)
+        for epoch in range(len(history) + 1, settings.epochs + 1):
+            order = crew.agreed(_order(rows, settings))
+            total_loss, n_right = 0.0, 0.0
             for chosen in torch.split(order[: n_steps * batch], batch):
                 loss, n_right_of_batch = step(chosen)
                 total_loss += loss
                 n_right += n_right_of_batch
                 advance(1)
+            total_loss, n_right = crew.total(total_loss, n_right)
             if not np.isfinite(total_loss):
                 raise InputError(
                     f"Training diverged in epoch {epoch}: the loss is {total_loss}. Lower "
                     f"{words.arg('learning_rate')}, which is {settings.learning_rate:g}."
                 )
-            scores = {"loss": total_loss / n_steps, "accuracy": n_right / (n_steps * batch)}
+            scores: Epoch = {
+                "loss": total_loss / n_steps,
+                "accuracy": n_right / (n_steps * batch),
+            }
             if len(rows.validate):
                 scores |= _validation_scores(validation_logits(), rows.labels[rows.validate])
             history.append({"epoch": epoch, **scores})
+            crew.keep(history)
     return pd.DataFrame(history)
 
 
-def _generators_of(device: str) -> list[int]:
+def _generators_of(device: torch.device) -> list[int]:
     """The GPU whose random numbers are put back after training; not all that the machine may have."""
-    kind, _, number = device.partition(":")
-    return [int(number or 0)] if kind == "cuda" else []
+    return [device.index or 0] if device.type == "cuda" else []
 
 
 def _order(rows: LabelledRows, settings: TrainingSettings) -> torch.Tensor:
@@ -303,13 +339,17 @@ def _head_step(
 
 def _network_step(
     network: HabitatNet,
-    load: Callable[[npt.NDArray[np.intp]], torch.Tensor],
+    load: Load,
     rows: LabelledRows,
     size: int,
     learning_rate: float,
-    weights: torch.Tensor | None = None,
+    weights: torch.Tensor | None,
+    crew: Crew,
 ) -> Step:
-    """One step of training a whole network on photos that are changed a little each time."""
+    """One step of training a whole network on photos that are changed a little each time.
+
+    It takes the rows of the whole batch and gives this process' part of the loss and of those right.
+    """
     from torchvision.transforms import v2
 
     device = next(network.parameters()).device
@@ -318,6 +358,7 @@ def _network_step(
         {"params": network.backbone.parameters(), "lr": learning_rate * BACKBONE_STEP},
     ]
     optimizer = torch.optim.Adam(parts, lr=learning_rate, eps=_ADAM_EPSILON)
+    through = crew.joined(network, optimizer)
     augment = v2.Compose(
         [
             v2.RandomHorizontalFlip(),
@@ -331,17 +372,25 @@ def _network_step(
         network.train()
         # BatchNorm keeps ImageNet's statistics: batches of 32 are too few to find better ones.
         network.backbone.eval()
-        batch = torch.stack([augment(photo) for photo in load(rows.fit[chosen.numpy()])])
-        logits = network(batch.to(device))
-        truth = y[chosen].to(device)
-        of_batch = None if weights is None else weights[chosen].to(device)
+        mine = crew.part(chosen.numpy())
+        batch = torch.stack([augment(photo) for photo in _as_tensor(load(rows.fit[mine]))])
+        logits = through(batch.to(device))
+        truth = y[mine].to(device)
+        of_batch = None if weights is None else weights[mine].to(device)
         loss: Any = _mean_loss(logits.log_softmax(1), truth, of_batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        # Gradients are averaged over the crew, of whom some have a photo more.
+        share = len(mine) / len(chosen)
+        (loss * (share * crew.size)).backward()
         optimizer.step()
-        return float(loss.detach()), int((logits.argmax(1) == truth).sum())
+        return float(loss.detach()) * share, int((logits.argmax(1) == truth).sum())
 
     return step
+
+
+def _as_tensor(photos: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """Photos as networks take them, channels first."""
+    return torch.from_numpy(photos).permute(0, 3, 1, 2)
 
 
 @contextmanager
