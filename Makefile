@@ -24,7 +24,7 @@ test: lint test-python test-r check-r
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
 	LUCAS_TEST_SIGNALS=true tools/with-r.sh Rscript tools/test-r.R interrupt
-	LUCAS_TEST_SLOW=true tools/with-r.sh Rscript tools/test-r.R classify
+	LUCAS_TEST_SLOW=true tools/with-r.sh Rscript tools/test-r.R "classify|cluster"
 
 # The site of documentation, into site/: runs every code block of its pages, offline. Without make: python -m tools.docs.
 docs: $(VENV)/.dev

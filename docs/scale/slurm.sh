@@ -1,10 +1,12 @@
 #!/bin/bash
-# A run of `lucas-habitat classify --engine ray` at an HPC centre. A template: it was not run.
+# `lucas-habitat classify` or `train` on a Ray cluster at an HPC centre. A template: it was not run.
 #
-#   sbatch docs/scale/slurm.sh /scratch/me/photos /scratch/me/model /scratch/me/run
+#   sbatch docs/scale/slurm.sh classify /scratch/me/photos --model /scratch/me/model --out /scratch/me/run --no-cache
+#   sbatch docs/scale/slurm.sh train /scratch/me/split.csv --recipe finetune --validation-split 0.2 \
+#     --checkpoints /scratch/me/checkpoints --out /scratch/me/model
 #
 # Ended by the time limit or a lost node, the job goes on when it is submitted again with the same folders.
-# The three must lie on the parallel file system, which all nodes see under the same path.
+# They must lie on the parallel file system, which all nodes see under the same path.
 #SBATCH --job-name=lucas-habitat
 #SBATCH --nodes=10
 #SBATCH --ntasks-per-node=1
@@ -15,7 +17,6 @@
 #SBATCH --signal=B:TERM@120
 # With GPUs: --gpus-per-node=1, and --num-gpus=1 at both `ray start`.
 set -euo pipefail
-photos=$1 model=$2 run=$3
 source "$HOME/venv/bin/activate" # lucas-habitat[cluster], on the parallel file system or in a container
 export RAY_USAGE_STATS_ENABLED=0
 # Only who has this token can talk to the cluster; other users of the centre's network cannot.
@@ -37,8 +38,7 @@ if ((SLURM_JOB_NUM_NODES > 1)); then
 fi
 
 # In the background, so that bash can hand on the signal that comes before the time limit.
-srun --nodes=1 --ntasks=1 --overlap -w "$head" lucas-habitat classify "$photos" --model "$model" \
-  --out "$run" --engine ray --address "$address" --no-cache &
-classify=$!
-trap 'kill -TERM $classify; wait $classify' TERM
-wait $classify
+srun --nodes=1 --ntasks=1 --overlap -w "$head" lucas-habitat "$@" --engine ray --address "$address" &
+program=$!
+trap 'kill -TERM $program; wait $program' TERM
+wait $program
