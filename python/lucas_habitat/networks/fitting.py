@@ -102,9 +102,7 @@ def fit_head(
             return torch.cat([head.eval()(torch.from_numpy(features[part])) for part in parts])
 
     with _small_steps():
-        history = _run_epochs(
-            step, rows, validation_logits, settings, progress, Crew(), torch.device("cpu")
-        )
+        history = _run_epochs(step, rows, validation_logits, settings, progress, Crew(), "cpu")
     return Fitted(backbone, arrays_of(head), history, settings.card())
 
 
@@ -161,7 +159,7 @@ def train_network(
         return crew.gathered(torch.cat(logits), len(rows.validate))
 
     try:
-        return _run_epochs(step, rows, validation_logits, settings, progress, crew, device)
+        return _run_epochs(step, rows, validation_logits, settings, progress, crew, str(device))
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -193,7 +191,7 @@ def _run_epochs(
     settings: TrainingSettings,
     progress: Progress,
     crew: Crew,
-    device: torch.device,
+    device: str,
 ) -> pd.DataFrame:
     """The training loop that both recipes share; gives the history."""
     n = len(rows.fit)
@@ -233,9 +231,10 @@ def _run_epochs(
     return pd.DataFrame(history)
 
 
-def _generators_of(device: torch.device) -> list[int]:
+def _generators_of(device: str) -> list[int]:
     """The GPU whose random numbers are put back after training; not all that the machine may have."""
-    return [device.index or 0] if device.type == "cuda" else []
+    kind, _, number = device.partition(":")
+    return [int(number or 0)] if kind == "cuda" else []
 
 
 def _order(rows: LabelledRows, settings: TrainingSettings) -> torch.Tensor:
