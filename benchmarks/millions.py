@@ -65,6 +65,7 @@ def write_run(folder, rows, classes, seed=1):
         "format_version": 1,
         "model": {"name": "made", "sha256": "0" * 64, "classes": classes},
         "settings": {"engine": "openvino", "precision": "float32"},
+        "versions": {},
         "statuses": {"ok": rows},
         "finished": "2026-01-01T00:00:00+00:00",
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,9 @@ from ._base.checks import MOST_DRAWS, check_choice, check_number, check_seed
 from ._base.choices import GAINS_BY, VOTE_METHODS
 from ._base.classes import Predictions, Rows, labelled, read_predictions
 from ._base.intervals import wilson_interval
-from ._base.probabilities import Apart, read_apart
+from ._base.probabilities import Apart, edges_of, read_apart
 from ._base.signatures import checked
+from ._base.sums import runs_of
 from ._base.types import Floats, Table
 from .agreement.measures import Measures, measures
 from .errors import InputError, LucasMessage, inform
@@ -31,6 +33,8 @@ N_BINS = 10
 
 #: What the gain of votes is told by, besides predictions and probabilities.
 _VOTING = ("path", "point_id", "year", "direction", "habitat", "split")
+#: What methods of voting are compared by, besides the same.
+_BY_METHOD = (*_VOTING, "calibrated", "vote_calibration")
 #: What reliability is told by, besides predictions and probabilities.
 _BINNED = ("habitat", "point_id", "split")
 
@@ -80,26 +84,30 @@ def vote_gain(
     """
     check_choice("by", by, GAINS_BY)
     what = words.call("vote_gain")
-    if by == "method":
-        rows = read_predictions(predictions, what)
-        _tell_of_training(rows)
-        return methods_table(rows, what, n_draws=n_draws, seed=seed)
-    voting = read_apart(predictions, _VOTING, what)
+    gains, columns = (methods_table, _BY_METHOD) if by == "method" else (votes_table, _VOTING)
+    voting = read_apart(predictions, columns, what)
     _tell_of_training(voting)
-    return votes_table(voting, what, n_draws=n_draws, seed=seed)
+    return gains(voting, what, n_draws=n_draws, seed=seed)
 
 
 def methods_table(
-    predictions: Table | Predictions, what: str, *, n_draws: int = 500, seed: int = 1
+    predictions: Table | Predictions | Apart, what: str, *, n_draws: int = 500, seed: int = 1
 ) -> pd.DataFrame:
     """What `vote_gain` returns by method; ``what`` is the function that errors speak of."""
     check_number("n_draws", n_draws, 20, MOST_DRAWS, whole=True)
     rng = np.random.default_rng(check_seed(seed))
-    photos, group = _labelled_points(_voters(read_predictions(predictions, what), what), what)
-    sides = _by_method(photos)
+    voters = _voters(read_apart(predictions, _BY_METHOD, what), what)
+    voters, group = _labelled_points(voters, what)
+    sides = _by_method(voters)
     n_groups = int(group.max()) + 1
-    times = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=int(n_draws))
-    plain, drawn = _compared(sides, np.ones((1, len(group)))), _compared(sides, times[:, group])
+    plain = _compared(sides, [np.ones(len(group))])
+    drawn = _compared(
+        sides,
+        (
+            rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups))[group]
+            for _ in range(int(n_draws))
+        ),
+    )
     table = pd.DataFrame({"method": list(sides)})
     for name, values, samples in zip(_Gains._fields, plain, drawn, strict=True):
         interval = percentile_interval(samples, 0.95)
@@ -109,7 +117,7 @@ def methods_table(
     return table.assign(n_points=len(group))
 
 
-def _labelled_points(voters: Predictions, what: str) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+def _labelled_points(voters: Apart, what: str) -> tuple[Apart, npt.NDArray[np.intp]]:
     """The photos of points with several and a clear label, and which points are the same in other years."""
     table = voters.table
     point = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup().to_numpy()
@@ -121,10 +129,10 @@ def _labelled_points(voters: Predictions, what: str) -> tuple[pd.DataFrame, npt.
             f"{what} needs points with several labelled, readable photos and a clear label; none of "
             f"{len(sizes)} points is one. Does the table lack the column point_id?"
         )
-    labels = truth.to_numpy()[point]
-    photos = table.assign(habitat=labels)[is_judged[point]].reset_index(drop=True)
-    of_points = photos.drop_duplicates(["point_id", "year"])["point_id"]
-    return photos, pd.factorize(of_points)[0].astype(np.intp)
+    labels = truth.array.take(point)
+    voters = replace(voters, table=table.assign(habitat=labels)).chosen(is_judged[point])
+    of_points = voters.table.drop_duplicates(["point_id", "year"])["point_id"]
+    return voters, pd.factorize(of_points)[0].astype(np.intp)
 
 
 class _Side(NamedTuple):
@@ -137,27 +145,48 @@ class _Side(NamedTuple):
     loss: Floats  # (points,)
 
 
-def _by_method(photos: pd.DataFrame) -> dict[str, _Side]:
+def _by_method(voters: Apart) -> dict[str, _Side]:
     """How each method does on all points, after how their single photos do."""
-    number = photos.groupby(["point_id", "year"], sort=False, dropna=False).ngroup()
-    point = np.asarray(number, dtype=np.intp)
-    sides = {"one photo": _side(read_predictions(photos, ""), point)}
-    # What a vote says of calibration and close-ups has nothing to do with what it gains.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LucasMessage)
-        for method in VOTE_METHODS:
-            if method != "learned" or has_learned_vote(photos):
+    table = voters.table
+    methods = [m for m in VOTE_METHODS if m != "learned" or has_learned_vote(table)]
+    labels = voters.classes + sorted(set(table["habitat"]) - set(voters.classes))
+    parts: dict[str, list[_Side]] = {name: [] for name in ("one photo", *methods)}
+    for photos, point in _by_points(voters):
+        rows = read_predictions(photos, "")
+        parts["one photo"].append(_side(rows, labels, point))
+        # What a vote says of calibration and close-ups has nothing to do with what it gains.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LucasMessage)
+            for method in methods:
                 voted = read_predictions(vote(photos, method), "")
-                sides[method] = _side(voted, np.arange(len(voted.p)).astype(np.intp))
-    return sides
+                parts[method].append(_side(voted, labels, point[0] + np.arange(len(voted.p))))
+    return {name: _joined(sides) for name, sides in parts.items()}
 
 
-def _side(rows: Predictions, point: npt.NDArray[np.intp]) -> _Side:
-    """Photos or points beside their labels."""
-    habitat = rows.table["habitat"].astype("str")
-    labels = rows.classes + sorted(set(habitat) - set(rows.classes))
-    truth = pd.Categorical(habitat, categories=labels).codes.astype(np.intp)
-    weight = 1 / np.bincount(point)[point]
+def _by_points(voters: Apart) -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.intp]]]:
+    """Photos with their probabilities, point by point, and the number of each one's point.
+
+    All photos of a point come together, and of so many points as their probabilities have room.
+    """
+    table, k = voters.table, len(voters.columns)
+    number = table.groupby(["point_id", "year"], sort=False, dropna=False).ngroup()
+    point = np.asarray(number, dtype=np.intp)
+    order = np.argsort(point, kind="stable")
+    table = table[[c for c in ("predicted", *_BY_METHOD) if c in table]]
+    with voters.probabilities.sorted_by(voters.place[order]) as p:
+        for first, last in pairwise(edges_of(runs_of(point[order]), len(order), k)):
+            rows = order[first:last]
+            photos = table.iloc[rows].reset_index(drop=True)
+            of_classes = pd.DataFrame(p(int(first), int(last)), columns=voters.columns)
+            yield pd.concat([photos, of_classes], axis=1), point[rows]
+
+
+def _side(rows: Predictions, labels: list[str], point: npt.NDArray[np.intp]) -> _Side:
+    """Photos or points beside their labels; the points' numbers are one after the other."""
+    truth = pd.Categorical(rows.table["habitat"].astype("str"), categories=labels).codes
+    truth = truth.astype(np.intp)
+    number = point - point[0]
+    weight = 1 / np.bincount(number)[number]
     is_class = truth < len(rows.classes)
     p = np.where(is_class, rows.p[np.arange(len(point)), np.where(is_class, truth, 0)], 0)
     loss = -weight * np.log(np.maximum(p, _LEAST))
@@ -166,7 +195,19 @@ def _side(rows: Predictions, point: npt.NDArray[np.intp]) -> _Side:
         weight,
         rows.codes * len(labels) + truth,
         len(labels),
-        np.asarray(np.bincount(point, loss), dtype=np.float64),
+        np.asarray(np.bincount(number, loss), dtype=np.float64),
+    )
+
+
+def _joined(sides: list[_Side]) -> _Side:
+    """The same of all points."""
+    point, weight, cell, n_labels, loss = zip(*sides, strict=True)
+    return _Side(
+        np.concatenate(point),
+        np.concatenate(weight),
+        np.concatenate(cell),
+        n_labels[0],
+        np.concatenate(loss),
     )
 
 
@@ -179,20 +220,23 @@ class _Gains(NamedTuple):
     gain_majority: Floats
 
 
-def _compared(sides: dict[str, _Side], times: Floats | npt.NDArray[np.int64]) -> _Gains:
-    """Measures of all methods where points count so many times, (draws, points)."""
+def _compared(sides: dict[str, _Side], draws: Iterable[npt.NDArray[Any]]) -> _Gains:
+    """Measures of all methods, for each draw of how many times points count."""
     accuracy, kappa = [], []
-    for side in sides.values():
-        k = side.n_labels
-        counts = np.array(
-            [np.bincount(side.cell, t[side.point] * side.weight, minlength=k * k) for t in times]
-        )
-        measured = measures(counts.reshape(-1, k, k))
-        accuracy.append(measured.overall_accuracy)
-        kappa.append(measured.kappa)
-    right = np.array(accuracy).T
+    for times in draws:
+        measured = [_measures_of(side, times) for side in sides.values()]
+        accuracy.append([float(m.overall_accuracy) for m in measured])
+        kappa.append([float(m.kappa) for m in measured])
+    right = np.array(accuracy)
     majority = list(sides).index("majority")
-    return _Gains(right, np.array(kappa).T, right - right[:, [0]], right - right[:, [majority]])
+    return _Gains(right, np.array(kappa), right - right[:, [0]], right - right[:, [majority]])
+
+
+def _measures_of(side: _Side, times: npt.NDArray[Any]) -> Measures:
+    """Measures of one method where points count so many times."""
+    k = side.n_labels
+    counts = np.bincount(side.cell, times[side.point] * side.weight, minlength=k * k)
+    return measures(counts.reshape(k, k))
 
 
 def votes_table(

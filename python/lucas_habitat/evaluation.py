@@ -16,11 +16,11 @@ import pandas as pd
 from ._base import words
 from ._base.bootstrap import Interval
 from ._base.checks import MOST_DRAWS, check_number, check_seed
-from ._base.classes import classes_of
+from ._base.classes import labels_of
 from ._base.places import count_alone, rows_in_words
 from ._base.probabilities import Split, split_off
 from ._base.signatures import checked
-from ._base.tables import as_table, require_columns, with_column
+from ._base.tables import require_columns, with_column
 from ._base.tree import Levels, Tree, tree_of
 from ._base.types import Column, Floats, Table
 from .agreement.compared import (
@@ -391,13 +391,14 @@ def evaluate(
     check_number("level", level, 0, 1, open_low=True, open_high=True)
     predictions, reference = with_column(predictions, reference, "reference")
     predictions, weights = with_column(predictions, weights, "weights")
-    tree, read = None, _read(predictions, reference, weights, is_whole=levels is not None)
+    tree, read = None, _read(predictions, reference, weights)
     table = answers = read.table
     if levels is not None:
-        tree = _tree(table, levels, reference)
+        tree = _tree(read, levels, reference)
         answers = answers_judged(table, tree, reference)
-        read = split_off(answers)
-    compared = compared_rows(answers, reference, words.call("evaluate"), read.p.columns)
+    # Probabilities are of the classes, not of what was answered at several levels.
+    p = read.p if answers is table else read.p.without_columns()
+    compared = compared_rows(answers, reference, words.call("evaluate"), p.columns)
     row_weights = weights_of(compared.rows, weights)
     sample = sample_of(compared, row_weights, land_shares(class_shares, compared))
     values, errors = measures(sample.total), standard_errors(sample)
@@ -406,11 +407,11 @@ def evaluate(
     land_weights = _land_weights(compared, row_weights, sample)
     by_level, distance = None, Distance(np.nan, np.nan)
     if tree is not None:
-        distance = distances(table.loc[compared.rows.index], tree, reference, land_weights)
+        distance = distances(table.iloc[compared.place], tree, reference, land_weights)
         by_level = pd.DataFrame(
             [
                 _at(name, at, tree, class_shares, reference, weights, int(n_boot), level, seed)
-                for name, at in tables_by_level(table, tree, reference).items()
+                for name, at in tables_by_level(read, tree, reference)
             ]
         )
     return Evaluation(
@@ -421,7 +422,7 @@ def evaluate(
         kappa_interval=_ends(spans.kappa),
         kappa_se=float(errors.kappa),
         **summary(sample.total)._asdict(),
-        **certainty(compared, read.p, land_weights)._asdict(),
+        **certainty(compared, p, land_weights)._asdict(),
         confusion=_matrix(_counts(compared), compared),
         proportions=_matrix(sample.total / sample.total.sum(), compared),
         per_class=per_class,
@@ -447,27 +448,24 @@ def evaluate(
     )
 
 
-def _read(predictions: Table, reference: str, weights: str | None, *, is_whole: bool) -> Split:
-    """What is needed of predictions; where levels are told, all at once with their probabilities."""
-    if is_whole:
-        table = as_table(predictions)
-        return split_off(table)._replace(table=table)
+def _read(predictions: Table, reference: str, weights: str | None) -> Split:
+    """What is needed of predictions, with their probabilities apart."""
     named = {"predicted", reference} | ({weights} if weights else set())
-    read = split_off(predictions, [*named, "predicted_level", "point_id", "n_photos", "split"])
+    others = ["predicted_level", "predicted_class", "point_id", "n_photos", "split"]
+    read = split_off(predictions, [*named, *others])
     # What lacks a column is told of all that are there.
     return read if named <= set(read.columns) else split_off(predictions)
 
 
-def _tree(table: pd.DataFrame, levels: Levels, reference: str) -> Tree:
+def _tree(read: Split, levels: Levels, reference: str) -> Tree:
     """The tree of a table's classes and of the labels that they are compared with."""
-    what = words.call("evaluate")
+    what, table = words.call("evaluate"), read.table
     require_columns(table, ["predicted", reference], what, "Name the true class.")
     check_n_classes(table, reference)
-    named = table.drop(columns="predicted_class", errors="ignore")
-    if "predicted_class" in table:
-        named = named.assign(predicted=table["predicted_class"])
+    predicted = table.get("predicted_class", table["predicted"])
     labels = [str(label) for label in table[reference].dropna().unique()]
-    return tree_of(classes_of(named.assign(habitat=table[reference])), levels, what, labels)
+    classes = labels_of(read.p.columns, predicted, table[reference])
+    return tree_of(classes, levels, what, labels)
 
 
 def _at(

@@ -426,7 +426,7 @@ def _inside(path: str, folder: str) -> str:
 
 def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """Add the columns every photo table has, and bring directions to one letter."""
-    table = table.copy()
+    table = table.copy(deep=False)
     if "habitat" in table:
         note_order(table, table["habitat"])
     if not {"point_id", "year", "direction"} <= set(table.columns):

@@ -93,15 +93,19 @@ def vote(
     """
     check_choice("method", method, VOTE_METHODS)
     read = _read(predictions)
-    photos, point = _voters(as_photos(read.table), closeups)
+    classes, p, attrs = read.classes, read.p, read.table.attrs
+    photos, point = _voters(_brief(as_photos(read.table)), closeups)
+    # The table as it was read is not needed beside the photos.
+    del read
     n = int(point.max(initial=-1)) + 1
-    counted = _count(photos, read.p, point, n, method)
+    counted = _count(photos, p, point, n, method)
     if method == "learned":
         _check_learned(counted)
-    points = _points_of(photos, read, point, counted)
-    _carry_over(photos, point, points, counted.means)
+    columns = _points_of(photos, classes, p.columns, point, counted)
+    columns |= _carried_over(photos, point, counted)
+    points = pd.DataFrame(columns, copy=False)
     _warn_of_points(photos, point, points)
-    points.attrs = {**read.table.attrs, "method": method}
+    points.attrs = {**attrs, "method": method}
     return points
 
 
@@ -126,6 +130,11 @@ def _read(predictions: Table) -> Split:
     what = f"Give the table that {words.call('classify')} made."
     require_columns(read.table, ["path"], words.call("vote"), what)
     return read._replace(table=read.table.assign(**{_PLACE: np.arange(len(read.table))}))
+
+
+def _brief(photos: pd.DataFrame) -> pd.DataFrame:
+    """Photos whose repeated texts are held once."""
+    return photos.astype(dict.fromkeys(("direction", "habitat", "split"), "category"))
 
 
 def _voters(photos: pd.DataFrame, closeups: bool) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
@@ -415,8 +424,9 @@ def has_learned_vote(photos: pd.DataFrame) -> bool:
     """Whether all photos come from models that learned a vote."""
     if CORRECTION not in photos or "calibrated" not in photos:
         return False
-    texts = photos[CORRECTION].astype("str").where(calibrated_rows(photos))
-    return bool(texts.str.contains(", learned ", regex=False).fillna(False).all())
+    codes, texts = pd.factorize(photos[CORRECTION])
+    is_learned = np.array([", learned " in str(text) for text in texts] + [False])
+    return bool((is_learned[codes] & calibrated_rows(photos)).all())
 
 
 def _is_learned(calibration: PointCalibration) -> bool:
@@ -448,9 +458,13 @@ def _check_learned(counted: _Counted) -> None:
 
 
 def _points_of(
-    photos: pd.DataFrame, read: Split, point: npt.NDArray[np.intp], counted: _Counted
-) -> pd.DataFrame:
-    """The table of points: which they are, what they voted, and how probable classes are."""
+    photos: pd.DataFrame,
+    classes: list[str],
+    p_columns: list[str],
+    point: npt.NDArray[np.intp],
+    counted: _Counted,
+) -> dict[str, Any]:
+    """The columns of points: which they are, what they voted, and how probable classes are."""
     rows = np.arange(len(photos))
     first = np.zeros(len(counted.size), dtype=np.intp)
     # What is written last stands: the first row of each point.
@@ -459,11 +473,11 @@ def _points_of(
         "point_id": groups_of(photos.iloc[first]).array,
         "year": photos["year"].iloc[first].array,
         "n_photos": counted.size,
-        "predicted": pd.Categorical.from_codes(counted.winner, categories=pd.Index(read.classes)),
+        "predicted": pd.Categorical.from_codes(counted.winner, categories=pd.Index(classes)),
         "agreement": counted.agreement,
     }
     for prefix, values in (("p_", counted.p), ("v_", counted.votes)):
-        names = [prefix + name.removeprefix("p_") for name in read.p.columns]
+        names = [prefix + name.removeprefix("p_") for name in p_columns]
         columns |= dict(zip(names, values, strict=True))
     if counted.has_correction.any():
         # Change between years asks for the class shares that the probabilities go with.
@@ -471,7 +485,7 @@ def _points_of(
         columns[CORRECTION] = texts.take(counted.text, allow_fill=True)
     if "calibrated" in photos:
         columns["calibrated"] = _calibrated_points(photos, point, counted)
-    return pd.DataFrame(columns, copy=False)
+    return columns
 
 
 def _calibrated_points(
@@ -493,26 +507,25 @@ def _calibrated_points(
     return is_calibrated
 
 
-def _carry_over(
-    photos: pd.DataFrame, point: npt.NDArray[np.intp], points: pd.DataFrame, means: Floats
-) -> None:
-    """Add the photos' other columns to the points: the commonest label, the mean place."""
-    n = len(points)
+def _carried_over(
+    photos: pd.DataFrame, point: npt.NDArray[np.intp], counted: _Counted
+) -> dict[str, Any]:
+    """What points take from the photos' other columns: the commonest label, the mean place."""
+    n, columns = len(counted.size), dict[str, Any]()
     for column in _LABELS:
         if column in photos and photos[column].notna().any():
-            points[column] = commonest(photos[column], point, n)
-    for column, values in zip([c for c in _MEANS if c in photos], means, strict=True):
-        points[column] = values
+            columns[column] = commonest(photos[column], point, n).array
+    columns |= zip([c for c in _MEANS if c in photos], counted.means, strict=True)
     if "fold" in photos:
         folds = photos["fold"].groupby(point)
-        points["fold"] = folds.first().where(folds.nunique() == 1).array
+        columns["fold"] = folds.first().where(folds.nunique() == 1).array
     for column in (INCLUSION, WEIGHT):
         if column in photos:
-            points[column] = _shared(photos, column, point)
+            columns[column] = _shared(photos, column, point)
     if "unlike" in photos:
-        points["n_unlike"] = np.bincount(point, is_true(photos["unlike"]), minlength=n).astype(
-            np.int64
-        )
+        is_unlike = is_true(photos["unlike"])
+        columns["n_unlike"] = np.bincount(point, is_unlike, minlength=n).astype(np.int64)
+    return columns
 
 
 def _shared(

@@ -1,5 +1,7 @@
 """What votes gain, and reliability: against numbers by hand and against vote() and evaluate()."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,6 +149,48 @@ def test_a_run_is_not_held_whole_for_vote_gain(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(gains, wanted, check_exact=True)
     # The probabilities alone are 12 MB.
     assert peak < 10e6
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_gain_by_method_of_a_run_is_that_of_its_table(tmp_path, monkeypatch, in_file):
+    table = learned_of_three(predictions_of_many(300, 3, 30)).assign(calibrated=True)
+    table.loc[5, "direction"], table.loc[[7, 9], "point_id"] = "C", table["point_id"][8]
+    table.loc[::13, "habitat"] = "c09"
+    run = write_run(tmp_path / "run", table)
+    if in_file:
+        monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
+    wanted, said = messages_of(lambda: vote_gain(table, n_draws=50, by="method"))
+    assert "learned" in wanted["method"].tolist()
+    for cells in (2_000_000, 100):
+        monkeypatch.setattr(probabilities, "CELLS", cells)
+        gains, also_said = messages_of(lambda: vote_gain(run, n_draws=50, by="method"))
+        pd.testing.assert_frame_equal(gains, wanted, check_exact=True)
+        assert also_said == said
+
+
+def test_a_run_is_not_held_whole_for_the_gain_by_method(tmp_path, monkeypatch):
+    table = predictions_of_many(20_000, 40, 100)
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    wanted, _ = messages_of(lambda: vote_gain(table, n_draws=20, by="method"))
+    monkeypatch.setattr(probabilities, "_IN_MEMORY", 0)
+    monkeypatch.setattr(probabilities, "CELLS", 50_000)
+    work = partial(vote_gain, run, n_draws=20, by="method")
+    (gains, peak), _ = messages_of(lambda: peak_memory(work))
+    pd.testing.assert_frame_equal(gains, wanted, check_exact=True)
+    # The probabilities alone are 6.4 MB.
+    assert peak < 6e6
+
+
+def learned_of_three(table):
+    """The same of a model of three classes."""
+    return learned(table).assign(
+        vote_calibration=lambda t: (
+            t["vote_calibration"]
+            .str.replace("0.2500/0.2500/0.2500/0.2500", "0.3000/0.3000/0.4000")
+            .str.replace("0.0000/0.0000/0.0000/0.0000,", "0.0000/0.0000/0.0000,")
+            .str.replace("/0.0000$", "", regex=True)
+        )
+    )
 
 
 def test_vote_gain_leaves_out_points_with_fewer_photos():

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import peak_memory, write_run
 
 import lucas_habitat as lh
+from lucas_habitat._base import probabilities
 from lucas_habitat._base.tables import read_table, write_table
 from lucas_habitat.cli import main
 from lucas_habitat.errors import InputError, LucasMessage, ModelError
@@ -315,6 +317,50 @@ def test_each_level_is_what_evaluating_that_level_gives():
     row = found.by_level.iloc[0]
     assert row["overall_accuracy"] == pytest.approx(alone.overall_accuracy)
     assert (row["kappa_low"], row["kappa_high"]) == pytest.approx(alone.kappa_interval)
+
+
+@pytest.mark.parametrize("cells", [2_000_000, 100])
+def test_a_run_is_evaluated_at_levels_as_its_table_is(tmp_path, monkeypatch, cells):
+    monkeypatch.setattr(probabilities, "CELLS", cells)
+    table = many(300, np.random.default_rng(1)).assign(path="a.jpg", w=np.tile([1.0, 3.0], 150))
+    table.loc[table["habitat"] == "B16", "habitat"] = "B19"
+    table.loc[::17, [c for c in table if c.startswith("p_")]] = np.nan
+    table.loc[::34, "predicted"] = None
+    run = write_run(tmp_path / "run", table)
+    for arguments in ({}, {"weights": "w"}):
+        given = {"levels": "lc1", "n_boot": 50, **arguments}
+        assert lh.evaluate(run, **given).as_dict() == lh.evaluate(table, **given).as_dict()
+
+
+def test_a_run_is_not_held_whole_for_its_levels(tmp_path):
+    n, labels = 20_000, [f"{a}{b}{c}" for a in "ABCDEFG" for b in "12345" for c in "12"]
+    levels = pd.DataFrame(
+        {"class": labels, "level1": [c[0] for c in labels], "level2": [c[:2] for c in labels]}
+    )
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.full(len(labels), 0.2), n)
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.jpg" for i in range(n)],
+            "habitat": np.array(labels)[rng.integers(0, len(labels), n)],
+            "predicted": pd.Categorical.from_codes(p.argmax(axis=1), labels),
+            **{f"p_{c}": p[:, k] for k, c in enumerate(labels)},
+        }
+    )
+    run = write_run(tmp_path / "run", table, rows=1_000)
+    wanted = lh.evaluate(table, levels=levels, n_boot=10).as_dict()
+    del p, table
+    result, peak = peak_memory(lambda: lh.evaluate(run, levels=levels, n_boot=10))
+    assert result.as_dict() == wanted
+    # The probabilities alone are 11 MB.
+    assert peak < 8e6
+
+
+def test_row_names_do_not_matter_at_levels():
+    table = points("labelled")
+    wanted = lh.evaluate(table, levels="lc1", n_boot=0).as_dict()
+    named = table.set_axis([0] * len(table))
+    assert lh.evaluate(named, levels="lc1", n_boot=0).as_dict() == wanted
 
 
 def test_without_probabilities_the_label_above_the_predicted_class_counts():

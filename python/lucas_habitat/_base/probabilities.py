@@ -41,6 +41,7 @@ CELLS = 2_000_000
 # Bytes above which the sorted probabilities of a run are kept in a file.
 _IN_MEMORY = 256 * 2**20
 # Columns of text with few different values: each of them is read once.
+_PREDICTED = ("predicted", "predicted_class")
 _REPEATED = ("direction", "habitat", "split", "lc1", "nuts0", "vote_calibration", "status")
 
 
@@ -72,6 +73,10 @@ class Probabilities:
         with self.sorted_by(order) as rows:
             for first, last in pairwise(edges):
                 yield rows(int(first), int(last))
+
+    def without_columns(self) -> Probabilities:
+        """The same rows without any probabilities."""
+        return Probabilities(self.source, [], self.n)
 
     @contextmanager
     def sorted_by(self, order: _Rows) -> Iterator[Callable[[int, int], Floats]]:
@@ -158,7 +163,7 @@ def split_off(given: Table, columns: Sequence[str] | None = None) -> Split:
 
 
 def _split_table(table: pd.DataFrame, columns: Sequence[str] | None) -> Split:
-    p_columns = probability_columns(table)
+    p_columns = probability_columns(_of_classes(table))
     others = [c for c in table if (columns is None or c in columns) and c not in p_columns]
     p = Probabilities(table, p_columns, len(table))
     return Split(table[others], list(table.columns), p)
@@ -168,10 +173,15 @@ def _split_run(run: Path, columns: Sequence[str] | None) -> Split:
     names = run_columns(run)
     wanted = [c for c in names if not c.startswith("p_") and (columns is None or c in columns)]
     table = tidy_types(read_run(run, wanted, categories=_REPEATED))
-    # Which columns are probabilities, the classes of `predicted` say.
-    head = table.head(0).reindex(columns=names)
-    head = head.assign(predicted=table["predicted"].head(0)) if "predicted" in table else head
-    return Split(table, names, Probabilities(run, probability_columns(head), len(table)))
+    head = pd.DataFrame(columns=names)
+    head = head.assign(**{c: table[c].head(0) for c in _PREDICTED if c in table})
+    p = Probabilities(run, probability_columns(_of_classes(head)), len(table))
+    return Split(table, names, p)
+
+
+def _of_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose ``predicted`` says which columns are probabilities, also of answers at several levels."""
+    return table.assign(predicted=table["predicted_class"]) if "predicted_class" in table else table
 
 
 @dataclass(frozen=True, eq=False)

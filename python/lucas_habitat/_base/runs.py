@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,7 +194,10 @@ def read_run(
     parts = [_read(file, names, [c for c in categories if c in names]) for file in files]
     table = pa.concat_tables(parts, promote_options="default").unify_dictionaries()
     del parts
-    return _as_frame(table, run)
+    frame = _as_frame(table, run)
+    with _memory_given_back():
+        pa.default_memory_pool().release_unused()
+    return frame
 
 
 def iter_run(
@@ -278,9 +282,28 @@ def _read(file: Path, names: list[str], categories: list[str] | None = None) -> 
 
     with (
         _reading(file),
+        _memory_given_back(),
         pq.ParquetFile(file, read_dictionary=categories, page_checksum_verification=True) as part,
     ):
         return part.read(columns=names)
+
+
+# Arrow has one pool for the whole program.
+_POOL = threading.Lock()
+
+
+@contextmanager
+def _memory_given_back() -> Iterator[None]:
+    """Have Arrow take memory from the system; its own pools keep as much again as is read."""
+    import pyarrow as pa
+
+    with _POOL:
+        before = pa.default_memory_pool()
+        pa.set_memory_pool(pa.system_memory_pool())
+        try:
+            yield
+        finally:
+            pa.set_memory_pool(before)
 
 
 @contextmanager
@@ -297,7 +320,8 @@ def _reading(file: Path) -> Iterator[None]:
 
 def _as_frame(table: pa.Table, run: str | os.PathLike[str]) -> pd.DataFrame:
     # Each column is let go when it has become one of pandas', so that none is held twice.
-    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    with _memory_given_back():
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     settings = read_manifest(Path(run))["settings"]
     frame.attrs = {"engine": settings["engine"], "precision": settings["precision"]}
     return frame

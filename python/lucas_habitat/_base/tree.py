@@ -23,6 +23,7 @@ from .cards import read_card
 from .classes import column_names
 from .lc1 import LC1_LEVELS, group_of, known_codes
 from .tables import as_frame, require_columns
+from .texts import by_value
 from .types import Floats
 
 __all__ = ["FINEST", "HasLevels", "Levels", "Tree", "level_columns", "levels_of", "tree_of"]
@@ -81,14 +82,14 @@ class Tree:
         """What classes have in ``values``, of shape (rows, classes), summed over each node's."""
         numbers = self.numbers(level)
         sums = np.zeros((len(values), int(numbers.max()) + 1))
-        np.add.at(sums.T, numbers, values.T)
+        for number, of_class in zip(numbers, values.T, strict=True):
+            sums[:, number] += of_class
         return sums
 
     def labels_at(self, labels: pd.Series, level: str, of: str = FINEST) -> pd.Series:
         """Labels of one level as those above them; what is no label of the tree stays what it is."""
-        texts = labels.astype("str")
         above = dict(zip(self.table[of], self.table[level], strict=True))
-        return texts.map(above).where(texts.isin(list(above)), texts)
+        return by_value(labels, lambda label: above.get(str(label), str(label)))
 
 
 def level_columns(table: pd.DataFrame, prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from .._base import words
-from .._base.cells import as_floats
-from .._base.classes import probability_columns
-from .._base.tree import FINEST, Tree
+from .._base.probabilities import Probabilities, Split
+from .._base.tree import Tree
 from .._base.types import Floats
 from ..errors import InputError
 from .compared import ClassShares, named_shares
@@ -40,29 +40,28 @@ def answers_judged(table: pd.DataFrame, tree: Tree, reference: str) -> pd.DataFr
     for level in tree.names[:-1]:
         is_here = table["predicted_level"] == level
         truth = truth.mask(is_here, tree.labels_at(table[reference], level))
-    # Probabilities are of the classes, not of what was answered.
-    told = [*probability_columns(_classes_only(table)), "predicted_level", "predicted_class"]
-    table = table.drop(columns=told, errors="ignore")
+    table = table.drop(columns=["predicted_level", "predicted_class"], errors="ignore")
     return table.assign(**{reference: truth, "predicted": table["predicted"].astype("str")})
 
 
-def _classes_only(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(predicted=table["predicted_class"]) if "predicted_class" in table else table
-
-
-def tables_by_level(table: pd.DataFrame, tree: Tree, reference: str) -> dict[str, pd.DataFrame]:
+def tables_by_level(read: Split, tree: Tree, reference: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """What is compared at each level, the coarsest first: rows that answer there or finer."""
-    kept = [c for c in table.columns if c not in ("predicted_level", "predicted_class")]
-    p_columns = probability_columns(_classes_only(table))
-    plain = table[[c for c in kept if c not in p_columns]]
+    table = read.table
+    plain = table.drop(columns=["predicted_level", "predicted_class"], errors="ignore")
+    predicted = table.get("predicted_class", table["predicted"])
     answered = _answered(table, tree)
-    tables = {}
+    likeliest = _likeliest(read.p, tree)
     for i, level in enumerate(tree.names):
-        labels = _predicted_at(table, tree, level, p_columns).where(answered >= i)
-        truth = tree.labels_at(table[reference], level).where(table[reference].notna())
-        told = pd.Categorical(labels, categories=_labels_in_order(tree, level, labels))
-        tables[level] = plain.assign(predicted=told).assign(**{reference: truth})
-    return tables
+        labels = tree.labels_at(predicted, level)
+        if level in likeliest:
+            nodes = pd.array(tree.nodes(level), dtype="str")
+            told = pd.Series(nodes.take(likeliest[level], allow_fill=True), index=table.index)
+            labels = told.where(likeliest[level] >= 0, labels)
+        labels = labels.where(answered >= i)
+        truth = tree.labels_at(table[reference], level)
+        categories = list(dict.fromkeys([*tree.nodes(level), *labels.dropna().unique()]))
+        told_of = pd.Categorical(labels, categories=categories)
+        yield level, plain.assign(predicted=told_of).assign(**{reference: truth})
 
 
 def _answered(table: pd.DataFrame, tree: Tree) -> npt.NDArray[np.intp]:
@@ -73,20 +72,24 @@ def _answered(table: pd.DataFrame, tree: Tree) -> npt.NDArray[np.intp]:
     return np.asarray(table["predicted_level"].map(numbers).fillna(-1), dtype=np.intp)
 
 
-def _predicted_at(table: pd.DataFrame, tree: Tree, level: str, p_columns: list[str]) -> pd.Series:
-    """The label that rows predict at a level: the likeliest, or the one above what they predict."""
-    predicted = _classes_only(table)["predicted"].astype("str")
-    if level == FINEST or len(p_columns) != len(tree.classes):
-        return tree.labels_at(predicted, level)
-    p = tree.sums(as_floats(table[p_columns]), level)
-    is_read = np.asarray(np.isfinite(p).all(axis=1), dtype=np.bool_)
-    nodes = np.array(tree.nodes(level), dtype=object)
-    likeliest = pd.Series(nodes[np.nan_to_num(p).argmax(axis=1)], index=table.index, dtype="str")
-    return likeliest.where(is_read, tree.labels_at(predicted, level))
+def _likeliest(p: Probabilities, tree: Tree) -> dict[str, npt.NDArray[np.int16]]:
+    """The number of the likeliest node of each row at each level above the classes; -1 without probabilities.
 
-
-def _labels_in_order(tree: Tree, level: str, labels: pd.Series) -> list[str]:
-    return list(dict.fromkeys([*tree.nodes(level), *labels.dropna()]))
+    No level has any where the columns of probabilities are not those of the tree's classes.
+    """
+    levels = [] if len(p.columns) != len(tree.classes) else tree.names[:-1]
+    likeliest = {level: np.full(p.n, -1, dtype=np.int16) for level in levels}
+    if not likeliest:
+        return {}
+    first = 0
+    for values in p.in_order(np.arange(p.n)):
+        rows = slice(first, first + len(values))
+        for level, numbers in likeliest.items():
+            sums = tree.sums(values, level)
+            is_read = np.isfinite(sums).all(axis=1)
+            numbers[rows] = np.where(is_read, np.nan_to_num(sums).argmax(axis=1), -1)
+        first = rows.stop
+    return likeliest
 
 
 def distances(rows: pd.DataFrame, tree: Tree, reference: str, weights: Floats | None) -> Distance:
@@ -95,10 +98,10 @@ def distances(rows: pd.DataFrame, tree: Tree, reference: str, weights: Floats | 
     steps, is_right = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
     for i in reversed(range(len(tree.names))):
         level = tree.names[i]
-        here = np.asarray(_paths(rows["predicted"], answered, tree, level), dtype=object)
-        truth = np.asarray(tree.labels_at(rows[reference], level), dtype=object)
+        here = _paths(rows["predicted"], answered, tree, level)
+        is_same = (here == tree.labels_at(rows[reference], level)).to_numpy(bool, na_value=False)
         is_asked = answered >= i
-        is_right |= is_asked & (here == truth)
+        is_right |= is_asked & is_same
         steps += is_asked & ~is_right
     weights = np.ones(len(steps)) if weights is None else weights
     is_wrong = steps > 0

@@ -313,7 +313,7 @@ def gain_of_votes(run: Results) -> Section | None:
 
 def _add_methods(section: Section, run: Results) -> None:
     """How the ways to vote compare, where the model learned one."""
-    numbers = methods_table(run.rated, REPORT)
+    numbers = methods_table(run.photos, REPORT)
     shown = pd.DataFrame(
         {
             "vote": numbers["method"],
