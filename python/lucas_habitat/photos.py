@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -257,8 +257,10 @@ def _list(source: str) -> Iterator[Listed] | None:
 
 def _walk(folder: Path) -> Iterator[Listed]:
     top = readable(str(folder))
-    for path in walk(folder, PHOTO_ENDINGS):
-        yield Listed(path, os.path.relpath(os.path.dirname(path), top), {})
+    paths = walk(folder, PHOTO_ENDINGS)
+    for place, inside in groupby(paths, os.path.dirname):
+        relative = os.path.relpath(place, top)
+        yield from (Listed(path, relative, {}) for path in inside)
 
 
 def _no_photos(source: str) -> str:
@@ -341,23 +343,30 @@ def _from_paths(
     columns: Sequence[dict[str, Any]] | None = None,
 ) -> pd.DataFrame:
     """A photo table of paths; ``columns`` are what stands beside each photo, and win over its name."""
+    names = [name_of(path) for path in paths]
+    places = list(zip(map(os.path.dirname, names), folders, strict=True))
+    # A folder tells the same of all its photos.
+    told = {place: from_folders(f"/{place[0]}/photo", place[1], labels) for place in set(places)}
     # Where both tell the year, a photo's own name wins over its folder.
     rows = [
-        {
-            "path": path,
-            **from_folders(f"/{name_of(path)}", folder, labels),
-            **from_name(name_of(path)),
-            **more,
-        }
-        for path, folder, more in zip(paths, folders, columns or ({} for _ in paths), strict=True)
+        {"path": path, **told[place], **from_name(name), **more}
+        for path, place, name, more in zip(
+            paths, places, names, columns or ({} for _ in paths), strict=True
+        )
     ]
-    table = pd.DataFrame(rows)
+    # What names do not tell is missing, and need not be looked for again.
+    table = pd.DataFrame(rows, columns=_told(rows))
     if columns and any(columns):
         # Text in some rows, numbers in others.
         mixed: list[str] = table.select_dtypes("object", exclude="str").columns.tolist()
         for column in mixed:
             table[column] = table[column].astype("str")
     return _complete(tidy_types(table)) if rows else table
+
+
+def _told(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns of a photo table, and others that rows have."""
+    return list(dict.fromkeys([*COLUMNS, *chain.from_iterable(rows)]))
 
 
 def _from_table(table: pd.DataFrame, root: str | os.PathLike[str], name: str) -> pd.DataFrame:

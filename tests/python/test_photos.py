@@ -9,6 +9,7 @@ import pytest
 from conftest import COLOURS, colour_photo, growth
 
 import lucas_habitat as lh
+from lucas_habitat import photos as listing
 from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
 from lucas_habitat.photos import (
     COLUMNS,
@@ -144,6 +145,30 @@ def test_a_year_folder_gives_the_year_and_no_class(tmp_path):
     table = lh.list_photos(tmp_path)
     assert list(table["year"]) == [2018, 2015]
     assert list(table["habitat"]) == ["woody", "woody"]
+
+
+def test_names_and_folders_are_read_once(tmp_path, monkeypatch):
+    for folder in ("crop/2015", "crop/2018", "wood"):
+        for name in ("31603628N.jpg", "31603628S.jpg", "meadow.jpg"):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).touch()
+    asked = {"from_folders": 0, "from_name": 0}
+
+    def counted(name):
+        work = getattr(listing, name)
+
+        def call(*given):
+            asked[name] += 1
+            return work(*given)
+
+        return call
+
+    for name in asked:
+        monkeypatch.setattr(listing, name, counted(name))
+    photos = lh.list_photos(tmp_path)
+    assert photos["habitat"].tolist() == ["crop"] * 6 + ["wood"] * 3
+    assert photos["year"].tolist() == [2015] * 3 + [2018] * 3 + [pd.NA] * 3
+    assert asked == {"from_folders": 3, "from_name": 9}
 
 
 def test_the_name_knows_the_year_better_than_the_folder(tmp_path):
