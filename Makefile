@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3 2>/dev/null))
 VENV ?= .venv
 OUT ?= demo-run
+QUICK ?=
+COMMA := ,
 PHOTOS ?=
 # For machines without a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cpu saves 5 GB.
 TORCH_INDEX ?=
@@ -30,10 +32,10 @@ test-slow: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m tools.docs
 
-# Speed, beside others' (benchmarks/README.md); TensorFlow is for the comparison only.
+# Speed, beside others' (benchmarks/README.md), in 12 minutes; QUICK=1 in 3. TensorFlow is for the comparison.
 bench: $(VENV)/.demo
-	$(BIN)/pip install --quiet --editable ".[offline,bench]"
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/pip install --quiet --editable ".[offline$(if $(QUICK),,$(COMMA)bench)]"
+	$(BIN)/python benchmarks/speed.py $(if $(QUICK),--quick)
 
 # The simulations behind docs/trust.md: less than half an hour on two cores.
 trust: $(VENV)/.demo
