@@ -142,7 +142,7 @@ def main():
 
 def table_of(photos, model, values):
     n = len(photos)
-    features = Features(values, ["ok"] * n, [""] * n)
+    features = Features(values, ["ok"] * n, [""] * n, [None] * n)
     target = Target("torch", "cpu", "float32")
     return predictions_of(
         photos, model, p_of(model, features), features.status, features.error, target

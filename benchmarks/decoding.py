@@ -128,7 +128,8 @@ def features_of(photos, runner):
 
 
 def table_of(photos, model, values, target):
-    features = Features(values, ["ok"] * len(photos), [""] * len(photos))
+    n = len(photos)
+    features = Features(values, ["ok"] * n, [""] * n, [None] * n)
     p = p_of(model, features)
     return predictions_of(photos, model, p, features.status, features.error, target)
 

@@ -20,7 +20,7 @@ from ._base.classes import Predictions, Rows, labelled, read_predictions
 from ._base.intervals import wilson_interval
 from ._base.probabilities import Apart, edges_of, read_apart
 from ._base.signatures import checked
-from ._base.sums import runs_of
+from ._base.sums import runs_of, summed_by
 from ._base.types import Floats, Table
 from .agreement.measures import Measures, measures
 from .errors import InputError, LucasMessage, inform
@@ -235,7 +235,7 @@ def _compared(sides: dict[str, _Side], draws: Iterable[npt.NDArray[Any]]) -> _Ga
 def _measures_of(side: _Side, times: npt.NDArray[Any]) -> Measures:
     """Measures of one method where points count so many times."""
     k = side.n_labels
-    counts = np.bincount(side.cell, times[side.point] * side.weight, minlength=k * k)
+    counts = summed_by(side.cell, times[side.point] * side.weight, k * k)
     return measures(counts.reshape(k, k))
 
 
