@@ -41,6 +41,13 @@ print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 WORK = {
     "vote, of the run": ("", "lh.vote(folder)"),
     "evaluate, of the run": ("", "lh.evaluate(folder)"),
+    "evaluate at levels, of the run": (
+        "from lucas_habitat._base.runs import open_run\n"
+        "c = open_run(folder).classes\n"
+        "levels = pd.DataFrame({'class': c, 'level1': [f'{i // 2}' for i in range(len(c))]})",
+        "lh.evaluate(folder, levels=levels)",
+    ),
+    "gain by method, of the run": ("", "lh.vote_gain(folder, by='method', n_draws=20)"),
     "vote and evaluate the points": ("", "lh.evaluate(lh.vote(folder))"),
     "vote, of a table in memory": ("table = pd.read_parquet(folder)", "lh.vote(table)"),
     "evaluate, of a table in memory": ("table = pd.read_parquet(folder)", "lh.evaluate(table)"),
