@@ -122,6 +122,17 @@ def test_a_page_of_the_reference_has_the_names_in_all_languages(site):
     assert "katex" not in page
 
 
+def test_formulas_stand_in_their_line():
+    from tools.docs.formulas import with_formulas, with_formulas_of_r
+
+    shown = with_formulas(r"a share is\n:math:`\bar f + \overline{Y - f}`, and")
+    assert re.search(
+        r'is\\n<span class="formula"><math .*<mrow class="bar"><mi>Y</mi>.*</math></span>, and',
+        shown,
+    )
+    assert "<mo>&#x0003C;</mo>" in with_formulas_of_r('<code class="reqn">a &lt; b</code>')
+
+
 def test_search_finds_both_languages_and_the_written_pages(site):
     index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
     for words in (

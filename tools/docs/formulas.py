@@ -5,11 +5,18 @@ import re
 
 from latex2mathml.converter import convert
 
+# A bar over several letters, which no font of a usual system stretches.
+_BAR = re.compile(
+    r"<mover>(<mrow>(?:(?!mover).)*</mrow>)<mo accent=\"true\">&#x02015;</mo></mover>"
+)
 _ROLE = re.compile(r":math:`([^`]+)`")
 
 
 def as_mathml(latex: str) -> str:
-    return convert(latex).replace("\n", " ")
+    """A formula, within a line also where Markdown has a line begin with it."""
+    formula = convert(latex).replace("\n", " ")
+    formula = _BAR.sub(lambda m: m[1].replace("<mrow>", '<mrow class="bar">', 1), formula)
+    return f'<span class="formula">{formula}</span>'
 
 
 def with_formulas(text: str) -> str:
