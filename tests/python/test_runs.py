@@ -1,5 +1,6 @@
 """A run is a folder of predictions that goes on where it was broken off."""
 
+import errno
 import json
 import os
 import shutil
@@ -29,7 +30,7 @@ from lucas_habitat import (
 )
 from lucas_habitat._base.runs import iter_run, open_run, part_files, read_run
 from lucas_habitat.cli import main
-from lucas_habitat.errors import InputError, LucasMessage, LucasWarning
+from lucas_habitat.errors import InputError, LucasMessage, LucasWarning, OutputError
 from lucas_habitat.runs import listing, plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
@@ -250,6 +251,20 @@ def test_nothing_is_left_of_a_run_that_could_not_begin(model, tmp_path):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(InputError, match="There is no photo"):
         classify(tmp_path / "nothing", model, out=tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_that_is_full_before_the_first_photo_is_told_in_a_sentence(
+    photos, model, tmp_path, monkeypatch
+):
+    """The photo table is listed there first."""
+
+    def full(table, file):
+        raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: No space left on device")
+
+    monkeypatch.setattr(listing.pq, "write_table", full)
+    with pytest.raises(OutputError, match=r"Cannot write .*run: the disk is full .*Make room"):
+        classify(photos, model, out=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .._base import words
+from .._base.files import writing
 from .._base.runs import STAMP
 from .._base.tables import tidy_types
 from .._base.types import Photos
@@ -62,7 +63,8 @@ def list_into(folder: Path, photos: Photos, model: HabitatModel) -> Listing:
     """List the photos on disk, as a stream; says what is wrong with the table as a whole."""
     files, schemas, n, n_trained_on = list[Path](), list[pa.Schema](), 0, 0
     keys = list[_Keys]()
-    (folder / LISTING).mkdir()
+    with writing(folder):
+        (folder / LISTING).mkdir()
     with _each_warning_once():
         for block in iter_photos(photos, rows=PART_ROWS):
             if block.empty:
@@ -75,7 +77,8 @@ def list_into(folder: Path, photos: Photos, model: HabitatModel) -> Listing:
             block[STAMP] = pd.Series(stamps(block["path"].tolist()), dtype="str")
             table = arrow_table(block)
             files.append(folder / LISTING / f"{len(files):06d}.parquet")
-            pq.write_table(table, files[-1])
+            with writing(folder):
+                pq.write_table(table, files[-1])
             schemas.append(table.schema)
             n += len(block)
     if not n:
