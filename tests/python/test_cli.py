@@ -251,6 +251,11 @@ NO_OPTION = {
     "cross-validate training": "its entries are options of their own",
     "cross-validate validation": "folds hold out, and --validation-split",
     "cross-validate corrections": "held-out labels would not be corrected",
+    **{
+        f"{command} {name}": "training= has it, in Python"
+        for command in ("cross-validate", "pilot")
+        for name in ("engine", "address", "checkpoints")
+    },
     "pilot freeze_backbone": "--recipe tells it",
     "pilot training": "its entries are options of their own",
     "pilot validation": "pilot() draws it",
