@@ -91,4 +91,4 @@ $(VENV)/.dev: $(VENV)/.demo | r-packages browser
 	@touch $@
 
 clean:
-	rm -rf build dist *.Rcheck lucashabitat_*.tar.gz "$(OUT)" python/*.egg-info
+	rm -rf build dist site *.Rcheck lucashabitat_*.tar.gz "$(OUT)" python/*.egg-info

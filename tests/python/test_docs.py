@@ -4,18 +4,26 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+
+def has_r():
+    needed = "for (p in c('evaluate', 'jsonlite', 'reticulate')) loadNamespace(p)"
+    rscript = shutil.which("Rscript")
+    return rscript and not subprocess.run([rscript, "-e", needed], capture_output=True).returncode
+
+
 MISSING = [
     what
     for what, there in [
         ("mkdocs", importlib.util.find_spec("mkdocs")),
         ("mkdocstrings", importlib.util.find_spec("mkdocstrings")),
-        ("R", shutil.which("Rscript")),
+        ("R with evaluate, jsonlite and reticulate", has_r()),
         ("bash", shutil.which("bash") and os.name != "nt"),
     ]
     if not there
