@@ -18,6 +18,9 @@ from .pictures import Screenshots
 from .reference import Links, read_topics, write_reference
 from .runner import Outputs, Runner
 
+# The front page is alone in its part of the navigation.
+FRONT = "---\nhide:\n  - navigation\n---\n\n"
+
 
 def build(root: Path, out: Path, *, is_run: bool, work: Path | None = None) -> None:
     """Build the whole site; mkdocs' warnings, as of links that lead nowhere, are errors."""
@@ -39,7 +42,7 @@ def build(root: Path, out: Path, *, is_run: bool, work: Path | None = None) -> N
         text = with_screenshots(text, partial(screenshots.show, page=page, pages=pages))
         text = with_links(text, sources(root)[page], page, root, pages)
         text = with_code_links(text, page, targets)
-        target.write_text(text, encoding="utf-8")
+        target.write_text(FRONT + text if page == "index.md" else text, encoding="utf-8")
     run_mkdocs(root, pages, out, write_reference(topics, pages))
 
 
