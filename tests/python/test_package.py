@@ -63,6 +63,23 @@ def test_speed_is_told_as_it_was_measured():
     assert f"{told['float32']} on one without)" in news
 
 
+@pytest.mark.parametrize("name", ["README.md", "r-wrapper/README.md"])
+def test_a_readme_decides_and_leads_on(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert text.count("\n") < 120
+    links = [link for link in re.findall(r"\]\(([^()\s]+)\)", text) if "://" not in link]
+    assert len(links) >= 10
+    for link in links:
+        target, _, anchor = link.partition("#")
+        page = (ROOT / name).parent / target
+        assert page.is_file(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+            assert anchor in {
+                re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings
+            }, link
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="attribute clasify"):
         _ = lucas_habitat.clasify
