@@ -300,6 +300,8 @@ def bfloat16(bench: Bench) -> None:
 
 def forward(bench: Bench) -> None:
     """Photos a second of the bare networks, in every batch and way, and of the package's own way."""
+    import torch
+
     from lucas_habitat.engines import cores, make_runner
 
     flops = matrix_flops(bench)
@@ -309,8 +311,11 @@ def forward(bench: Bench) -> None:
         for way, run in bare_ways(backbone, bench).items():
             speeds = {}
             for n in bench.scale.batches:
-                batch = on_device(bench.many(n), bench.exact.device)
-                speeds[n] = n / bench.seconds(partial(run, batch))
+                try:
+                    batch = on_device(bench.many(n), bench.exact.device)
+                    speeds[n] = n / bench.seconds(partial(run, batch))
+                except torch.OutOfMemoryError:  # a small GPU; larger batches fit even less
+                    break
             best = max(best, *speeds.values())
             bench.results.add(
                 "forward", f"{arch}, bare, {way}: photos/s by photos at a time",
@@ -781,6 +786,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--has", nargs="+", default=[], choices=PACKED, help="not to be packed")
     parser.add_argument("--most-mb", type=float, default=80, help="that may be packed")
     options = parser.parse_args(arguments)
+    if options.device.partition(":")[0] not in ("cpu", "cuda"):
+        parser.error("--device is cpu, cuda or cuda:1.")
     if options.pack:
         pack(options.pack, options.python, options.has, options.most_mb)
         return 0
