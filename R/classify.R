@@ -10,7 +10,7 @@
 #' @param batch_size Photos computed at a time; `NULL`: what suits the device.
 #' @inheritParams lucas_train
 #' @param precision `NULL` for the model's own; or `"auto"`, `"float32"` (the same answer on every
-#'   machine), `"bfloat16"`.
+#'   machine), `"bfloat16"`, `"int8"` (of a model that has eight bits, see [lucas_quantize()]).
 #' @param flag_unlike Whether to mark photos that are unlike all that the model was trained on, by their
 #'   features, in the column `unlike`: do not trust their class. About 1 in 100 photos of land like the
 #'   training's is marked too.

@@ -49,6 +49,8 @@
 #'   nothing more.
 #' @param cluster Whether to install what `lucas_classify(engine = "ray")` and `lucas_train(engine = "ray")` need
 #'   too (Ray, about 250 MB).
+#' @param fast Whether to install what [lucas_quantize()] and `lucas_train(precision = "int8")` need too (NNCF,
+#'   20 MB). Classifying with a model that has eight bits needs nothing more.
 #' @param envname The virtualenv's name, among [reticulate::virtualenv_root()], or a path. Only the
 #'   default is found by itself; name any other in `RETICULATE_PYTHON`.
 #' @param python The Python to make it with; by default one that is found on this machine.
@@ -69,8 +71,9 @@
 #' @export
 lucas_install <- function(source = NULL, gpu = FALSE, offline = TRUE, envname = "r-lucas-habitat",
                           python = NULL, torch_index = "auto", force = FALSE, verbose = TRUE,
-                          app = FALSE, heic = FALSE, remote = FALSE, cluster = FALSE) {
-  core <- paste0(core_source(source), core_extras(offline, app, heic, remote, cluster))
+                          app = FALSE, heic = FALSE, remote = FALSE, cluster = FALSE,
+                          fast = FALSE) {
+  core <- paste0(core_source(source), core_extras(offline, app, heic, remote, cluster, fast))
   sources <- torch_sources(gpu, torch_index)
   path <- environment_path(envname)
   made <- environment_python(envname)
@@ -112,10 +115,11 @@ how_to_use <- function(envname, path, made) {
   }
 }
 
-core_extras <- function(offline, app, heic, remote, cluster) {
-  extras <- c("offline", "app", "heic", "remote", "cluster")[c(
+core_extras <- function(offline, app, heic, remote, cluster, fast) {
+  extras <- c("offline", "app", "heic", "remote", "cluster", "fast")[c(
     check_flag(offline, "offline"), check_flag(app, "app"), check_flag(heic, "heic"),
-    check_flag(remote, "remote"), check_flag(cluster, "cluster")
+    check_flag(remote, "remote"), check_flag(cluster, "cluster"),
+    check_flag(fast, "fast")
   )]
   if (length(extras)) paste0("[", paste(extras, collapse = ","), "]")
 }

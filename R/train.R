@@ -59,7 +59,8 @@
 #' @param seed The same seed on the same machine gives the same model.
 #' @param device `"auto"` takes a GPU that torch sees, else the CPU; or `"cpu"`, `"torch"` (torch on
 #'   the CPU), `"cuda"`, `"cuda:1"`, `"mps"`.
-#' @param precision `"auto"`, `"float32"` or `"bfloat16"`.
+#' @param precision `"auto"`, `"float32"`, `"bfloat16"`, or `"int8"`, which gives the model eight bits as
+#'   [lucas_quantize()] does, found with training photos.
 #' @param cache Whether features are looked up and kept on disk.
 #' @param engine What trains a whole network (`freeze_backbone = FALSE`): `"local"`, this machine; `"ray"`, Ray
 #'   on the cores or GPUs of a cluster (`lucas_install(cluster = TRUE)`), whose workers share each batch. One

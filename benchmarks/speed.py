@@ -236,10 +236,10 @@ def matrix_products(precision, size=2048):
 
 def bare_openvino(backbone, precision, photos):
     """The same network as OpenVINO's guide runs it: one request, batch 32, all cores on each."""
-    from lucas_habitat.engines.openvino_engine import _HINTS, _core, _network
+    from lucas_habitat.engines.openvino_engine import _HINTS, _core, float32_network
 
     compiled = _core().compile_model(
-        _network(backbone),
+        float32_network(backbone),
         "CPU",
         {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"},
     )

@@ -18,6 +18,7 @@ from .cross_validation import cross_validate as cross_validate
 from .diagnostics import reliability as reliability
 from .diagnostics import vote_gain as vote_gain
 from .distances import error_by_distance as error_by_distance
+from .eight_bits import quantize as quantize
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .exchange.archive import write_dwca as write_dwca

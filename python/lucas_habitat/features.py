@@ -226,6 +226,7 @@ def _spec(
         "backbone": backbone.spec,
         "preprocessing": preprocessing.as_dict(),
         **asdict(target),
+        **({"int8": backbone.quantised_sha256} if target.precision == "int8" else {}),
         "versions": versions,
         "revision": _REVISION,
     }

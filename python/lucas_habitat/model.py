@@ -14,9 +14,11 @@ import pandas as pd
 
 from ._base import words
 from ._base.cards import (
+    AgreementCard,
     CalibrationCard,
     Card,
     PointCalibrationCard,
+    QuantisationCard,
     SharedCard,
     TrainingSummary,
     one_line,
@@ -41,7 +43,11 @@ __all__ = ["HabitatModel", "Model"]
 
 FORMAT = "lucas-habitat model"
 
-FORMAT_VERSION = 1
+#: Format 2 is that of models with eight bits; others are still written for programs that read format 1.
+FORMAT_VERSION = 2
+
+#: Share of photos that must keep the class of float32 for `"auto"` to take eight bits.
+LEAST_AGREEMENT = 0.99
 
 #: The column of a model's training photos by which a photo is known again; models of before lack it.
 CONTENT = "content"
@@ -89,6 +95,9 @@ class HabitatModel:
         What stands above the classes, as `class_levels` gives it; None where nothing does.
     shared : dict or None
         Title, licence, authors and credit of a model that was shared; see `share_model`.
+    quantisation : dict or None
+        How the model was rounded to eight bits, and its ``agreement`` with float32; None where it was
+        not. See `quantize`.
     """
 
     classes: list[str]
@@ -105,6 +114,7 @@ class HabitatModel:
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
     levels: pd.DataFrame | None = None
     shared: SharedCard | None = None
+    quantisation: QuantisationCard | None = None
 
     @property
     def temperature(self) -> float:
@@ -140,7 +150,7 @@ class HabitatModel:
         last = self.history.iloc[-1].to_dict() if len(self.history) else {}
         card: Card = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": 1 if self.quantisation is None else FORMAT_VERSION,
             "lucas_habitat": __version__,
             "created": self.created,
             "classes": list(self.classes),
@@ -157,6 +167,8 @@ class HabitatModel:
             "metrics": {str(k): None if pd.isna(v) else float(v) for k, v in last.items()},
             "versions": self.versions,
         }
+        if self.quantisation is not None:
+            card["quantisation"] = self.quantisation
         if self.shared is not None:
             card["shared"] = self.shared
         return card
@@ -195,7 +207,9 @@ def describe_model(model: HabitatModel) -> str:
             if k != "epoch" and not pd.isna(last[k])
         ]
         lines.append(f"  last epoch   {', '.join(shown)}")
-    return "\n".join([*lines, *_calibration_lines(model), *_shared_lines(model)])
+    return "\n".join(
+        [*lines, *_quantisation_lines(model), *_calibration_lines(model), *_shared_lines(model)]
+    )
 
 
 def describe_fitting(training: TrainingSummary) -> str:
@@ -205,6 +219,40 @@ def describe_fitting(training: TrainingSummary) -> str:
     card = training["regularisation"]
     how = f"by {card['n_folds']} inner folds" if card["n_folds"] else "too few points to choose"
     return f"logistic head, C {card['C']:g} ({how})"
+
+
+def agrees_with_float32(model: HabitatModel) -> bool:
+    """Whether eight bits change the class of so few photos that they may stand in for float32."""
+    agreement = model.quantisation["agreement"] if model.quantisation else None
+    return bool(agreement and agreement["n_equal"] >= LEAST_AGREEMENT * agreement["n"])
+
+
+def _quantisation_lines(model: HabitatModel) -> list[str]:
+    """How well the model's eight bits agree with float32."""
+    card = model.quantisation
+    if card is None:
+        return []
+    agreement = card["agreement"]
+    told = describe_agreement(agreement) if agreement else "agreement with float32 was not measured"
+    return [f"  eight bits   int8, found with {card['n_photos']} photos; {told}"]
+
+
+def describe_agreement(agreement: AgreementCard) -> str:
+    """How often eight bits give the classes of float32, in words."""
+    share = agreement["n_equal"] / agreement["n"]
+    whose = {
+        "validation": "validation photos",
+        "training": "training photos that they were not found with",
+        "given": "photos that they were not found with",
+    }.get(agreement["photos"], "photos")
+    text = (
+        f"{share:.1%} of {agreement['n']} {whose} keep float32's class "
+        f"({agreement['low']:.1%} to {agreement['high']:.1%})"
+    )
+    before, after = agreement["kappa_float32"], agreement["kappa_int8"]
+    if before is not None and after is not None:
+        text += f", kappa {before:.3f} -> {after:.3f}"
+    return text
 
 
 def _calibration_lines(model: HabitatModel) -> list[str]:

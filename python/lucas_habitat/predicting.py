@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ._base import words
 from ._base.checks import check_choice
 from ._base.choices import PRECISIONS
 from ._base.classes import column_names
@@ -20,11 +21,11 @@ from ._base.progress import Progress
 from ._base.tables import count_lines
 from ._base.types import Floats
 from .engines import Target, choose_target
-from .errors import DeviceError, inform
+from .errors import DeviceError, InputError, inform
 from .features import Features, iter_features
 from .images.heic import count_without_heic, warn_of_heic
 from .likeness import unlike_training
-from .model import HabitatModel, p_of
+from .model import HabitatModel, agrees_with_float32, p_of
 from .point_calibration import COLUMN as VOTE_CALIBRATION
 from .point_calibration import from_card, to_text
 
@@ -186,7 +187,12 @@ def target_for(model: HabitatModel, device: str, precision: str | None) -> Targe
     """Where to run a model: in the precision asked for, or else its own where the device has it."""
     if precision is not None:
         check_choice("precision", precision, PRECISIONS)
-        return choose_target(device, precision)
+        if precision == "int8" and model.quantisation is None:
+            raise InputError(
+                f"The model has no eight bits: {words.call('quantize')} finds them, with some photos such "
+                f"as are to be classified, or {words.call('train')} with {words.arg('precision', 'int8')}."
+            )
+        return choose_target(device, precision, has_int8=agrees_with_float32(model))
     try:
         return choose_target(device, model.target.precision)
     except DeviceError:

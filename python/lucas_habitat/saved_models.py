@@ -196,9 +196,15 @@ def check_model_folder(folder: str | os.PathLike[str], overwrite: bool) -> Path:
     return folder
 
 
+#: Before the names of what says how networks are rounded to eight bits, among the weights.
+_INT8 = "int8"
+
+
 def _write_folder(model: HabitatModel, folder: Path) -> None:
     """Write the files of a model, the card last, and have them on the disk."""
     parts = {"head": model.head_weights, "backbone": model.backbone.state}
+    if model.backbone.quantised is not None:
+        parts[_INT8] = model.backbone.quantised
     tensors = {
         f"{part}.{name}": value
         for part, weights in parts.items()
@@ -415,7 +421,12 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
                 f"lists {', '.join(map(str, card['classes']))}. Restore the card."
             )
         parts = _parts(tensors)
-        backbone = StoredBackbone(card["backbone"], parts["backbone"])
+        backbone = StoredBackbone(card["backbone"], parts["backbone"], parts.get(_INT8))
+        quantisation = card.get("quantisation")
+        if backbone.quantised_sha256 != (quantisation["sha256"] if quantisation else None):
+            raise LucasError(
+                "The eight bits of its networks are not those that the card describes."
+            )
         widths = [part.spec["num_features"] for part in backbone.parts]
         check_head(parts["head"], widths, len(classes))
         check_finite(tensors, "The weight")
@@ -432,10 +443,12 @@ def _read_folder(folder: Path, card: Card) -> HabitatModel:
 
 
 def _parts(tensors: Arrays) -> dict[str, Arrays]:
-    """The weights of head and backbone."""
+    """The weights of head and backbone, and how the backbone is rounded to eight bits if it is."""
     parts: dict[str, Arrays] = {"head": {}, "backbone": {}}
     for name, tensor in tensors.items():
         part, _, key = name.partition(".")
+        if part == _INT8:
+            parts.setdefault(part, {})
         parts[part][key] = tensor
     return parts
 
@@ -475,6 +488,8 @@ def _model(
         check_calibration(card["calibration"], len(classes))
     check_choice("engine", card["engine"], ("openvino", "torch"))
     check_choice("precision", card["precision"], PRECISIONS)
+    if card["precision"] == "int8" and backbone.quantised is None:
+        raise LucasError("The card says int8, and the model has no eight bits.")
     model = HabitatModel(
         classes=classes,
         backbone=backbone,
@@ -489,6 +504,7 @@ def _model(
         created=card["created"],
         versions=card["versions"],
         shared=card.get("shared"),
+        quantisation=card.get("quantisation"),
         # Models of before levels were kept have none on their card.
         levels=levels_of(pd.DataFrame({**levels, FINEST: classes}), words.call("load_model"))
         if levels

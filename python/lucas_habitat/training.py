@@ -25,7 +25,8 @@ from ._base.types import Photos, Table
 from .calibration import fit_with_points
 from .cluster.fine_tuning import FitNetwork, check_checkpoints, fitting_on_ray
 from .corrections import apply_corrections
-from .engines import choose_target, cores
+from .eight_bits import N_PHOTOS, check_can_quantise, in_eight_bits
+from .engines import Target, choose_target, cores
 from .errors import CalibrationError, InputError, RefusedWarning, inform, some, warn
 from .features import Features, extract_features
 from .images.decode import Preprocessing, read_photos
@@ -139,6 +140,8 @@ def train(
     seed : int, default 1
         The same seed on the same machine gives the same model.
     device, precision : see `lucas_habitat.engines.choose_target`
+        ``"int8"`` gives the model eight bits, found with 300 of the training photos (at most half, without
+        validation photos), as `quantize` does: it is trained on float32's features.
     cache : bool, default True
     engine : {"local", "ray"}, default "local"
         What trains a whole network (``freeze_backbone=False``): this machine, or Ray on the cores or GPUs
@@ -198,7 +201,7 @@ def train(
     )
     classes = _check_classes(sides)
     levels = _levels(sides.training, classes)
-    target = choose_target(device, precision)
+    target = _training_target(device, precision)
     backbone = load_backbone(arch, weights=weights, scaling=scaling, size=size)
 
     table = pd.concat([sides.training, sides.validation], ignore_index=True)
@@ -233,6 +236,8 @@ def train(
         levels=levels,
     )
     model.calibration = _calibration(model, table, features.values, rows)
+    if precision == "int8":
+        model = _in_eight_bits(model, table, rows, settings.seed, cache, progress)
     return model
 
 
@@ -282,6 +287,38 @@ def _fit_here(
     """Train a whole network on this machine."""
     load = partial(read_photos, paths, how, cores())
     return fit_network(load, rows, backbone, how.size, device, settings, progress)
+
+
+def _training_target(device: str, precision: str) -> Target:
+    """What features for training are computed by: float32 where the model gets eight bits afterwards."""
+    if precision == "int8":
+        choose_target(device, precision)  # refused before photos are read
+        check_can_quantise()
+        return choose_target(device, "float32")
+    return choose_target(device, precision)
+
+
+def _in_eight_bits(
+    model: HabitatModel,
+    photos: pd.DataFrame,
+    rows: LabelledRows,
+    seed: int,
+    cache: bool,
+    progress: Progress,
+) -> HabitatModel:
+    """A model with eight bits found with training photos, compared with float32 on others."""
+    training, validation = photos.iloc[rows.fit], photos.iloc[rows.validate]
+    n = N_PHOTOS if len(validation) else min(N_PHOTOS, len(training) // 2)
+    return in_eight_bits(
+        model,
+        training,
+        max(n, 1),
+        seed,
+        validation if len(validation) else None,
+        # No other model has the features of a network that was trained itself.
+        cache and model.training["freeze_backbone"],
+        progress,
+    )
 
 
 def describe_training(model: HabitatModel) -> list[str]:

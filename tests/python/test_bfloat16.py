@@ -63,7 +63,7 @@ def change(found, exact):
 
 
 def test_efficientnets_begin_in_float32(lite0, in_float32, monkeypatch):
-    network = openvino_engine._network(lite0)
+    network = openvino_engine.float32_network(lite0)
     parts = ready_for_bfloat16(network)
     assert [precision for _, precision in parts] == ["float32", "bfloat16"]
     photos = colours()
@@ -84,7 +84,7 @@ def test_efficientnets_begin_in_float32(lite0, in_float32, monkeypatch):
 
 
 def test_all_kernels_of_a_part_in_bfloat16_are_such_numbers(lite0):
-    (front, _), (rest, _) = ready_for_bfloat16(openvino_engine._network(lite0))
+    (front, _), (rest, _) = ready_for_bfloat16(openvino_engine.float32_network(lite0))
     kernels = [
         op.input_value(1).get_node().data.copy()
         for op in bfloat16._convolutions(rest)
@@ -98,7 +98,7 @@ def test_all_kernels_of_a_part_in_bfloat16_are_such_numbers(lite0):
 
 def test_other_networks_stay_in_one_part(in_float32):
     resnet = load_backbone("resnet18", weights=None, size=64)
-    ((whole, precision),) = ready_for_bfloat16(openvino_engine._network(resnet))
+    ((whole, precision),) = ready_for_bfloat16(openvino_engine.float32_network(resnet))
     assert precision == "bfloat16"
     assert len(bfloat16._convolutions(whole)) == 20
 

@@ -36,6 +36,7 @@ NAMES = (
     "cross-validate",
     "compare-recipes",
     "calibrate",
+    "quantize",
     "in-training",
     "share-model",
     "vote",

@@ -94,7 +94,7 @@ def calibrated(temperature):
         (put("preprocessing", "credit_share", value=float("nan")), "credit_share must be a number"),
         (put("preprocessing", value=None), "preprocessing must be a group"),
         (put("engine", value="shell"), "engine must be one of"),
-        (put("precision", value="int8"), "precision must be one of"),
+        (put("precision", value="int4"), "precision must be one of"),
         (put("versions", value={"numpy": None}), "versions.numpy must be text"),
         (put("levels", value={"level1": ["x"] * 3}), "same length"),
         (put("levels", value={"level1": [["x"]] * 4}), r"levels.level1\[0\] must be text"),

@@ -15,6 +15,7 @@ from test_maps import LEFT, LEGEND, TOP, write_map
 
 import lucas_habitat as lh
 from lucas_habitat._base.words import NAMES
+from lucas_habitat.engines.openvino_engine import cpu_has_int8
 from lucas_habitat.errors import DownloadError, InputError, LucasError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -184,6 +185,7 @@ def calls(tmp_path_factory, parts, photo_folder, model, predictions):
         "predict_level": table | {"labelled": labelled, "accuracy": 0.5, "levels": pd.DataFrame(
             {"class": CLASSES, "level1": ["a", "a", "b", "b"]})},
         "prediction_sets": table | {"labelled": labelled},
+        "quantize": photos_of | {"model": model, "n_photos": 4},
         "read_sorted": {"folder": folder / "sorted"},
         "read_survey": {"source": folder / "survey.csv"},
         "reliability": {"predictions": one_year},
@@ -277,12 +279,14 @@ FUNCTIONS = [
 # These train or classify where a value can be taken.
 SLOW = {
     "calibrate", "check_split", "classify", "compare_recipes", "cross_validate", "locate_photos",
-    "near_duplicates", "pilot", "report", "run_demo", "train",
+    "near_duplicates", "pilot", "quantize", "report", "run_demo", "train",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_usual_call_ends_well(name, calls):
+    if name == "quantize" and not cpu_has_int8():
+        pytest.skip("this CPU has no int8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if "127.0.0.1" in str(calls[name]):

@@ -16,7 +16,7 @@ from lucas_habitat import classify, load_model, save_model, train
 from lucas_habitat.app.explain import activation_map
 from lucas_habitat.engines import Target, make_runner
 from lucas_habitat.engines.bfloat16 import ready_for_bfloat16
-from lucas_habitat.engines.openvino_engine import _network, cpu_has_bfloat16
+from lucas_habitat.engines.openvino_engine import cpu_has_bfloat16, float32_network
 from lucas_habitat.errors import InputError, WeightsError
 from lucas_habitat.networks.backbones import backbone_from, load_backbone
 
@@ -76,7 +76,7 @@ def check_works(name, size):
 def check_bfloat16(backbone, photos, expected):
     """Made ready for bfloat16, it is the same network but for rounding."""
     batch = photos
-    for part, _ in ready_for_bfloat16(_network(backbone)):
+    for part, _ in ready_for_bfloat16(float32_network(backbone)):
         exact = {"INFERENCE_PRECISION_HINT": "f32"}
         batch = openvino.Core().compile_model(part, "CPU", exact)(batch)[0]
     assert np.corrcoef(np.ravel(batch), expected.ravel())[0, 1] > 0.999

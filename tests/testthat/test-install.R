@@ -162,11 +162,11 @@ test_that("an installation ends with a photo through a network, or says that it 
 })
 
 test_that("our own package is only ever installed from a path, with its extras", {
-  expect_equal(core_extras(TRUE, FALSE, FALSE, FALSE, FALSE), "[offline]")
-  expect_null(core_extras(FALSE, FALSE, FALSE, FALSE, FALSE))
-  expect_equal(core_extras(TRUE, TRUE, TRUE, TRUE, TRUE), "[offline,app,heic,remote,cluster]")
-  expect_equal(core_extras(FALSE, FALSE, FALSE, TRUE, FALSE), "[remote]")
-  expect_error(core_extras(TRUE, FALSE, NA, FALSE, FALSE), "heic must be TRUE or FALSE")
+  expect_equal(core_extras(TRUE, FALSE, FALSE, FALSE, FALSE, FALSE), "[offline]")
+  expect_null(core_extras(FALSE, FALSE, FALSE, FALSE, FALSE, FALSE))
+  expect_equal(core_extras(TRUE, TRUE, TRUE, TRUE, TRUE, TRUE), "[offline,app,heic,remote,cluster,fast]")
+  expect_equal(core_extras(FALSE, FALSE, FALSE, TRUE, FALSE, FALSE), "[remote]")
+  expect_error(core_extras(TRUE, FALSE, NA, FALSE, FALSE, FALSE), "heic must be TRUE or FALSE")
 })
 
 test_that("lucas_install() installs the pair, then the core beside it, tries it and says that it is done", {

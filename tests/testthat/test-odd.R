@@ -72,6 +72,7 @@ usual_calls <- function() {
     lucas_levels = list(c("B11", "E20")),
     lucas_load = list(file.path(folder, "model")),
     lucas_locate = list(photos, verbose = FALSE),
+    lucas_quantize = list(model, photos, n_photos = 4, verbose = FALSE),
     lucas_model = list(4, arch = "efficientnet_lite0"),
     lucas_near_duplicates = list(photos, arch = "efficientnet_lite0", verbose = FALSE),
     lucas_odmap = list(covariates),
@@ -121,7 +122,7 @@ NOT_CALLED <- c("lucas_app", "lucas_app_stop", "lucas_cache_clear", "lucas_cache
 # These train or classify where a value can be taken.
 TAKE_LONG <- c("lucas_calibrate", "lucas_check_split", "lucas_classify", "lucas_compare_recipes",
                "lucas_cross_validate", "lucas_locate", "lucas_near_duplicates", "lucas_pilot",
-               "lucas_report", "lucas_train")
+               "lucas_quantize", "lucas_report", "lucas_train")
 
 # What a call comes to that should not: nothing, or an error that is not ours.
 outcome <- function(name, arguments) {

@@ -24,6 +24,7 @@ from typing import (
 )
 
 __all__ = [
+    "AgreementCard",
     "BackboneSpec",
     "CalibrationCard",
     "CandidateCard",
@@ -33,6 +34,7 @@ __all__ = [
     "FittingCard",
     "LearnedVoteCard",
     "PointCalibrationCard",
+    "QuantisationCard",
     "RegularisationCard",
     "SharedCard",
     "TrainingSummary",
@@ -158,6 +160,32 @@ class CalibrationCard(TypedDict):
     points: NotRequired[PointCalibrationCard | None]  # None where no point had several photos
 
 
+class AgreementCard(TypedDict):
+    """How often a model in eight bits gives the classes that it gives in float32."""
+
+    photos: str  # "validation", "training" (neither were calibrated on) or "given"
+    n: int
+    n_equal: int
+    low: float  # the interval of the share that is equal
+    high: float
+    level: float
+    n_labelled: int
+    kappa_float32: float | None  # of labelled photos; None where they are of one class, or none
+    kappa_int8: float | None
+
+
+class QuantisationCard(TypedDict):
+    """How a model's networks were rounded to eight bits, and what that changes."""
+
+    sha256: str  # of the numbers that say how, which lie beside the weights
+    n_photos: int  # calibrated on
+    seed: int  # that drew them
+    preset: str
+    nncf: str  # versions
+    openvino: str
+    agreement: AgreementCard | None  # None where no photo was left to measure it on
+
+
 class SharedCard(TypedDict):
     """What whoever shared a model says of it."""
 
@@ -186,6 +214,7 @@ class Card(TypedDict):
     precision: str
     training: TrainingSummary
     calibration: CalibrationCard | None
+    quantisation: NotRequired[QuantisationCard | None]  # of a model that has eight bits
     metrics: dict[str, float | None]  # of the last epoch
     versions: dict[str, str]
     shared: NotRequired[SharedCard | None]  # of a model that was shared
@@ -232,6 +261,11 @@ def check_card(card: object) -> None:
     for name in ("n_photos", "n_points", "n_refused", "seed"):
         _check_range(known["training"][name], f"training.{name}", 0, _MOST)  # type: ignore[literal-required]
     _check_range(known["training"]["dropout"] or 0, "training.dropout", 0, 1)
+    quantisation = known.get("quantisation")
+    agreement = quantisation["agreement"] if quantisation else None
+    if agreement:
+        _check_range(agreement["n"], "quantisation.agreement.n", 1, _MOST)
+        _check_range(agreement["n_equal"], "quantisation.agreement.n_equal", 0, agreement["n"])
 
 
 def _check_range(value: float, name: str, low: float, high: float) -> None:

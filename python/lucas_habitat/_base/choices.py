@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 #: Arithmetic of a frozen backbone.
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 #: What computes a run: this machine, or a Ray cluster.
 ENGINES = ("local", "ray")
 #: What a backbone's RGB values are scaled to: 0 to 1, -1 to 1, or its own mean and deviation.

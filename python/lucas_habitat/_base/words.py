@@ -98,6 +98,7 @@ NAMES = {
     "save_rds": Name(None),
     "select_points": Name("lucas_select", "lucas-habitat select"),
     "sort_photos": Name("lucas_sort_photos", "lucas-habitat sort-photos"),
+    "quantize": Name("lucas_quantize", "lucas-habitat quantize"),
     "share_model": Name("lucas_share_model", "lucas-habitat share-model"),
     "split_photos": Name("lucas_split", "lucas-habitat split"),
     "support": Name("lucas_support"),

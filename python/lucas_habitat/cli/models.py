@@ -14,6 +14,7 @@ from .options import (
     Command,
     add_apart,
     add_bootstrap,
+    add_cache,
     add_computing,
     add_device,
     add_overwrite,
@@ -202,6 +203,26 @@ def _calibrate(options: Namespace) -> int:
     return 0
 
 
+def _quantize_options(parser: ArgumentParser) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("--model", metavar="MODEL", required=True, help=MODEL)
+    add("--out", metavar="DIR", required=True, help="folder for the model with eight bits")
+    add_overwrite(parser)
+    add("--n-photos", type=int, help="photos to find the eight bits with")
+    add_seed(parser)
+    add_cache(parser)
+
+
+def _quantize(options: Namespace) -> int:
+    from ..saved_models import check_model_folder
+
+    check_model_folder(options.out, "overwrite" in options)
+    photos = read_photos(options)
+    _save(lh.quantize(options.model, photos, **given(options, lh.quantize)), options)
+    return 0
+
+
 def _in_training_options(parser: ArgumentParser) -> None:
     add_photos(parser)
     add = parser.add_argument
@@ -296,6 +317,13 @@ COMMANDS = (
         _calibrate_options,
         _calibrate,
         ("calibrate", "save_model"),
+    ),
+    Command(
+        "quantize",
+        "give a model eight bits, for CPUs without bfloat16",
+        _quantize_options,
+        _quantize,
+        ("quantize", "save_model"),
     ),
     Command(
         "in-training",

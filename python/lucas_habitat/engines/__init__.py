@@ -56,7 +56,9 @@ class Target:
         return 32 if self.device == "cpu" else 64
 
 
-def choose_target(device: str = "auto", precision: str = "auto") -> Target:
+def choose_target(
+    device: str = "auto", precision: str = "auto", *, has_int8: bool = False
+) -> Target:
     """Decide engine, device and precision.
 
     Parameters
@@ -65,10 +67,14 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
         ``"auto"`` takes a GPU that torch sees, else the CPU. ``"cpu"`` runs OpenVINO (torch
         where OpenVINO is not installed), ``"torch"`` runs torch on the CPU; ``"cuda"``,
         ``"cuda:1"`` and ``"mps"`` run torch there.
-    precision : {"auto", "float32", "bfloat16"}, default "auto"
+    precision : {"auto", "float32", "bfloat16", "int8"}, default "auto"
         ``"auto"`` is bfloat16 where the device computes in it natively, else float32. It is
         always set explicitly, because OpenVINO's own default depends on the CPU. bfloat16 may
         change the class of photos that stand between two; ``benchmarks/README.md`` has how many.
+        ``"int8"``, eight bits, is for CPUs that multiply them natively (VNNI, AVX-VNNI, i8mm).
+    has_int8 : bool, default False
+        Whether ``"auto"`` may be int8, on CPUs without bfloat16: if the model was quantised and
+        agrees with float32.
 
     Raises
     ------
@@ -83,13 +89,19 @@ def choose_target(device: str = "auto", precision: str = "auto") -> Target:
     engine = "torch"
     if device == "cpu" and importlib.util.find_spec("openvino") is not None:
         engine = "openvino"
+    if precision == "int8" and not _computes_int8(engine):
+        raise DeviceError(
+            f"{_lacks_int8(engine, device)}; use {words.arg('precision', 'float32')} or 'auto'."
+        )
     is_native = _computes_bfloat16(engine, device)
     if precision == "bfloat16" and not is_native:
         raise DeviceError(
             f"{device} does not compute in bfloat16; use {words.arg('precision', 'float32')} or 'auto'."
         )
-    if precision == "auto":
-        precision = "bfloat16" if is_native else "float32"
+    if precision == "auto" and is_native:
+        precision = "bfloat16"
+    elif precision == "auto":
+        precision = "int8" if has_int8 and _computes_int8(engine) else "float32"
     return Target(engine, "cpu" if device == "torch" else device, precision)
 
 
@@ -147,6 +159,22 @@ def _computes_bfloat16(engine: str, device: str) -> bool:
     return is_native or torch.version.hip is not None
 
 
+def _computes_int8(engine: str) -> bool:
+    """Whether a device computes in eight bits natively."""
+    if engine != "openvino":
+        return False
+    from .openvino_engine import cpu_has_int8
+
+    return cpu_has_int8()
+
+
+def _lacks_int8(engine: str, device: str) -> str:
+    """Why a device does not compute in eight bits."""
+    if engine != "openvino":
+        return f"torch on {device} does not compute in int8, which OpenVINO does on a CPU"
+    return "This CPU has no instructions for int8 (VNNI, AVX-VNNI or i8mm)"
+
+
 def use_cores(n: int) -> None:
     """Have this process use so many cores, because others on this machine use the rest."""
     global _share
@@ -170,7 +198,8 @@ def make_runner(backbone: Backbone | StoredBackbone, target: Target) -> Runner:
     compiling it takes longer than a hundred photos.
     """
     global _last
-    key = (json.dumps(backbone.spec, sort_keys=True), target)
+    quantised = backbone.quantised_sha256 if target.precision == "int8" else None
+    key = (json.dumps([backbone.spec, quantised], sort_keys=True), target)
     with _lock:
         if _last is None or _last[0] != key:
             _last = (key, _new_runner(backbone, target))

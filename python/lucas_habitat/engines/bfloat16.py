@@ -6,6 +6,7 @@ nine or 25 products, so rounding errors hardly average out. `benchmarks/bfloat16
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy.typing as npt
 import openvino
 from openvino import opset13
 
-__all__ = ["ready_for_bfloat16"]
+__all__ = ["ready_for_bfloat16", "round_kernels"]
+
+Values = npt.NDArray[np.float32]
 
 _DEPTHWISE = "GroupConvolution"
 _CONVOLUTIONS = ("Convolution", _DEPTHWISE)
@@ -82,19 +85,22 @@ def _round_kernels(convolution: Any) -> None:
         convolution.input(1).replace_source_output(opset13.constant(kernels).output(0))
 
 
-def round_kernels(kernels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Round kernels, shape (n, weights), to bfloat16, keeping the sum of each.
+def round_kernels(
+    kernels: npt.NDArray[np.float32], to: Callable[[Values], Values] | None = None
+) -> npt.NDArray[np.float32]:
+    """Round kernels, shape (n, weights), to bfloat16 or by a function, keeping the sum of each.
 
     The rounding error of a weight is added to the next smaller one before that is rounded. So the sum
     is off by no more than the smallest weight's error, and no weight changes by more than about the
     error of the largest.
     """
+    to = to or _round
     order = np.argsort(-np.abs(kernels), axis=1, kind="stable")
     falling = np.take_along_axis(kernels, order, axis=1)
     error = np.zeros(len(kernels), np.float32)
     for i in range(falling.shape[1]):
         target = falling[:, i] + error
-        falling[:, i] = _round(target)
+        falling[:, i] = to(target)
         error = target - falling[:, i]
     rounded = np.empty_like(kernels)
     np.put_along_axis(rounded, order, falling, axis=1)

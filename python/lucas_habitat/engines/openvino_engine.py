@@ -19,13 +19,15 @@ import numpy.typing as npt
 import openvino
 
 from ..cache import cache_folder
+from ..errors import LucasError
 from .bfloat16 import ready_for_bfloat16
+from .int8 import computes_int8, in_int8
 
 if TYPE_CHECKING:
     from ..networks.backbones import Backbone
     from ..networks.stored import StoredBackbone
 
-__all__ = ["OpenVinoRunner", "cpu_has_bfloat16"]
+__all__ = ["OpenVinoRunner", "cpu_has_bfloat16", "cpu_has_int8", "float32_network"]
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -38,6 +40,12 @@ def _core() -> Any:
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16 natively."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def cpu_has_int8() -> bool:
+    """Whether this CPU computes in eight bits natively."""
+    return computes_int8(_core())
 
 
 def _convert(backbone: Backbone | StoredBackbone) -> Any:
@@ -64,7 +72,7 @@ def _convert(backbone: Backbone | StoredBackbone) -> Any:
     return network
 
 
-def _network(backbone: Backbone | StoredBackbone) -> Any:
+def float32_network(backbone: Backbone | StoredBackbone) -> Any:
     """The backbone in OpenVINO's form, kept on disk because converting takes seconds."""
     text = json.dumps([openvino.__version__, backbone.spec], sort_keys=True)
     folder = cache_folder() / "networks" / hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -114,10 +122,14 @@ class OpenVinoRunner:
     """
 
     def __init__(self, backbone: Backbone | StoredBackbone, precision: str, cores: int) -> None:
-        network = _network(backbone)
-        parts = [(network, precision)]
+        network = float32_network(backbone)
+        parts = [(network, "float32")]
         if precision == "bfloat16":
             parts = ready_for_bfloat16(network)
+        elif precision == "int8":
+            if backbone.quantised is None:
+                raise LucasError("The network was not quantised to eight bits.")
+            parts = [(in_int8(network, backbone.quantised), "float32")]
         #: What runs one after the other.
         self._compiled = [
             _core().compile_model(

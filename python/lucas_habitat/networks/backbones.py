@@ -42,6 +42,10 @@ class Backbone(nn.Module):
     returns float32 of shape (n, num_features).
     """
 
+    #: How it is rounded to eight bits: never, here; see `StoredBackbone`.
+    quantised: Arrays | None = None
+    quantised_sha256: str | None = None
+
     def __init__(self, network: nn.Module, spec: BackboneSpec) -> None:
         super().__init__()
         self.network = network

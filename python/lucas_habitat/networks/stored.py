@@ -28,6 +28,8 @@ class StoredBackbone:
         As in `Backbone`.
     state : dict
         The network's weights by name.
+    quantised : dict, optional
+        How it is rounded to eight bits; see `engines.int8`.
 
     Raises
     ------
@@ -35,16 +37,22 @@ class StoredBackbone:
         If the spec describes no network, or the weights are not those of the spec.
     """
 
-    def __init__(self, spec: BackboneSpec, state: Arrays) -> None:
+    def __init__(self, spec: BackboneSpec, state: Arrays, quantised: Arrays | None = None) -> None:
         _check_spec(spec)
         #: The networks side by side that it consists of; itself where it is one network.
         self.parts = [
-            StoredBackbone(one, part_of(state, i)) for i, one in enumerate(spec.get("parts", ()))
+            StoredBackbone(
+                one, part_of(state, i), None if quantised is None else part_of(quantised, i)
+            )
+            for i, one in enumerate(spec.get("parts", ()))
         ] or [self]
         if "parts" not in spec and arrays_sha256(state) != spec["weights_sha256"]:
             raise LucasError("The weights are not those that the card describes.")
         self.spec = spec
         self.state = state
+        self.quantised = quantised
+        #: A fingerprint of how it is rounded; None where it is not.
+        self.quantised_sha256 = None if quantised is None else arrays_sha256(quantised)
         self._made: Backbone | None = None
         self._lock = threading.Lock()
 

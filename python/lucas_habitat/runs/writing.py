@@ -150,6 +150,7 @@ def _manifest(model: HabitatModel, target: Target, flag_unlike: bool) -> dict[st
             "precision": target.precision,
             "flag_unlike": flag_unlike,
             "preprocessing": model.preprocessing.as_dict(),
+            **({"int8": model.backbone.quantised_sha256} if target.precision == "int8" else {}),
         },
         "versions": library_versions(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -252,7 +252,7 @@ def _without_private(model: HabitatModel, shared: SharedCard) -> HabitatModel:
     backbone = model.backbone
     return replace(
         model,
-        backbone=StoredBackbone(_nameless(backbone.spec), backbone.state),
+        backbone=StoredBackbone(_nameless(backbone.spec), backbone.state, backbone.quantised),
         training_photos=photos,
         training_features=features,
         shared=shared,
