@@ -1,7 +1,7 @@
 """How long runs take: a model fitted on 1,000 to 10,000 photos, and how it foretells 100,000.
 
     python benchmarks/throughput.py [--photos 100000] [--arch efficientnet_lite0] [--write]
-    python benchmarks/throughput.py --keep DIR --until runs   # a piece; without --until, the rest
+    python benchmarks/throughput.py --keep DIR --until runs   # minutes; without --until, the rest
 
 First the parts of a photo's way are timed each by itself: read, hashed, decoded, through the network; then
 runs of `classify(out=)` of 1,000, 3,000 and 10,000 photos, each a process of its own, whose seconds are
@@ -234,7 +234,10 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1600, help="pixels of the photos, 4 to 3")
     parser.add_argument("--keep", type=Path, help="folder in which all stays, for pieces")
     parser.add_argument(
-        "--until", choices=("runs", "end"), default="end", help="stop before the unseen run"
+        "--until",
+        choices=("runs", "end"),
+        default="end",
+        help="runs: without the run of --photos; the largest other one is foretold from the smaller ones",
     )
     for name, price in (("cores", PRICE_CORES), ("gpu", PRICE_GPU)):
         parser.add_argument(f"--price-{name}", type=float, default=price, help="US$ an hour")
@@ -259,9 +262,10 @@ def main() -> None:
 
         rows = [kept.measured(f"run of {n}", partial(run_of_links, n)) for n in N_FITTED]
         if options.until == "runs":
-            return
-        n = options.photos
-        unseen = kept.measured(f"run of {n}", partial(run_of_links, n))
+            unseen = rows.pop()
+        else:
+            n = options.photos
+            unseen = kept.measured(f"run of {n}", partial(run_of_links, n))
     runs = pd.DataFrame(rows)
     cpu_ms = 1000 * line_through(runs, "CPU s")[1]
     # Listing, looking up, tables, parts: what one thread does whatever the number of cores.
@@ -318,7 +322,7 @@ def write(text: str, arch: str, width: int, prices: Prices) -> None:
         "processor time of this machine's runs, undisturbed by others; none of its rows was run. Rent is "
         f"hours times an assumed price ({PRICED}): {prices.cores:g} US$ an hour for 16 cores, "
         f"{prices.gpu:g} with a GPU. Both are round numbers, not looked up: `--price-cores` and "
-        "`--price-gpu` take your own."
+        "`--price-gpu` take your own; storage and transfer cost beside it."
     )
     put("scale.md", "throughput", f"{told}\n\n{text}")
 
