@@ -300,9 +300,8 @@ def bfloat16(bench: Bench) -> None:
 
 def forward(bench: Bench) -> None:
     """Photos a second of the bare networks, in every batch and way, and of the package's own way."""
-    import torch
-
     from lucas_habitat.engines import cores, make_runner
+    from lucas_habitat.networks.memory import is_out_of_memory
 
     flops = matrix_flops(bench)
     for arch in bench.scale.archs:
@@ -314,8 +313,10 @@ def forward(bench: Bench) -> None:
                 try:
                     batch = on_device(bench.many(n), bench.exact.device)
                     speeds[n] = n / bench.seconds(partial(run, batch))
-                except torch.OutOfMemoryError:  # a small GPU; larger batches fit even less
-                    break
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    break  # a small GPU, which larger batches fit even less
             best = max(best, *speeds.values())
             bench.results.add(
                 "forward", f"{arch}, bare, {way}: photos/s by photos at a time",
@@ -647,7 +648,7 @@ def crowded(bench: Bench, runner: Any) -> Any:
 
         def small(photos: Any, stream: Any) -> Any:
             if len(photos) > 2:
-                raise torch.OutOfMemoryError("CUDA out of memory.")
+                raise RuntimeError("CUDA out of memory.")
             return run(photos, stream)
 
         runner._run = small
