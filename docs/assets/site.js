@@ -21,4 +21,11 @@ const widths = new ResizeObserver((entries) => {
 window.addEventListener("load", () => {
   for (const code of document.querySelectorAll("pre > code")) widths.observe(code);
   document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
+  markCopies();
+  new MutationObserver(markCopies).observe(document.body, { childList: true, subtree: true });
 });
+
+// The theme calls each button that copies code a navigation, which fills the list of landmarks.
+function markCopies() {
+  for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "none");
+}

@@ -406,7 +406,7 @@ def test_the_first_ten_minutes_run_in_all_languages(texts, tmp_path):
     from tools.docs.blocks import blocks_of
     from tools.docs.runner import Runner
 
-    page = "index.md"
+    page = "start/ten-minutes.md"
     blocks = [block for block in blocks_of(page, texts[page]) if block.reason is None]
     assert {block.language for block in blocks} == {"r", "python", "sh"}
     outputs = Runner(ROOT, tmp_path).run(blocks)[page]
