@@ -38,6 +38,7 @@ SUBJECTS: dict[str, tuple[str | tuple[str, str, tuple[str, ...]], ...]] = {
         "lucas_model",
         "lucas_model_methods",
         "lucas_calibrate",
+        "lucas_quantize",
         "lucas_cross_validate",
         "lucas_compare_recipes",
         "lucas_save",
