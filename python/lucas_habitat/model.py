@@ -207,9 +207,8 @@ def describe_model(model: HabitatModel) -> str:
             if k != "epoch" and not pd.isna(last[k])
         ]
         lines.append(f"  last epoch   {', '.join(shown)}")
-    return "\n".join(
-        [*lines, *_quantisation_lines(model), *_calibration_lines(model), *_shared_lines(model)]
-    )
+    lines += [f"  eight bits   {line}" for line in quantisation_lines(model)]
+    return "\n".join([*lines, *_calibration_lines(model), *_shared_lines(model)])
 
 
 def describe_fitting(training: TrainingSummary) -> str:
@@ -227,14 +226,14 @@ def agrees_with_float32(model: HabitatModel) -> bool:
     return bool(agreement and agreement["n_equal"] >= LEAST_AGREEMENT * agreement["n"])
 
 
-def _quantisation_lines(model: HabitatModel) -> list[str]:
-    """How well the model's eight bits agree with float32."""
+def quantisation_lines(model: HabitatModel) -> list[str]:
+    """How well the model's eight bits agree with float32; nothing of a model without."""
     card = model.quantisation
     if card is None:
         return []
     agreement = card["agreement"]
     told = describe_agreement(agreement) if agreement else "agreement with float32 was not measured"
-    return [f"  eight bits   int8, found with {card['n_photos']} photos; {told}"]
+    return [f"int8, found with {card['n_photos']} photos; {told}"]
 
 
 def describe_agreement(agreement: AgreementCard) -> str:

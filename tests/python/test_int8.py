@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,9 @@ def test_a_shared_model_and_one_of_ray_keep_their_eight_bits(tmp_path, quantised
     shared = lh.share_model(
         quantised, tmp_path / "model.zip", licence="CC0-1.0", authors="A. Author"
     )
+    with zipfile.ZipFile(shared.file) as archive:
+        page = archive.read("README.md").decode()
+    assert "- eight bits: int8, found with 8 photos; " in page
     for other in (lh.load_model(shared.file), unpack(pack(quantised))):
         assert other.quantisation == quantised.quantisation
         assert other.backbone.quantised_sha256 == quantised.backbone.quantised_sha256
@@ -498,6 +502,11 @@ HOSTILE = {
     "scale of other channels": lambda e: e | {first(e, "scale"): np.ones((3, 1, 1, 1), np.float32)},
     "a scale for an activation": lambda e: (
         e | {first(e, "range").replace("range", "scale"): np.float32([1])}
+    ),
+    "too large a range": lambda e: e | {first(e, "range"): np.float32([-3e38, 3e38])},
+    "too small a range": lambda e: e | {first(e, "range"): np.float32([0, 1e-30])},
+    "too small a scale": lambda e: (
+        e | {first(e, "scale"): e[first(e, "scale")] * np.float32(1e-37)}
     ),
     "float64": lambda e: e | {first(e, "range"): np.float64([0, 1])},
     "whole numbers": lambda e: e | {first(e, "range"): np.int32([0, 1])},

@@ -32,6 +32,9 @@ _LEVELS, _LARGEST = 256, 127
 #: Numbers that are kept of one input, at most: those of a constant are as many as it has.
 _MOST_CHANNELS = 100_000
 
+#: No number is larger, and no step smaller: sums of what is made with them stay finite.
+_MOST, _LEAST = 1e9, 1e-20
+
 #: Names that OpenVINO counts out, which another version counts otherwise.
 _COUNTED = re.compile(r"[A-Za-z]+_\d+")
 
@@ -123,21 +126,24 @@ def _entries(quantised: Arrays) -> Iterator[_Entry]:
         entry = _Entry(kind, int(port) if re.fullmatch("[0-9]", port) else -1, layer, values)
         if kind not in (RANGE, SCALE, CONSTANT) or entry.port < 0:
             raise LucasError(f"{key!r} says nothing of eight bits")
-        if values.dtype != np.float32 or not values.size or not np.isfinite(values).all():
+        if values.dtype != np.float32 or not values.size:
             raise entry.fault("is other than numbers of float32")
+        if not (np.abs(values) < _MOST).all():  # nor what is no number
+            raise entry.fault("holds what is too large, or no number")
         yield entry
 
 
 def _rounded(entry: _Entry, source: Any) -> Any:
     """An activation, rounded."""
     values, rank = entry.values, source.get_partial_shape().rank
-    is_shaped = values.shape[0] == 2 and (values.ndim == 1 or values.ndim - 1 == len(rank))
+    has_rank = rank.is_static and values.ndim - 1 == rank.get_length()
+    is_shaped = values.shape[:1] == (2,) and (values.ndim == 1 or has_rank)
     # One range for all, or one a channel; never one a photo.
     is_wide = sum(n > 1 for n in values.shape[1:]) > 1 or values.shape[1:2] not in ((), (1,))
     if not is_shaped or is_wide or values.size > 2 * _MOST_CHANNELS:
         raise entry.fault("is no range")
     low, high = values
-    if not (low < high).all():
+    if not (high - low > _LEVELS * _LEAST).all():
         raise entry.fault("is no range")
     ends = [opset13.constant(end) for end in (low, high)]
     try:
@@ -158,7 +164,7 @@ def _constant(entry: _Entry, node: Any) -> Any:
     is_fitting = values.ndim == now.ndim and all(
         n in (1, most) for n, most in zip(values.shape, now.shape, strict=True)
     )
-    if not is_fitting or not (values > 0).all():
+    if not is_fitting or not (values > _LEAST).all():
         raise entry.fault("is no scale")
     return opset13.multiply(
         opset13.convert(opset13.constant(_whole(now / values)), np.float32),

@@ -18,7 +18,7 @@ from ..diagnostics import methods_table, reliability_table, votes_table
 from ..errors import InputError, LucasMessage, LucasWarning, PhotoError
 from ..evaluation import Evaluation, side_by_side
 from ..images.decode import STATUSES, thumbnail
-from ..model import describe_fitting
+from ..model import describe_fitting, quantisation_lines
 from ..over_years import FEWEST, transitions_and_changes
 from ..photos import landscape
 from ..pictures.charts import draw_confusion, draw_history, draw_reliability, draw_votes
@@ -212,6 +212,7 @@ def training(run: Results) -> Section | None:
         "Photos are read at": f"{how['size']} x {how['size']} pixels, resize {how['resize']}, "
         f"decoder {how['decoder']}, credit line: {how['credit']}",
         "Computed by": f"{card['engine']} on {card['device']}, {card['precision']}",
+        "Eight bits": "".join(quantisation_lines(model)) or "none",
         "Calibration": f"temperature {model.temperature:.3f} from "
         + photos_in_words(
             model.calibration["n_photos"],

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .._base.cards import SharedCard, one_line
 from .._base.version import __version__
-from ..model import HabitatModel, describe_fitting, has_equal_shares
+from ..model import HabitatModel, describe_fitting, has_equal_shares, quantisation_lines
 from .measured import Measured
 
 __all__ = ["readme"]
@@ -284,6 +284,7 @@ def _training(model: HabitatModel) -> str:
             f"{spec['size']} x {spec['size']} pixels",
             f"- recipe: {_plain(t['recipe'])}, {describe_fitting(t)}, seed {t['seed']}"
             + ("" if balance == "none" else f", classes balanced ({balance})"),
+            *(f"- eight bits: {line}" for line in quantisation_lines(model)),
             f"- made {model.created[:10]}",
         ]
     )
