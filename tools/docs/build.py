@@ -15,7 +15,7 @@ from mkdocs.config import load_config
 from .blocks import PageError, blocks_of, pictures_of, with_outputs, with_screenshots
 from .pages import copy_others, sources, with_code_links, with_links
 from .pictures import Screenshots
-from .reference import Links, read_topics, write_reference
+from .reference import Links, missing_names, read_topics, write_reference
 from .runner import Outputs, Runner
 
 # The front page is alone in its part of the navigation.
@@ -33,6 +33,8 @@ def build(root: Path, out: Path, *, is_run: bool, work: Path | None = None) -> N
     screenshots = Screenshots(root, work, runner, is_taken=is_run)
     screenshots.take({name for text in texts.values() for name in pictures_of(text)})
     topics = read_topics(root, work / "help")
+    if missing := missing_names(root, topics):
+        raise PageError(f"no page of the reference has {', '.join(missing)}; see SUBJECTS there")
     targets = Links(topics).targets()
     copy_others(root, pages)
     for page, text in texts.items():
