@@ -42,6 +42,17 @@ def made(classes=PILOT, n_points=40, photos=5, seed=1, skill=3.0):
     return table.assign(calibrated=True, status="ok", error="")
 
 
+def learned(table):
+    """The predictions as of a model that learned to trust P and N alone, nearly."""
+    weights = "2.4900/2.4900/0.0100/0.0050/0.0050"
+    text = (
+        "shares 0.2500/0.2500/0.2500/0.2500, mean 0.0000/0.0000/0.0000/0.0000/0.0000, product "
+        "0.0000/0.0000/0.0000/0.0000/0.0000, learned weighted_log_mean 99 0.0000/1.0000/"
+        f"{weights}/0.0000/0.0000/0.0000/0.0000"
+    )
+    return table.assign(vote_calibration=text)
+
+
 def cut_off(figure):
     """Texts that leave the figure."""
     figure.draw_without_rendering()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import peak_memory, write_run
-from pictures_support import made
+from pictures_support import learned, made
 
 from lucas_habitat import evaluate, reliability, vote, vote_gain
 from lucas_habitat._base import probabilities
@@ -230,17 +230,6 @@ def test_vote_gain_takes_votes_for_labels_that_the_model_does_not_know():
     table.loc[:4, "habitat"] = "glacier"  # a whole point
     gain = vote_gain(table, n_draws=20)
     assert gain["accuracy"].tolist() == pytest.approx([0.9] * 5)
-
-
-def learned(table):
-    """The predictions as of a model that learned to trust P and N alone, nearly."""
-    weights = "2.4900/2.4900/0.0100/0.0050/0.0050"
-    text = (
-        "shares 0.2500/0.2500/0.2500/0.2500, mean 0.0000/0.0000/0.0000/0.0000/0.0000, product "
-        "0.0000/0.0000/0.0000/0.0000/0.0000, learned weighted_log_mean 99 0.0000/1.0000/"
-        f"{weights}/0.0000/0.0000/0.0000/0.0000"
-    )
-    return table.assign(vote_calibration=text)
 
 
 def test_gain_by_method_is_what_each_vote_is_right_in():

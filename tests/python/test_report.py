@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import peak_memory, write_run
-from pictures_support import HARD, made
+from pictures_support import HARD, learned, made
 from test_over_years import simulated
 
 from lucas_habitat import (
@@ -102,10 +102,12 @@ def contents(page):
     return {page.name: text} | {file.name: file.read_bytes() for file in sorted(tables)}
 
 
-@pytest.mark.parametrize("of", ["photos", "many points"])
+@pytest.mark.parametrize("of", ["photos", "many points", "a learned vote"])
 def test_a_run_has_the_page_of_its_table(of, predictions, model, tmp_path):
     table = predictions if of == "photos" else made(skill=1.0)
-    if of == "many points":
+    if of == "a learned vote":
+        table = as_photos(learned(table))
+    elif of == "many points":
         # As classify() writes it, with all columns of photos.
         table = as_photos(table)
         table["split"] = np.where(np.arange(len(table)) % 9, "test", "train")
@@ -119,6 +121,7 @@ def test_a_run_has_the_page_of_its_table(of, predictions, model, tmp_path):
         for name, rows in (("a", folder), ("b", table))
     ]
     assert contents(pages[0]) == contents(pages[1])
+    assert ("vote_methods.csv" in contents(pages[0])) == (of == "a learned vote")
 
 
 def test_a_run_is_not_held_whole(tmp_path, monkeypatch):
