@@ -35,6 +35,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("archs", nargs="*", default=ARCHS)
     parser.add_argument("--ways", action="store_true")
+    parser.add_argument("--most", type=int, default=2000, help="photos compared on, and trained on")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     held = os.environ.get("ONEDNN_MAX_CPU_ISA", "its own instructions")
@@ -44,12 +45,12 @@ def main():
         sets = photo_sets(Path(work))
         if options.ways:
             for arch in options.archs:
-                ways(arch, sets)
+                ways(arch, sets, options.most)
             return
         print(f"| network | photos | kept float32's class | kappa | end to end, {TITLES} |")
         print("|---|---|---|---|---|")
         for arch in options.archs:
-            rows(arch, sets)
+            rows(arch, sets, options.most)
 
 
 TITLES = "ms a photo: float32, bfloat16 where the CPU has it, int8"
@@ -69,13 +70,13 @@ def photo_sets(work):
     return sets
 
 
-def rows(arch, sets):
+def rows(arch, sets, most):
     """A line a set of photos."""
     told = None
     for name, parts in sets.items():
         if name == "timed":
             continue
-        fit, test = (part.sample(frac=1, random_state=1).head(2000) for part in parts)
+        fit, test = (part.sample(frac=1, random_state=1).head(most) for part in parts)
         recipe = "recommended" if arch == THREE else "pilot"
         # Of drawn photos some hundred are trained on: the network is what is measured.
         model = lh.train(
@@ -126,10 +127,10 @@ def speed(model, photos, n):
     return f"{', '.join(parts)}: {least}"
 
 
-def ways(arch, sets):
+def ways(arch, sets, most):
     """What numbers of photos to calibrate on change."""
     for name in [n for n in sets if n != "timed"]:
-        fit, test = (part.sample(frac=1, random_state=1).head(2000) for part in sets[name])
+        fit, test = (part.sample(frac=1, random_state=1).head(most) for part in sets[name])
         model = lh.train(fit.head(600), arch=arch, precision="float32", progress=False)
         for n in (20, 50, 100, 200, 300):
             for seed in (1, 2):

@@ -52,7 +52,7 @@ class Target:
     def batch_size(self) -> int:
         """Photos to compute at a time: few on a core, whose cache is small, many on a GPU."""
         if self.engine == "openvino":
-            return 2 if self.precision == "float32" else 8
+            return 8 if self.precision == "bfloat16" else 2
         return 32 if self.device == "cpu" else 64
 
 

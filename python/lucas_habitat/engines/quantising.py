@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import openvino
 
 from .._base import words
 from .._base.progress import Progress, report
@@ -59,7 +60,7 @@ def quantised_by(
         parts: Sequence[Backbone | StoredBackbone] = backbone.parts
         for i, part in enumerate(parts):
             network = float32_network(part)
-            values = _kept(network, _quantise(network, photos, advance))
+            values = _unclipped(network, _kept(network, _quantise(network, photos, advance)))
             prefix = f"{i}." if len(backbone.parts) > 1 else ""
             quantised |= {f"{prefix}{key}": value for key, value in values.items()}
     return quantised
@@ -124,6 +125,37 @@ def _kept(network: Any, made: Any) -> Arrays:
     if not any(key.startswith(SCALE) for key in kept):
         raise LucasError("NNCF found no layer of this network that it can round to eight bits.")
     return kept
+
+
+def _unclipped(network: Any, kept: Arrays) -> Arrays:
+    """What is kept, with room for every pixel before the first layer that has weights.
+
+    NNCF takes the mean of photos' largest values, which would make everything brighter white. Pixels are
+    whole numbers from 0 to 255 already: scaled, they are as many steps.
+    """
+    network = network.clone()
+    layers = names_of_layers(network)
+    for key in [key for key in kept if key.startswith(RANGE)]:
+        _, port, name = key.split(".", 2)
+        source = layers[name].input_value(int(port))
+        if not _is_before_weights(source.get_node()):
+            continue
+        scaled = openvino.Model([source], network.get_parameters(), "pixels")
+        size = [
+            1,
+            *[int(side.get_length()) for side in list(scaled.input(0).get_partial_shape())[1:]],
+        ]
+        run = openvino.Core().compile_model(scaled, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        ends = [np.array(run([np.full(size, end, np.uint8)])[0]) for end in (0, 255)]
+        kept[key] = np.array([min(map(np.min, ends)), max(map(np.max, ends))], np.float32)
+    return kept
+
+
+def _is_before_weights(node: Any) -> bool:
+    """Whether nothing but scaling stands between photos and what a node gives."""
+    if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul"):
+        return False
+    return all(_is_before_weights(value.get_node()) for value in node.input_values())
 
 
 def _range(rounding: Any) -> npt.NDArray[np.float32]:
