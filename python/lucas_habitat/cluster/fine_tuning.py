@@ -68,7 +68,11 @@ def fitting_on_ray(address: str | None, checkpoints: Path | None) -> Iterator[Fi
     training begun again after a fault goes on from its last epoch.
     """
     trained = list[Path]()
-    with connected(address) as cluster, TemporaryDirectory() as own:
+    with (
+        connected(address) as cluster,
+        # Workers have their folder open until they are gone, which Windows minds.
+        TemporaryDirectory(ignore_cleanup_errors=True) as own,
+    ):
         # Ray takes seconds to import, and is installed where it is wanted.
         from .training_job import fit_on
 
