@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import write_photos
 
-from lucas_habitat import classify, load_model, save_model, train
+from lucas_habitat import classify, list_photos, load_model, save_model, train
 from lucas_habitat.errors import DependencyError, InputError
 from lucas_habitat.networks import fitting
 from lucas_habitat.networks.backbones import Backbone
@@ -203,7 +203,20 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def few_photos(tmp_path_factory):
-    return write_photos(tmp_path_factory.mktemp("few"), n_points=6)
+    """A table of photos, a point of each class with the next one's label: else nothing is to calibrate."""
+    folder = tmp_path_factory.mktemp("few")
+    photos = list_photos(write_photos(folder / "photos", n_points=6))
+    classes = sorted(set(photos["habitat"]))
+    points = photos.groupby("habitat", observed=True)["point_id"].first()
+    is_wrong = photos["point_id"].isin(points)
+    following = dict(zip(classes, [*classes[1:], classes[0]], strict=True))
+    photos["habitat"] = (
+        photos["habitat"]
+        .astype("str")
+        .where(~is_wrong, photos["habitat"].astype("str").map(following))
+    )
+    photos.to_csv(folder / "photos.csv", index=False)
+    return folder / "photos.csv"
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +290,7 @@ def test_workers_and_drivers_that_are_killed_cost_an_epoch_at_most(
     unbroken = train(few_photos, **where, checkpoints=tmp_path / "kept", progress=False, **TUNE)
     assert unbroken.training["cluster"]["workers"] == 2
     # Of the same batches; only augmentation and dropout are drawn by each worker for itself.
-    assert unbroken.history["val_accuracy"].iloc[-1] >= 0.9
+    assert unbroken.history["loss"].is_monotonic_decreasing
     shares = [
         classify(few_photos, m, progress=False).filter(like="p_").to_numpy()
         for m in (unbroken, tuned_here)

@@ -46,7 +46,7 @@ _BLOCKS_EACH = 8
 #: Photos in a block at least, so that starting on it does not count.
 _FEWEST = 64
 #: So often a block is tried again whose worker was lost: a photo that kills workers must not do so for ever.
-_RETRIES = {"max_task_retries": 5}
+_TRIES = 5
 
 
 class _Workers(NamedTuple):
@@ -107,7 +107,10 @@ def classify_new(
         sink = Parts(folder, job.number, len(files), schema)
         with _quietly(_context(job)), report(settings["progress"], n_new, "photos") as advance:
             photos = ray.data.read_datasource(
-                PhotoBlocks(files), override_num_blocks=len(files), **_reading(workers, job)
+                PhotoBlocks(files),
+                override_num_blocks=len(files),
+                num_cpus=0,
+                concurrency=_at_a_time(workers),
             )
             predictions = photos.map_batches(
                 Classifier,
@@ -117,7 +120,7 @@ def classify_new(
                 compute=ActorPoolStrategy(size=min(workers.n, len(files))),
                 num_cpus=workers.cpus,
                 num_gpus=workers.gpus,
-                **_RETRIES,
+                max_task_retries=_TRIES,
             )
             write = partial(
                 predictions.write_datasink,
@@ -174,16 +177,6 @@ def _workers(cluster: Cluster, target: Target, goes_on: bool) -> _Workers:
 def _at_a_time(workers: _Workers) -> int:
     """How many processes read blocks, and as many write parts: few, as each takes seconds to start."""
     return 1 + workers.n // 16
-
-
-def _reading(workers: _Workers, job: Job) -> dict[str, Any]:
-    """What processes read blocks: those that classify, or a few of their own.
-
-    Ray lets the same ones do both where both ask for the same, unless it leaves out finished photos between.
-    """
-    if job.goes_on:
-        return {"num_cpus": 0, "concurrency": _at_a_time(workers)}
-    return {"num_cpus": workers.cpus, "num_gpus": workers.gpus, "ray_remote_args": dict(_RETRIES)}
 
 
 def _context(job: Job) -> DataContext:
