@@ -63,32 +63,8 @@ if fault == "clock":  # it jumps by up to a year, back and forth, at every look
     chance = random.Random(1)
     time.time = lambda: clock() + chance.uniform(-3e7, 3e7)
     time.time_ns = lambda: int(time.time() * 1e9)
-if fault == "ray":  # workers count by a module of this folder
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "COUNTS": counts}
-    from lucas_habitat.cluster import photos_job
-    from counting import Counted
-    photos_job.Classifier = Counted
 sys.exit(main(["classify", photos, "--model", model, "--out", out, "--no-cache", "--precision", "float32",
                *sys.argv[6:]]))
-"""
-
-#: What a worker of a cluster counts by, in the same file.
-COUNTING = """
-import os
-from lucas_habitat import features
-from lucas_habitat.cluster.worker import Classifier
-
-class Counted(Classifier):
-    def __init__(self, *given, **named):
-        super().__init__(*given, **named)
-        compute = features._compute
-
-        def counted(*given):
-            with open(os.environ["COUNTS"], "a") as file:
-                file.write("x" * len(given[-1]))
-            return compute(*given)
-
-        features._compute = counted
 """
 
 
@@ -332,45 +308,6 @@ def jumping_clock(bench: Bench) -> dict[str, object]:
     return bench.row("a clock that jumps by up to a year, and kill -9", "1", out)
 
 
-def workers_lost(bench: Bench, times: int) -> dict[str, object]:
-    """Kill workers of one run on Ray, one after the other, at random moments while photos are computed."""
-    (bench.folder / "counting.py").write_text(COUNTING)
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(bench.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    out, n = bench.folder / "workers", 0
-    process = bench.start(out, "--engine", "ray", fault="ray")
-    while n < times and process.poll() is None:
-        before = bench.n_computed(out)
-        while bench.n_computed(out) == before and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(bench.rng.uniform(0, 2))
-        computing = _processes_of(process.pid, "MapWorker")
-        if computing and process.poll() is None:
-            os.kill(bench.rng.choice(computing), signal.SIGKILL)
-            n += 1
-    bench.ended(process)
-    note = "the run goes on by itself"
-    return bench.row("kill -9 of a worker of a run on Ray (two workers)", str(n), out, note=note)
-
-
-def _processes_of(pid: int, name: str) -> list[int]:
-    """The processes of this name that a process started, or those that it started. Linux only."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text()
-            names[int(folder.name)] = (folder / "cmdline").read_text()
-        except OSError:
-            continue
-        parents[int(folder.name)] = int(stat.rsplit(")", 1)[1].split()[1])
-    mine, more = set[int](), {pid}
-    while more:
-        mine |= more
-        more = {p for p, parent in parents.items() if parent in mine} - mine
-    return sorted(p for p in mine if name in names.get(p, ""))
-
-
 def unbroken(photos: Path, model: Path) -> pd.DataFrame:
     """The table of one classification that nothing breaks."""
     out = model.parent / f"{photos.name}.parquet"
@@ -434,7 +371,6 @@ def main() -> None:
             lambda: changing(bench),
             lambda: two_at_once(bench),
             lambda: jumping_clock(bench),
-            lambda: workers_lost(bench, min(5, options.times)),
         ]
         for fault in faults:
             try:

@@ -228,7 +228,9 @@ def tuned_here(few_photos):
 
 
 def weights_of(model):
-    return np.concatenate([v.ravel() for v in model.backbone.state.values() if v.dtype == "f4"])
+    # In one order: a saved model's weights are sorted by name.
+    state = sorted(model.backbone.state.items())
+    return np.concatenate([value.ravel() for _, value in state if value.dtype == "f4"])
 
 
 def train_workers():
