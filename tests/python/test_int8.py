@@ -133,6 +133,17 @@ def test_what_is_kept_is_nearer_to_float32_than_what_nncf_makes(quantised, parts
     assert 0 < np.abs(mine - exact).mean() < min(0.5 * spread, np.abs(theirs - exact).mean())
 
 
+def test_no_pixel_is_cut_off(quantised):
+    """However dark the photos were that eight bits were found with: each pixel has a step of its own."""
+    ranges = quantised.backbone.quantised
+    (pixels,) = [v for k, v in ranges.items() if k.startswith("range") and "aten::to" in k]
+    assert pixels.tolist() == [0, 255]
+    (scaled,) = [
+        v for k, v in ranges.items() if k.startswith("range") and "conv_stem/aten::pad" in k
+    ]
+    assert scaled == pytest.approx([-1, 1])
+
+
 def test_kernels_keep_their_sums():
     weights = np.random.default_rng(1).normal(0, 30, (50, 3, 3, 3)).astype(np.float32)
     whole = _whole(weights)
