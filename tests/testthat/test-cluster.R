@@ -17,5 +17,7 @@ if (Sys.getenv("LUCAS_TEST_SLOW") == "true") test_that("a network is fine-tuned 
   expect_gte(model$card$training$cluster$workers, 1)
   expect_equal(model$card$training$batch_size, 8)
   expect_false(model$card$training$freeze_backbone)
-  expect_true(all(lucas_classify(demo_folder(), model, verbose = FALSE)$status == "ok"))
+  predictions <- suppressMessages(lucas_classify(demo_folder(), model, verbose = FALSE))
+  # Three of the drawn photos are damaged on purpose.
+  expect_equal(sum(predictions$status == "ok"), model$card$training$n_photos)
 })
