@@ -251,7 +251,9 @@ def small(model):
     """A model that a disk of 2 MB holds once."""
     state = {k: np.zeros(2, np.float32) for k in list(model.backbone.state)[:2]}
     backbone = argparse.Namespace(
-        spec=model.backbone.spec, state=state | {"x": np.ones(250_000, np.float32)}
+        spec=model.backbone.spec,
+        state=state | {"x": np.ones(250_000, np.float32)},
+        quantised=None,
     )
     return dataclasses.replace(model, backbone=backbone, head_weights={})
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -82,6 +83,15 @@ def test_a_quantised_model_classifies_in_int8_and_says_so(parts, model, quantise
     assert model.backbone.quantised is None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGALRM is not on Windows")
+def test_a_signal_after_quantising_does_not_end_the_program(quantised):
+    caught = []
+    before = signal.signal(signal.SIGALRM, lambda *_: caught.append(True))
+    signal.raise_signal(signal.SIGALRM)
+    signal.signal(signal.SIGALRM, before)
+    assert caught
+
+
 def test_the_card_says_how_it_was_done_and_how_it_agrees(parts, quantised):
     card = quantised.card()
     assert card["precision"] == "int8"
@@ -111,21 +121,16 @@ def test_photos_of_others_are_compared_on_where_there_are_any(parts, model):
 
 def test_what_is_kept_is_nearer_to_float32_than_what_nncf_makes(quantised, parts):
     """Weights are rounded here, from the model's own, so that each kernel keeps its sum."""
-    nncf = pytest.importorskip("nncf")
-    from lucas_habitat.engines.quantising import _kept
+    from lucas_habitat.engines.quantising import _kept, _quantise
 
     network = engine.float32_network(quantised.backbone)
     photos = np.stack(
         [decode_photo(Path(p).read_bytes(), Preprocessing()) for p in parts[0]["path"][:12]]
     )
-    made = nncf.quantize(
-        network,
-        nncf.Dataset([photo[None] for photo in photos]),
-        preset=nncf.QuantizationPreset.MIXED,
-    )
+    made = _quantise(network, list(photos), lambda n: None)
     ours = in_int8(network, _kept(network, made))
     exact, theirs, mine = (
-        engine._core().compile_model(n, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([photos])[0]
+        engine.core().compile_model(n, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([photos])[0]
         for n in (network, made, ours)
     )
     # Beside their spread over photos, features change by less than a half.

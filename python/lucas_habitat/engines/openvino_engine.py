@@ -27,25 +27,26 @@ if TYPE_CHECKING:
     from ..networks.backbones import Backbone
     from ..networks.stored import StoredBackbone
 
-__all__ = ["OpenVinoRunner", "cpu_has_bfloat16", "cpu_has_int8", "float32_network"]
+__all__ = ["OpenVinoRunner", "core", "cpu_has_bfloat16", "cpu_has_int8", "float32_network"]
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 @cache
-def _core() -> Any:
+def core() -> Any:
+    """OpenVINO's, of which a program should have one."""
     return openvino.Core()
 
 
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16 natively."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @cache
 def cpu_has_int8() -> bool:
     """Whether this CPU computes in eight bits natively."""
-    return computes_int8(_core())
+    return computes_int8(core())
 
 
 def _convert(backbone: Backbone | StoredBackbone) -> Any:
@@ -94,7 +95,7 @@ def _read(file: Path) -> Any:
     if not file.is_file():
         return None
     with contextlib.suppress(RuntimeError):  # damaged, or half of it deleted
-        network = _core().read_model(file)
+        network = core().read_model(file)
         for part in (file, file.with_suffix(".bin")):
             with contextlib.suppress(OSError):
                 os.utime(part)  # the cache drops what was not used for longest
@@ -132,7 +133,7 @@ class OpenVinoRunner:
             parts = [(in_int8(network, backbone.quantised), "float32")]
         #: What runs one after the other.
         self._compiled = [
-            _core().compile_model(
+            core().compile_model(
                 part,
                 "CPU",
                 {

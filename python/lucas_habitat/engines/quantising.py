@@ -17,7 +17,7 @@ from .._base.progress import Progress, report
 from ..errors import DependencyError, LucasError
 from ..networks.arrays import Arrays
 from .int8 import CONSTANT, RANGE, SCALE, key_of, names_of_layers
-from .openvino_engine import float32_network
+from .openvino_engine import core, float32_network
 
 if TYPE_CHECKING:
     from ..networks.backbones import Backbone
@@ -79,7 +79,7 @@ def _quantise(
         return photo[None]
 
     nncf.set_log_level(logging.ERROR)
-    with _without_bars():
+    with _without_bars(), _on_one_core():
         return nncf.quantize(
             network,
             nncf.Dataset(photos, shown),
@@ -101,6 +101,20 @@ def _without_bars() -> Iterator[None]:
         yield
     finally:
         console.quiet = was_quiet
+
+
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Have NNCF compute with our Core of OpenVINO's.
+
+    Each Core sets up a stack for signals, and puts back the one before when it goes. NNCF makes several,
+    which go in another order; the next signal, as of Ctrl-C, would then find no stack and end the program.
+    """
+    theirs, openvino.Core = openvino.Core, core
+    try:
+        yield
+    finally:
+        openvino.Core = theirs
 
 
 def _kept(network: Any, made: Any) -> Arrays:
@@ -145,7 +159,7 @@ def _unclipped(network: Any, kept: Arrays) -> Arrays:
             1,
             *[int(side.get_length()) for side in list(scaled.input(0).get_partial_shape())[1:]],
         ]
-        run = openvino.Core().compile_model(scaled, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        run = core().compile_model(scaled, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         ends = [np.array(run([np.full(size, end, np.uint8)])[0]) for end in (0, 255)]
         kept[key] = np.array([min(map(np.min, ends)), max(map(np.max, ends))], np.float32)
     return kept
