@@ -83,7 +83,7 @@ test_that("rows keep the order of sites, and rows without a value are NA and rep
   expect_warning(
     env <- lucas_covariates(made_points(), sites, crs = "EPSG:3035", id = "plot", radius = 5000,
                             drop = "woody"),
-    "that are NA"
+    "these rows are NA"
   )
   expect_identical(row.names(env), sites$plot)
   expect_identical(is.na(env$p_cropland), c(TRUE, FALSE, TRUE))
