@@ -361,7 +361,7 @@ def test_sessions_go_on_from_block_to_block_and_apart_from_one_another(runner):
         runner,
         "```python\nx = 2\nopen('made.txt', 'w').close()\n```\n\n```python\nprint('so:')\nx + 1\n```\n\n"
         "```sh\nexport Y=5\nmkdir sub\ncd sub\n```\n\n```sh\ncat ../here.txt\necho $Y\nls ..\n```\n\n"
-        "```r\nx <- 4\n```\n\n```r\nmessage('so:')\nx + 1\nlist.files()\n```\n",
+        "```r\nx <- files <- blocks <- 4\n```\n\n```r\nmessage('so:')\nx + 1\nlist.files()\n```\n",
     )
     assert [one.text for one in done.values()] == [
         "", "so:\n3\n", "", "here\n5\nhere.txt\nsub\n", "", 'so:\n[1] 5\n[1] "here.txt"\n'

@@ -197,7 +197,7 @@ def _run_scripted(command: Sequence[str]):
         )  # fmt: skip
         if not done.is_file():
             raise BlockError(
-                f"{session[0].where}: the session broke down\n{process.stdout[-3000:]}"
+                f"{session[0].where}: the session broke down ({process.returncode})\n{process.stdout[-3000:]}"
             )
         outcomes = json.loads(done.read_text(encoding="utf-8"))
         for number, one in enumerate(outcomes):

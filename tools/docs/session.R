@@ -1,8 +1,9 @@
 # Runs a page's R blocks, one after another in one session: Rscript session.R BLOCKS.json RESULTS.json.
-files <- commandArgs(trailingOnly = TRUE)
 options(width = 88, reticulate.poetry.project = tempdir(), device = function(...) grDevices::pdf(NULL))
 
+# Nothing of this stands where the blocks' own variables do.
 local({
+  files <- commandArgs(trailingOnly = TRUE)
   blocks <- jsonlite::fromJSON(files[1], simplifyVector = FALSE)
 
   as_text <- function(part) {
