@@ -185,42 +185,35 @@ def _compare_recipes(options: Namespace) -> int:
     return 0
 
 
-def _calibrate_options(parser: ArgumentParser) -> None:
+def _add_changing(parser: ArgumentParser, out: str) -> None:
+    """Options of a command that makes one model of another with photos."""
     add_photos(parser)
-    add = parser.add_argument
-    add("--model", metavar="MODEL", required=True, help=MODEL)
-    add("--out", metavar="DIR", required=True, help="folder for the calibrated model")
+    parser.add_argument("--model", metavar="MODEL", required=True, help=MODEL)
+    parser.add_argument("--out", metavar="DIR", required=True, help=out)
     add_overwrite(parser)
+
+
+def _change(function: str, options: Namespace) -> int:
+    """Make one model of another with photos, and save it."""
+    from ..saved_models import check_model_folder
+
+    change = getattr(lh, function)
+    check_model_folder(options.out, "overwrite" in options)
+    photos = read_photos(options)
+    _save(change(options.model, photos, **given(options, change)), options)
+    return 0
+
+
+def _calibrate_options(parser: ArgumentParser) -> None:
+    _add_changing(parser, "folder for the calibrated model")
     add_device(parser)
 
 
-def _calibrate(options: Namespace) -> int:
-    from ..saved_models import check_model_folder
-
-    check_model_folder(options.out, "overwrite" in options)
-    photos = read_photos(options)
-    _save(lh.calibrate(options.model, photos, **given(options, lh.calibrate)), options)
-    return 0
-
-
 def _quantize_options(parser: ArgumentParser) -> None:
-    add_photos(parser)
-    add = parser.add_argument
-    add("--model", metavar="MODEL", required=True, help=MODEL)
-    add("--out", metavar="DIR", required=True, help="folder for the model with eight bits")
-    add_overwrite(parser)
-    add("--n-photos", type=int, help="photos to find the eight bits with")
+    _add_changing(parser, "folder for the model with eight bits")
+    parser.add_argument("--n-photos", type=int, help="photos to find the eight bits with")
     add_seed(parser)
     add_cache(parser)
-
-
-def _quantize(options: Namespace) -> int:
-    from ..saved_models import check_model_folder
-
-    check_model_folder(options.out, "overwrite" in options)
-    photos = read_photos(options)
-    _save(lh.quantize(options.model, photos, **given(options, lh.quantize)), options)
-    return 0
 
 
 def _in_training_options(parser: ArgumentParser) -> None:
@@ -315,14 +308,14 @@ COMMANDS = (
         "calibrate",
         "fit a temperature on labelled photos of held-out points",
         _calibrate_options,
-        _calibrate,
+        partial(_change, "calibrate"),
         ("calibrate", "save_model"),
     ),
     Command(
         "quantize",
         "give a model eight bits, for CPUs without bfloat16",
         _quantize_options,
-        _quantize,
+        partial(_change, "quantize"),
         ("quantize", "save_model"),
     ),
     Command(
