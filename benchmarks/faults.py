@@ -1,12 +1,13 @@
 """What runs come through: killed, stopped, out of disk, on files that change or cannot be read.
 
-    python benchmarks/faults.py [--photos 2000] [--write]
+    python benchmarks/faults.py [FAULT ...] [--photos 2000] [--write]
 
 Each row breaks runs of `classify(out=)` in processes of their own and counts what is left: rows lost, rows
 that stand twice, files half written, and photos computed more than once. "Equal" is to the table that one
 unbroken `classify()` gives, to the last bit of float32. Photos are hard links of 100 drawn ones; the cache
 is off, so that what is computed again shows; parts hold 200 photos here instead of 4,096. ``--write`` puts
-the table into docs/reliability.md. The row of the full disk needs the right to mount (root on Linux).
+the table into docs/reliability.md, or, of some faults only, their rows into the table that is there. The row
+of the full disk needs the right to mount (root on Linux), those of a cluster need Ray.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-from page import as_markdown, put
+from page import DOCS, as_markdown, put
+
+from lucas_habitat.engines import cores
 
 PART_ROWS = 200
 N_DISTINCT = 100
@@ -41,14 +45,19 @@ from lucas_habitat import features
 from lucas_habitat.runs import listing, plan
 from lucas_habitat.cli import main
 listing.PART_ROWS = plan.PART_ROWS = int(os.environ["PART_ROWS"])
-compute, read, clock = features._compute, features.read_bytes, time.time
+read, clock = features.read_bytes, time.time
 
-def counted(*given):
-    with open(counts, "a") as file:
-        file.write("x" * len(given[-1]))
-    return compute(*given)
+def count():
+    compute = features._compute
 
-features._compute = counted
+    def counted(*given):
+        with open(counts, "a") as file:
+            file.write("x" * len(given[-1]))
+        return compute(*given)
+
+    features._compute = counted
+
+count()
 if fault == "io":  # one read in fifty fails as a dying disk's does
     from lucas_habitat.errors import PhotoError
     chance = random.Random(os.getpid())
@@ -63,6 +72,20 @@ if fault == "clock":  # it jumps by up to a year, back and forth, at every look
     chance = random.Random(1)
     time.time = lambda: clock() + chance.uniform(-3e7, 3e7)
     time.time_ns = lambda: int(time.time() * 1e9)
+if fault == "ray":  # workers, too, count what they compute, and tell that they are there
+    from lucas_habitat.cluster import connection
+    os.environ |= connection._OURS | connection._alone()  # which Ray reads when it is imported
+    from lucas_habitat.cluster import photos_job
+
+    class Counted(photos_job.Classifier):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            count()
+            with open(counts + ".workers", "a") as file:
+                file.write(f"{os.getpid()}\\n")
+
+    photos_job.Classifier = Counted
+    sys.argv += ["--engine", "ray"]
 sys.exit(main(["classify", photos, "--model", model, "--out", out, "--no-cache", "--precision", "float32",
                *sys.argv[6:]]))
 """
@@ -106,6 +129,11 @@ class Bench:
     def n_computed(self, out: Path) -> int:
         """Photos that all runs in a folder have computed so far."""
         return self.counts(out).stat().st_size if self.counts(out).exists() else 0
+
+    def workers(self, out: Path) -> set[int]:
+        """The processes that workers of a cluster were for a run, those that are lost among them."""
+        told = Path(f"{self.counts(out)}.workers")
+        return set(map(int, told.read_text().split())) if told.exists() else set()
 
     def ended(self, process: subprocess.Popen[str]) -> str:
         """Wait for a run that must end well."""
@@ -153,12 +181,21 @@ class Bench:
         }
 
 
-def killed(bench: Bench, signum: int, times: int, what: str) -> dict[str, object]:
+def killed(
+    bench: Bench,
+    signum: int,
+    times: int,
+    what: str,
+    fault: str = "none",
+    note: str = f"at most {PART_ROWS} each time may be",
+) -> dict[str, object]:
     """End one run again and again at random moments, while it computes; it goes on each time."""
-    out, n = bench.folder / f"signal{signum}", 0
+    out, n = bench.folder / f"{fault}-{signum}", 0
     while n < times:
-        process, before = bench.start(out), bench.n_computed(out)
-        while bench.n_computed(out) == before and process.poll() is None:
+        begun = partial(bench.workers if fault == "ray" else bench.n_computed, out)
+        before = begun()
+        process = bench.start(out, fault=fault)
+        while begun() == before and process.poll() is None:
             time.sleep(0.01)
         time.sleep(bench.rng.uniform(0, bench.seconds / times))
         if process.poll() is not None:
@@ -170,8 +207,8 @@ def killed(bench: Bench, signum: int, times: int, what: str) -> dict[str, object
         left = [f.name for f in out.iterdir() if f.name.startswith((".part", ".photos"))]
         if signum == signal.SIGTERM and (left or process.returncode != 143):
             raise SystemExit(f"SIGTERM left {left}, exit code {process.returncode}")
-    bench.ended(bench.start(out))
-    return bench.row(what, str(n), out, note=f"at most {PART_ROWS} each time may be")
+    bench.ended(bench.start(out, fault=fault))
+    return bench.row(what, str(n), out, note=note)
 
 
 def many_killed(bench: Bench, times: int) -> dict[str, object]:
@@ -308,6 +345,28 @@ def jumping_clock(bench: Bench) -> dict[str, object]:
     return bench.row("a clock that jumps by up to a year, and kill -9", "1", out)
 
 
+def workers_lost(bench: Bench, times: int) -> dict[str, object]:
+    """Kill workers of one run on a cluster of this machine, each time when all of them are there."""
+    out, lost = bench.folder / "workers", set[int]()
+    process = bench.start(out, fault="ray")
+    while len(lost) < times and process.poll() is None:
+        there = sorted(bench.workers(out) - lost)
+        if len(there) < cores():
+            time.sleep(0.05)
+            continue
+        time.sleep(bench.rng.uniform(0, 2))
+        worker = bench.rng.choice(there)
+        try:
+            os.kill(worker, signal.SIGKILL)
+        except ProcessLookupError:  # the run needs it no longer
+            break
+        lost.add(worker)
+    bench.ended(process)
+    what = "kill -9 of a worker of one run on Ray, again and again"
+    note = f"of {cores()} workers on one machine; the run goes on by itself"
+    return bench.row(what, str(len(lost)), out, note=note)
+
+
 def unbroken(photos: Path, model: Path) -> pd.DataFrame:
     """The table of one classification that nothing breaks."""
     out = model.parent / f"{photos.name}.parquet"
@@ -329,7 +388,11 @@ def bench_of(n_photos: int) -> Iterator[Bench]:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        os.environ |= {"LUCAS_HABITAT_CACHE": str(folder / "cache"), "PART_ROWS": str(PART_ROWS)}
+        os.environ |= {
+            "LUCAS_HABITAT_CACHE": str(folder / "cache"),
+            "PART_ROWS": str(PART_ROWS),
+            "RAY_TMPDIR": str(folder),  # so that what Ray leaves goes, too
+        }
         drawn = lh.draw_demo_photos(
             folder / "drawn", n_points=N_DISTINCT // 5, size=(320, 240), progress=False
         )
@@ -351,42 +414,71 @@ def bench_of(n_photos: int) -> Iterator[Bench]:
         yield bench
 
 
+#: What is done, by the name on the command line: with a bench, and how often to kill.
+FAULTS: dict[str, Callable[[Bench, int], dict[str, object]]] = {
+    "runs": many_killed,
+    "kill": lambda bench, times: killed(
+        bench, signal.SIGKILL, times, "kill -9 of one run, again and again"
+    ),
+    "term": lambda bench, _: killed(
+        bench, signal.SIGTERM, 5, "SIGTERM of one run, again and again"
+    ),
+    "disk": lambda bench, _: full_disk(bench),
+    "reading": lambda bench, _: read_errors(bench),
+    "changing": lambda bench, _: changing(bench),
+    "two": lambda bench, _: two_at_once(bench),
+    "clock": lambda bench, _: jumping_clock(bench),
+    "workers": lambda bench, times: workers_lost(bench, min(5, times)),
+    "driver": lambda bench, times: killed(
+        bench,
+        signal.SIGKILL,
+        min(5, times),
+        "kill -9 of the program that began a run on Ray, then started again, again and again",
+        fault="ray",
+        note="Ray's parts are smaller; its workers compute on for a moment",
+    ),
+}
+
+
+def rows_of_page(told: str) -> list[dict[str, object]]:
+    """The rows that stand in the page, which must be of what is told of the new ones."""
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    text = page.partition("<!-- faults")[2].partition("<!-- end of faults")[0]
+    if told not in text:
+        raise SystemExit("The rows of the page are by other settings: write all of them anew.")
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    names, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def main() -> None:
     """Break runs, and print what is left."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(FAULTS)}")
     parser.add_argument("--photos", type=int, default=2_000)
     parser.add_argument("--times", type=int, default=20, help="kills")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    if unknown := set(options.faults) - set(FAULTS):
+        parser.error(f"no faults: {', '.join(sorted(unknown))}")
+    told = (
+        f"{options.photos:,} photos a run, parts of {PART_ROWS}. Equal: to the table of one unbroken "
+        "classification, to the last bit of float32."
+    )
+    others = rows_of_page(told) if options.write and options.faults else []
     rows: list[dict[str, object]] = []
     with bench_of(options.photos) as bench:
-        faults: list[Callable[[], dict[str, object]]] = [
-            lambda: many_killed(bench, options.times),
-            lambda: killed(
-                bench, signal.SIGKILL, options.times, "kill -9 of one run, again and again"
-            ),
-            lambda: killed(bench, signal.SIGTERM, 5, "SIGTERM of one run, again and again"),
-            lambda: full_disk(bench),
-            lambda: read_errors(bench),
-            lambda: changing(bench),
-            lambda: two_at_once(bench),
-            lambda: jumping_clock(bench),
-        ]
-        for fault in faults:
+        for name in options.faults or FAULTS:
             try:
-                rows.append(fault())
+                rows.append(FAULTS[name](bench, options.times))
             except subprocess.CalledProcessError as error:  # no right to mount
                 print(f"left out: {error}", file=sys.stderr)
                 continue
             print(json.dumps(rows[-1]), flush=True)
-    table = as_markdown(pd.DataFrame(rows))
-    print(table)
+    print(as_markdown(pd.DataFrame(rows)))
     if options.write:
-        told = (
-            f"{options.photos:,} photos a run, parts of {PART_ROWS}. Equal: to the table of one unbroken "
-            "classification, to the last bit of float32."
-        )
-        put("reliability.md", "faults", f"{told}\n\n{table}")
+        whole = {str(row["what was done"]): row for row in [*others, *rows]}
+        put("reliability.md", "faults", f"{told}\n\n{as_markdown(pd.DataFrame(whole.values()))}")
 
 
 if __name__ == "__main__":
