@@ -197,9 +197,9 @@ def test_a_photo_that_was_only_touched_is_not_computed_again(run, photos, model,
     assert stamps[str(path)].endswith("-1000000000")
 
 
-def test_refused_photos_are_tried_again_when_asked_for(run, photos, model, computed):
+def test_refused_photos_are_tried_again_when_asked_for(run, photos, model, computed, monkeypatch):
     table = pd.DataFrame({"path": [str(photos / "woody" / "43303600_north_2018.jpg"), "gone.jpg"]})
-    os.chdir(photos)
+    monkeypatch.chdir(photos)
     out = run.folder.parent / "few"
     few = classify(table, model, out=out, progress=False)
     assert few.statuses == {"missing": 1, "ok": 1}
