@@ -43,6 +43,16 @@ def no_network():
     socket.getaddrinfo = getaddrinfo
 
 
+@pytest.fixture(scope="module")
+def quiet_ray():
+    """Ray that reports nothing and listens to this machine only, which it reads when it is imported."""
+    before = dict(os.environ)
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    yield
+    for name in [n for n in os.environ if n.startswith("RAY_") and n not in before]:
+        del os.environ[name]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
     """The user's cache is neither read nor written, nor are weights of the environment used."""

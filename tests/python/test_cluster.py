@@ -26,24 +26,15 @@ from lucas_habitat.cli import main
 from lucas_habitat.errors import DependencyError, InputError, LucasWarning
 from lucas_habitat.runs import jobs
 
-pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage"),
+    pytest.mark.usefixtures("quiet_ray"),
+]
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None and not os.environ.get("LUCAS_FORCE_TESTS"),
     reason="Ray is not installed",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quiet_ray():
-    """Ray that reports nothing, and listens to this machine only."""
-    before = dict(os.environ)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    yield
-    for name in [n for n in os.environ if n.startswith("RAY_")]:
-        if name not in before:
-            del os.environ[name]
 
 
 def whole(run):

@@ -19,7 +19,10 @@ from lucas_habitat.networks import fitting
 from lucas_habitat.networks.backbones import Backbone
 from lucas_habitat.networks.crew import Crew
 
-pytestmark = pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::lucas_habitat.errors.LucasMessage"),
+    pytest.mark.usefixtures("quiet_ray"),
+]
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None and not os.environ.get("LUCAS_FORCE_TESTS"),
@@ -183,8 +186,6 @@ def test_an_optimizer_goes_on_from_what_is_kept_of_it():
 @pytest.fixture(scope="module")
 def cluster():
     """A machine of one core, as far as Ray can tell; tests add others."""
-    before = dict(os.environ)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     from ray.cluster_utils import Cluster
 
     one = Cluster(
@@ -197,8 +198,6 @@ def cluster():
     )
     yield one
     one.shutdown()
-    for name in [n for n in os.environ if n.startswith("RAY_") and n not in before]:
-        del os.environ[name]
 
 
 @pytest.fixture(scope="module")
