@@ -138,6 +138,43 @@ def test_what_is_kept_is_nearer_to_float32_than_what_nncf_makes(quantised, parts
     assert 0 < np.abs(mine - exact).mean() < min(0.5 * spread, np.abs(theirs - exact).mean())
 
 
+def test_biases_take_back_what_rounding_weights_changes(quantised, parts):
+    network = engine.float32_network(quantised.backbone)
+    photos = [decode_photo(Path(p).read_bytes(), Preprocessing()) for p in parts[0]["path"]]
+    kept = quantised.backbone.quantised
+    scales = {key: value for key, value in kept.items() if key.startswith("scale")}
+    biases = {key: value for key, value in kept.items() if key.startswith("constant")}
+    assert len(biases) == len(scales)
+    exact, without, corrected = (
+        engine.core().compile_model(n, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(
+            [np.stack(photos)]
+        )[0]
+        for n in (network, in_int8(network, scales), in_int8(network, scales | biases))
+    )
+    assert np.abs(corrected - exact).mean() < 0.7 * np.abs(without - exact).mean()
+
+
+def test_what_costs_most_accuracy_stays_in_float32(quantised):
+    """As with bfloat16: the depthwise convolution straight after the first one, and sums."""
+    kept = quantised.backbone.quantised
+    assert not [key for key in kept if "blocks.0.0.bn1" in key or key.endswith("/Add")]
+    assert any("blocks.0.0.bn2" in key for key in kept)
+    assert any("network.bn1/" in key for key in kept)
+
+
+def test_channels_that_were_silent_have_room(quantised):
+    """A channel's range is half of the widest one's at least."""
+    ranges = [
+        ends
+        for key, ends in quantised.backbone.quantised.items()
+        if key.startswith("range") and ends.ndim > 1
+    ]
+    assert ranges
+    for low, high in ranges:
+        assert high.min() >= 0.5 * high.max() / 1.25 - 1e-6
+        assert (low <= 0).all()
+
+
 def test_no_pixel_is_cut_off(quantised):
     """However dark the photos were that eight bits were found with: each pixel has a step of its own."""
     ranges = quantised.backbone.quantised
