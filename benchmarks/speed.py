@@ -246,9 +246,9 @@ def matrix_products(precision):
 
 def bare_openvino(backbone, precision, photos):
     """The same network as OpenVINO's guide runs it: one request, batch 32, all cores on each."""
-    from lucas_habitat.engines.openvino_engine import _HINTS, _core, float32_network
+    from lucas_habitat.engines.openvino_engine import _HINTS, core, float32_network
 
-    compiled = _core().compile_model(
+    compiled = core().compile_model(
         float32_network(backbone),
         "CPU",
         {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"},

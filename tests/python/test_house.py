@@ -1,5 +1,6 @@
 """The house: what docs/ARCHITECTURE.md says of modules and their imports is so."""
 
+import ast
 import importlib.util
 import re
 import sys
@@ -86,3 +87,11 @@ def test_every_argument_of_r_is_converted_in_one_way():
     names = re.findall(r"(\w+) = (?=\w+[,(\n])", table)
     assert len(names) > 40
     assert len(set(names)) == len(names)
+
+
+def test_what_benchmarks_import_of_the_package_is_there():
+    """Also inside functions, and of rooms that are private."""
+    for file in sorted((ROOT / "benchmarks").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lucas_habitat"):
+                exec(compile(ast.Module([node], []), file, "exec"), {})
