@@ -1,7 +1,7 @@
 """What eight bits gain and change: speed from files to features, classes, kappa, and ways to find them.
 
     python benchmarks/int8.py [arch ...]              # speed and agreement; half an hour for all
-    python benchmarks/int8.py --ways efficientnet_lite0   # photos calibrated on, layers left in float32
+    python benchmarks/int8.py --ways efficientnet_lite0   # what each step gains, and photos calibrated on
 
 Xception and scenes need LUCAS_SHARED. A CPU with bfloat16 can be held back to one without it:
 ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI python benchmarks/int8.py
@@ -12,15 +12,18 @@ import os
 import tempfile
 import time
 import warnings
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from speed import SHARED, XCEPTION  # sets LUCAS_HABITAT_WEIGHTS
 
 import lucas_habitat as lh
 from lucas_habitat._base.choices import RECIPES
-from lucas_habitat.engines import Target, cores
+from lucas_habitat.engines import Target, cores, quantising
 from lucas_habitat.engines import openvino_engine as engine
 from lucas_habitat.features import extract_features
 
@@ -47,7 +50,7 @@ def main():
             for arch in options.archs:
                 ways(arch, sets, options.most)
             return
-        print(f"| network | photos | kept float32's class | kappa | end to end, {TITLES} |")
+        print(f"| network, head | photos | kept float32's class | kappa | end to end, {TITLES} |")
         print("|---|---|---|---|---|")
         for arch in options.archs:
             rows(arch, sets, options.most)
@@ -79,13 +82,29 @@ def rows(arch, sets, most):
         fit, test = (part.sample(frac=1, random_state=1).head(most) for part in parts)
         recipe = "recommended" if arch == THREE else "pilot"
         # Of drawn photos some hundred are trained on: the network is what is measured.
-        model = lh.train(
-            fit.head(600), arch=arch, recipe=recipe, precision="float32", progress=False
-        )
-        model = lh.quantize(model, fit, progress=False)
-        told = told or speed(model, sets["timed"], TIMED.get(arch, 192))
-        print(f"| {arch} | {name}, {compared(model, test)} | {told} |", flush=True)
-        told = "as above"
+        models = {
+            (head, seed): lh.train(
+                fit.head(600),
+                arch=arch,
+                recipe=recipe,
+                head=head,
+                seed=seed,
+                precision="float32",
+                progress=False,
+            )
+            for head in (("logistic",) if arch == THREE else ("dense", "logistic"))
+            for seed in (1, 2, 3)
+        }
+        # Eight bits are of the network and the photos, whatever head comes after.
+        made = lh.quantize(models["logistic", 1], fit, progress=False)
+        told = told or speed(made, sets["timed"], TIMED.get(arch, 192))
+        for (head, seed), model in models.items():
+            model = replace(model, backbone=made.backbone, quantisation=made.quantisation)
+            print(
+                f"| {arch}, {head}, seed {seed} | {name}, {compared(model, test)} | {told} |",
+                flush=True,
+            )
+            told = "as above"
 
 
 def compared(model, photos):
@@ -128,17 +147,49 @@ def speed(model, photos, n):
 
 
 def ways(arch, sets, most):
-    """What numbers of photos to calibrate on change."""
+    """What each step changes when it is left out, and what numbers of photos to calibrate on do."""
+    print("| network | photos | way | change of features | kept float32's class | kappa |")
+    print("|---|---|---|---|---|---|")
     for name in [n for n in sets if n != "timed"]:
         fit, test = (part.sample(frac=1, random_state=1).head(most) for part in sets[name])
         model = lh.train(fit.head(600), arch=arch, precision="float32", progress=False)
-        for n in (20, 50, 100, 200, 300):
+
+        def row(way, name=name, fit=fit, test=test, model=model, **options):
+            made = lh.quantize(model, fit, progress=False, **options)
+            told = compared(made, test)
+            print(f"| {arch} | {name} | {way} | {changed(made, test):.1%} | {told} |", flush=True)
+
+        row("as it is done")
+        for way, parts in LEFT_OUT.items():
+            with ExitStack() as without:
+                for part, value in parts.items():
+                    without.enter_context(patch.object(quantising, part, value))
+                row(way)
+        for n in (20, 50, 100, 200):
             for seed in (1, 2):
-                made = lh.quantize(model, fit, n_photos=n, seed=seed, progress=False)
-                print(
-                    f"| {arch} | {name}, {n} photos, seed {seed} | {compared(made, test)} |",
-                    flush=True,
-                )
+                row(f"{n} photos, seed {seed}", n_photos=n, seed=seed)
+
+
+#: Steps left out, and what stands in their place.
+LEFT_OUT = {
+    "without biases put right": {"_with_biases": lambda network, kept, photos: kept},
+    "sensitive layers rounded, too": {"_without_sensitive": lambda network, kept, photos: kept},
+    "channels' ranges as photos show them": {"_BEYOND": 1, "_LEAST_OF_WIDEST": 0},
+}
+
+
+def changed(model, photos):
+    """The change of features, root mean square, beside their own spread."""
+    exact, rough = (
+        extract_features(
+            photos["path"].tolist(), model.backbone, model.preprocessing,
+            Target("openvino", "cpu", precision), cache=True, progress=False,
+        )
+        for precision in ("float32", "int8")
+    )  # fmt: skip
+    is_read = exact.ok & rough.ok
+    exact, rough = exact.values[is_read], rough.values[is_read]
+    return np.sqrt(np.square(rough - exact).mean() / exact.var(axis=0).mean())
 
 
 if __name__ == "__main__":
