@@ -196,7 +196,7 @@ def _with_biases(network: Any, kept: Arrays, photos: Sequence[npt.NDArray[np.uin
     names = {op.get_name(): name for name, op in layers.items()}
     rounded = {op.get_friendly_name(): op for op in in_int8(network, kept).get_ordered_ops()}
     biases, errors = dict[str, npt.NDArray[np.float32]](), list[Any]()
-    for layer in [layers[_layer_of(key)] for key in kept if key.startswith(SCALE)]:
+    for layer in [layers[_layer_of(key)] for key in _weights(kept)]:
         addition = _addition_after(layer)
         if addition is not None and addition.get_name() in names:
             bias = addition.input_value(1).get_node().data
@@ -220,20 +220,21 @@ def _without_sensitive(
     what takes values far from all others.
     """
     layers = names_of_layers(network)
-    scales = [key for key in kept if key.startswith(SCALE)]
-    parts = [_part_of(layers, kept, key) for key in scales]
+    parts = [_part_of(layers, kept, key) for key in _weights(kept)]
     few = np.stack(photos[:_N_SENSITIVE])
     exact = _compiled(network)([few])[0]
     changes = (_compiled(in_int8(network, part))([few])[0] - exact for part in parts)
     errors = np.array([np.square(change).sum() for change in changes])
-    work = np.array([_multiplications(layers[_layer_of(key)]) for key in scales])
-    is_sensitive = (errors > _MOST_OF_ERROR * errors.sum()) & (
-        errors * work.sum() > _WORTH * errors.sum() * work
-    )
-    sensitive = set().union(
-        *(part for part, is_so in zip(parts, is_sensitive, strict=True) if is_so)
-    )
+    work = np.array([_multiplications(layers[_layer_of(key)]) for key in _weights(kept)])
+    shares = errors / max(errors.sum(), np.finfo(np.float64).tiny)
+    is_sensitive = (shares > _MOST_OF_ERROR) & (shares > _WORTH * work / work.sum())
+    sensitive = {key for i in np.flatnonzero(is_sensitive) for key in parts[i]}
     return {key: values for key, values in kept.items() if key not in sensitive}
+
+
+def _weights(kept: Arrays) -> list[str]:
+    """The scales of layers that multiply what they take by weights."""
+    return [key for key in kept if key.startswith(f"{SCALE}.1.")]
 
 
 def _part_of(layers: dict[str, Any], kept: Arrays, scale: str) -> Arrays:
