@@ -1,6 +1,6 @@
 """How fast, measured: everything that benchmarks/README.md says, as ratios within this run.
 
-    make bench                                # everything; to take 12 minutes on two quiet cores
+    make bench                                # everything; ten minutes on two quiet cores
     make bench QUICK=1                        # Lite0 only, few photos, to take 3 minutes; writes nothing
     python benchmarks/speed.py growth start   # some of: roof plain keras retrain growth start quality
 
@@ -230,30 +230,35 @@ PRODUCTS = 8 * 2 * 2048**3 / 1e9
 
 
 def matrix_products(precision):
-    """What multiplies large matrices on all cores."""
-    import torch
+    """What multiplies large matrices on all cores.
 
-    a, b = torch.rand(2, 2048, 2048).to(getattr(torch, precision))
-    out = torch.empty_like(a)
-    torch.mm(a, b, out=out)
+    By OpenVINO, as networks are: what torch multiplies float32 with is half as fast on AMD's CPUs.
+    """
+    import openvino
+    from openvino import opset13
 
-    def work():
-        for _ in range(8):
-            torch.mm(a, b, out=out)
+    a, b = np.random.default_rng(1).random((2, 2048, 2048), np.float32) / 1024
+    given = opset13.parameter(a.shape, np.float32)
+    product = given
+    for _ in range(8):
+        product = opset13.matmul(product, opset13.constant(b), False, False)
+    request = compiled(openvino.Model([product], [given], "products"), precision)
+    return partial(request.infer, [a], share_inputs=True)
 
-    return work
+
+def compiled(network, precision):
+    """A network that OpenVINO runs on all cores."""
+    from lucas_habitat.engines.openvino_engine import _HINTS, core
+
+    options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    return core().compile_model(network, "CPU", options).create_infer_request()
 
 
 def bare_openvino(backbone, precision, photos):
     """The same network as OpenVINO's guide runs it: one request, batch 32, all cores on each."""
-    from lucas_habitat.engines.openvino_engine import _HINTS, core, float32_network
+    from lucas_habitat.engines.openvino_engine import float32_network
 
-    compiled = core().compile_model(
-        float32_network(backbone),
-        "CPU",
-        {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"},
-    )
-    request = compiled.create_infer_request()
+    request = compiled(float32_network(backbone), precision)
     request.infer([photos])
 
     def run(times):
