@@ -175,73 +175,6 @@ def test_channels_that_were_silent_have_room(quantised):
         assert (low <= 0).all()
 
 
-@pytest.fixture
-def separable():
-    """A small network with a depthwise convolution and one that takes what it gives, as Xception has."""
-    from openvino import Model, opset13
-
-    rng = np.random.default_rng(1)
-
-    def weights(*shape):
-        return opset13.constant(rng.normal(size=shape).astype(np.float32))
-
-    photos = opset13.parameter([-1, 12, 12, 3], np.uint8, name="photos")
-    values = opset13.divide(opset13.convert(photos, np.float32), np.float32(255))
-    values = opset13.transpose(values, np.array([0, 3, 1, 2]))
-    first = opset13.convolution(values, weights(16, 3, 3, 3), *([[1, 1]] * 4), name="first")
-    kernels = rng.normal(size=(16, 1, 1, 3, 3)).astype(np.float32)
-    kernels[0] *= 100  # one channel is much wider than the others
-    depthwise = opset13.group_convolution(
-        opset13.relu(first), opset13.constant(kernels), *([[1, 1]] * 4), name="depthwise"
-    )
-    pointwise = opset13.convolution(
-        depthwise, weights(8, 16, 1, 1), *([[1, 1]] * 4), name="pointwise"
-    )
-    features = opset13.reduce_mean(opset13.relu(pointwise), np.array([2, 3]))
-    return Model([features.output(0)], [photos], "separable")
-
-
-def test_channels_between_separable_convolutions_are_balanced(separable):
-    from openvino import Model
-
-    from lucas_habitat.engines.quantising import _balance
-
-    photos = np.random.default_rng(2).integers(0, 256, (6, 12, 12, 3), dtype=np.uint8)
-
-    def features(network):
-        options = {"INFERENCE_PRECISION_HINT": "f32"}
-        return engine.core().compile_model(network, "CPU", options)([photos])[0]
-
-    exact = features(separable)
-    balance = _balance(separable, list(photos))
-    (factors,) = balance.values()
-    assert list(balance) == ["balance.1.pointwise"]
-    assert factors.shape == (16,)
-    assert factors.argmax() == 0
-    balanced = in_int8(separable, balance)
-    np.testing.assert_allclose(features(balanced), exact, rtol=1e-4)
-
-    def rounded(network):
-        """With one range for all channels, as wide as they are."""
-        layer = next(
-            op for op in network.get_ordered_ops() if op.get_friendly_name() == "pointwise"
-        )
-        taken = Model([layer.input_value(0)], network.get_parameters(), "taken")
-        values = features(taken)
-        ends = np.float32([values.min(), values.max()])
-        return features(in_int8(network, {"range.0.pointwise": ends}))
-
-    errors = [np.abs(rounded(n) - exact).mean() for n in (separable, balanced)]
-    assert errors[1] < 0.5 * errors[0]
-
-    for wrong in (factors[:5], -factors, 0 * factors, factors * np.float32(1e8)):
-        with pytest.raises(LucasError, match="balances other channels"):
-            in_int8(separable, {"balance.1.pointwise": wrong})
-    for key in ("balance.0.pointwise", "balance.1.first", "balance.1.depthwise"):
-        with pytest.raises(LucasError, match="does not follow on a depthwise"):
-            in_int8(separable, {key: factors})
-
-
 def test_no_pixel_is_cut_off(quantised):
     """However dark the photos were that eight bits were found with: each pixel has a step of its own."""
     ranges = quantised.backbone.quantised
@@ -627,9 +560,6 @@ HOSTILE = {
     "too small a range": lambda e: e | {first(e, "range"): np.float32([0, 1e-30])},
     "too small a scale": lambda e: (
         e | {first(e, "scale"): e[first(e, "scale")] * np.float32(1e-37)}
-    ),
-    "a balance where none is": lambda e: (
-        e | {first(e, "scale").replace("scale", "balance"): np.ones(32, np.float32)}
     ),
     "float64": lambda e: e | {first(e, "range"): np.float64([0, 1])},
     "whole numbers": lambda e: e | {first(e, "range"): np.int32([0, 1])},

@@ -1,9 +1,8 @@
 """Networks in eight bits: put together from a float32 network and numbers that say how it is rounded.
 
 A model keeps no network of OpenVINO's, which would be read as whoever wrote it pleases, but numbers: the
-range of each activation that is rounded, the scale of each weight's channels, constants put right, and what
-balances channels between two layers. They are laid onto the network that OpenVINO makes here of the model's
-own weights.
+range of each activation that is rounded, the scale of each weight's channels, and constants put right. They
+are laid onto the network that OpenVINO makes here of the model's own weights.
 """
 
 from __future__ import annotations
@@ -22,21 +21,10 @@ from ..errors import LucasError
 from ..networks.arrays import Arrays
 from .bfloat16 import round_kernels
 
-__all__ = [
-    "BALANCE",
-    "CONSTANT",
-    "RANGE",
-    "SCALE",
-    "computes_int8",
-    "depthwise_before",
-    "in_int8",
-    "key_of",
-    "names_of_layers",
-]
+__all__ = ["CONSTANT", "RANGE", "SCALE", "computes_int8", "in_int8", "key_of", "names_of_layers"]
 
 #: What an array is: the first word of its name. The number of the layer's input follows, and the layer.
-#: They are laid on in the order of the alphabet: weights are balanced before they are rounded.
-BALANCE, CONSTANT, RANGE, SCALE = "balance", "constant", "range", "scale"
+RANGE, SCALE, CONSTANT = "range", "scale", "constant"
 
 #: Values that an activation takes; the largest of a weight, which is symmetric about 0.
 _LEVELS, _LARGEST = 256, 127
@@ -46,9 +34,6 @@ _MOST_CHANNELS = 100_000
 
 #: No number is larger, and no step smaller: sums of what is made with them stay finite.
 _MOST, _LEAST = 1e9, 1e-20
-
-#: Factors that balance channels lie between this and its reciprocal.
-_MOST_FACTOR = 1e6
 
 #: Names that OpenVINO counts out, which another version counts otherwise.
 _COUNTED = re.compile(r"[A-Za-z]+_\d+")
@@ -90,8 +75,7 @@ def in_int8(network: Any, quantised: Arrays) -> Any:
         It is left as it is.
     quantised : dict of str to numpy.ndarray
         By `key_of`, float32: of a range its two ends, shape (2, ...); the scale of a weight; what stands in
-        the place of a constant; by what the channels are divided that a layer takes from a depthwise
-        convolution, and its weights multiplied, which alone changes nothing.
+        the place of a constant.
 
     Raises
     ------
@@ -109,9 +93,6 @@ def in_int8(network: Any, quantised: Arrays) -> Any:
                 "version made its eight bits"
             )
         source = layer.input_value(entry.port)
-        if entry.kind == BALANCE:
-            _balance(entry, layer)
-            continue
         if entry.kind == RANGE:
             key = (source.get_node().get_name(), source.get_index(), entry.values.tobytes())
             if key not in rounded:
@@ -143,7 +124,7 @@ def _entries(quantised: Arrays) -> Iterator[_Entry]:
         kind, _, rest = key.partition(".")
         port, _, layer = rest.partition(".")
         entry = _Entry(kind, int(port) if re.fullmatch("[0-9]", port) else -1, layer, values)
-        if kind not in (BALANCE, CONSTANT, RANGE, SCALE) or entry.port < 0:
+        if kind not in (RANGE, SCALE, CONSTANT) or entry.port < 0:
             raise LucasError(f"{key!r} says nothing of eight bits")
         if values.dtype != np.float32 or not values.size:
             raise entry.fault("is other than numbers of float32")
@@ -171,36 +152,11 @@ def _rounded(entry: _Entry, source: Any) -> Any:
         raise entry.fault("is the range of another") from error
 
 
-def depthwise_before(layer: Any) -> Any:
-    """The depthwise convolution whose values a convolution alone takes, and as they are; or None."""
-    if layer.get_type_name() != "Convolution":
-        return None
-    before = layer.input_value(0).get_node()
-    if before.get_type_name() != "GroupConvolution":
-        return None
-    kernels = before.input_value(1)
-    is_depthwise = len(kernels.get_partial_shape()) == 5 and kernels.get_shape()[1:3] == [1, 1]
-    is_only = len(before.output(0).get_target_inputs()) == 1
-    return before if is_depthwise and is_only else None
-
-
-def _balance(entry: _Entry, layer: Any) -> None:
-    """Divide the kernels of a depthwise convolution, and multiply the weights that take what they give."""
-    before, factors = depthwise_before(layer), entry.values
-    if before is None or entry.port != 1:
-        raise entry.fault("balances what does not follow on a depthwise convolution")
-    kernels, weights = (_weights(entry, node.input_value(1).get_node()) for node in (before, layer))
-    is_moderate = (factors < _MOST_FACTOR) & (factors > 1 / _MOST_FACTOR)
-    if factors.shape != weights.shape[1:2] or not is_moderate.all():
-        raise entry.fault("balances other channels than it has, or too far")
-    balanced = kernels / factors.reshape(-1, 1, 1, 1, 1), weights * factors.reshape(-1, 1, 1)
-    for node, values in zip((before, layer), balanced, strict=True):
-        node.input(1).replace_source_output(opset13.constant(values).output(0))
-
-
 def _constant(entry: _Entry, node: Any) -> Any:
     """What stands in the place of a constant: another one, or a weight of whole numbers."""
-    now, values = _weights(entry, node), entry.values
+    if node.get_type_name() != "Constant" or node.get_element_type().to_dtype() != np.float32:
+        raise entry.fault("is for a constant, which there is not")
+    now, values = np.array(node.data, np.float32), entry.values
     if entry.kind == CONSTANT:
         if now.shape != values.shape:
             raise entry.fault(f"has the shape {values.shape}, not {now.shape}")
@@ -214,13 +170,6 @@ def _constant(entry: _Entry, node: Any) -> Any:
         opset13.convert(opset13.constant(_whole(now / values)), np.float32),
         opset13.constant(values),
     )
-
-
-def _weights(entry: _Entry, node: Any) -> npt.NDArray[np.float32]:
-    """The numbers of a constant."""
-    if node.get_type_name() != "Constant" or node.get_element_type().to_dtype() != np.float32:
-        raise entry.fault("is for a constant, which there is not")
-    return np.array(node.data, np.float32)
 
 
 def _whole(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:

@@ -22,16 +22,7 @@ from .._base import words
 from .._base.progress import Progress, report
 from ..errors import DependencyError, LucasError
 from ..networks.arrays import Arrays
-from .int8 import (
-    BALANCE,
-    CONSTANT,
-    RANGE,
-    SCALE,
-    depthwise_before,
-    in_int8,
-    key_of,
-    names_of_layers,
-)
+from .int8 import CONSTANT, RANGE, SCALE, in_int8, key_of, names_of_layers
 from .openvino_engine import core, float32_network
 
 if TYPE_CHECKING:
@@ -46,9 +37,6 @@ _N_SENSITIVE = 20
 #: A layer stays in float32 that gives more than this share of all layers' errors, summed as squares, and so
 #: many times more than its share of the arithmetic: others gain less accuracy than they cost time.
 _MOST_OF_ERROR, _WORTH = 0.05, 10
-
-#: A channel below this share of the widest one is silent.
-_SILENT = 1e-4
 
 #: How much farther than was seen the range of one channel goes, and what share of the widest channel's at
 #: least: some channels are silent in most photos, and what goes beyond is cut off.
@@ -89,45 +77,11 @@ def quantised_by(
         parts: Sequence[Backbone | StoredBackbone] = backbone.parts
         for i, part in enumerate(parts):
             network = float32_network(part)
-            balance = _balance(network, photos)
-            network = in_int8(network, balance)
             values = _unclipped(network, _kept(network, _quantise(network, photos, advance)))
             values = _without_sensitive(network, _with_biases(network, values, photos), photos)
             prefix = f"{i}." if len(backbone.parts) > 1 else ""
-            quantised |= {f"{prefix}{key}": value for key, value in (balance | values).items()}
+            quantised |= {f"{prefix}{key}": value for key, value in values.items()}
     return quantised
-
-
-def _balance(network: Any, photos: Sequence[npt.NDArray[np.uint8]]) -> Arrays:
-    """Factors that make the channels between depthwise convolutions and those that follow alike wide.
-
-    All these channels are rounded by one range, in which one that is much wider than the others leaves them
-    few steps. What makes channels narrower makes weights larger: both share the difference.
-    """
-    network = network.clone()
-    layers = {
-        name: layer
-        for name, layer in names_of_layers(network).items()
-        if depthwise_before(layer) is not None
-    }
-    if not layers:
-        return {}
-    widths = [
-        opset13.reduce_max(opset13.abs(layer.input_value(0)), np.array([0, 2, 3])).output(0)
-        for layer in layers.values()
-    ]
-    run = _compiled(openvino.Model(widths, network.get_parameters(), "widths"))
-    seen = zip(*(list(run([photo[None]]).values()) for photo in photos), strict=True)
-    balance: Arrays = {}
-    for (name, layer), of_photos in zip(layers.items(), seen, strict=True):
-        weights = np.abs(layer.input_value(1).get_node().data).max(axis=(0, 2, 3))
-        widest = np.max(of_photos, axis=0)
-        # A channel that is silent, or that nothing is made of, stays as it is.
-        is_used = (widest > _SILENT * widest.max()) & (weights > _SILENT * weights.max())
-        factors = np.sqrt(np.where(is_used, widest * weights, 1))
-        factors /= np.exp(np.log(factors[is_used]).mean()) if is_used.any() else 1
-        balance[key_of(BALANCE, 1, name)] = np.where(is_used, factors, 1).astype(np.float32)
-    return balance
 
 
 def _quantise(
