@@ -6,9 +6,9 @@
 #' gives them. It needs `lucas_install(fast = TRUE)`; classifying with the model needs nothing more.
 #'
 #' What is kept is numbers: the range of each activation that is rounded, a scale for each channel of a
-#' weight, biases put right in the mean of the photos, and what balances channels between two layers.
-#' They are laid onto the network that OpenVINO makes of the model's own weights, some hundred kilobytes
-#' among the model's tensors. The few layers whose rounding would change most stay in float32.
+#' weight, and biases put right in the mean of the photos. They are laid onto the network that OpenVINO
+#' makes of the model's own weights, some hundred kilobytes among the model's tensors. The few layers
+#' whose rounding would change most stay in float32.
 #'
 #' @inheritParams lucas_calibrate
 #' @param photos Photos such as the model is to classify, best two thousand or more; classes are of use, but

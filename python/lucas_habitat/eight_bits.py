@@ -110,9 +110,9 @@ def quantize(
     Notes
     -----
     What is kept is numbers: the range of each activation that is rounded, a scale for each channel of a
-    weight, biases put right in the mean of the photos, and what balances channels between two layers.
-    They are laid onto the network that OpenVINO makes of the model's own weights, some hundred kilobytes
-    among the model's tensors. The few layers whose rounding would change most stay in float32.
+    weight, and biases put right in the mean of the photos. They are laid onto the network that OpenVINO
+    makes of the model's own weights, some hundred kilobytes among the model's tensors. The few layers
+    whose rounding would change most stay in float32.
 
     References
     ----------
