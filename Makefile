@@ -32,7 +32,7 @@ test-slow: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m tools.docs
 
-# Speed, beside others' (benchmarks/README.md), ten minutes on two quiet cores, QUICK=1 less. TensorFlow is for the comparison.
+# Speed, beside others' (benchmarks/README.md), ten minutes on two quiet cores, QUICK=1 two. TensorFlow is for the comparison.
 bench: $(VENV)/.demo
 	$(BIN)/pip install --quiet --editable ".[offline$(if $(QUICK),,$(COMMA)bench)]"
 	$(BIN)/python benchmarks/speed.py $(if $(QUICK),--quick)

@@ -1,7 +1,7 @@
 """How fast, measured: everything that benchmarks/README.md says, as ratios within this run.
 
     make bench                                # everything; ten minutes on two quiet cores
-    make bench QUICK=1                        # Lite0 only, few photos, to take 3 minutes; writes nothing
+    make bench QUICK=1                        # Lite0 only, few photos, two minutes; writes nothing
     python benchmarks/speed.py growth start   # some of: roof plain keras retrain growth start quality
 
 Whatever is compared takes turns, round by round, so that all meet the same noise; what is told are medians
