@@ -1,6 +1,6 @@
 """What eight bits gain and change: speed from files to features, classes, kappa, and ways to find them.
 
-    python benchmarks/int8.py [arch ...]              # speed and agreement; half an hour for all
+    python benchmarks/int8.py [arch ...]              # speed and agreement; ten minutes for all
     python benchmarks/int8.py --ways efficientnet_lite0   # what each step gains, and photos calibrated on
 
 Xception and scenes need LUCAS_SHARED. A CPU with bfloat16 can be held back to one without it:

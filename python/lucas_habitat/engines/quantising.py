@@ -220,7 +220,8 @@ def _without_sensitive(
     what takes values far from all others.
     """
     layers = names_of_layers(network)
-    parts = [_part_of(layers, kept, key) for key in _weights(kept)]
+    names = {op.get_name(): name for name, op in layers.items()}
+    parts = [_part_of(layers[_layer_of(key)], names, kept, key) for key in _weights(kept)]
     few = np.stack(photos[:_N_SENSITIVE])
     exact = _compiled(network)([few])[0]
     changes = (_compiled(in_int8(network, part))([few])[0] - exact for part in parts)
@@ -237,10 +238,8 @@ def _weights(kept: Arrays) -> list[str]:
     return [key for key in kept if key.startswith(f"{SCALE}.1.")]
 
 
-def _part_of(layers: dict[str, Any], kept: Arrays, scale: str) -> Arrays:
+def _part_of(layer: Any, names: dict[str, str], kept: Arrays, scale: str) -> Arrays:
     """What is kept of one layer: its scale, the range of what it takes, and its bias."""
-    names = {op.get_name(): name for name, op in layers.items()}
-    layer = layers[_layer_of(scale)]
     before, after = layer.input_value(0).get_node(), _addition_after(layer)
     keys = [scale, key_of(RANGE, 0, _layer_of(scale))]
     if before.get_type_name() == "Pad":  # what it gives is rounded before it
